@@ -1,0 +1,1 @@
+"""Emulated network devices: consoles, command grammar, vendor profiles, lines. No SCEP in here."""

@@ -1,0 +1,173 @@
+"""What a device needs from the outside, declared here so that devices import neither agent nor SCEP.
+
+`EnrollmentPort` is the device's enrollment engine as the device sees it; `sceplab_lab` implements it
+with the agent's machine. Every text and table a console prints comes from a `TrustpointView`, a
+`KeyView` or a `PortEvent`: nothing is canned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustpointSettings:
+    """What the configuration says of a trustpoint, in terms every vendor shares."""
+
+    name: str
+    url: str
+    """Enrollment URL as typed."""
+    pin_hex: str = ""
+    """Fingerprint of the CA certificate, hexadecimal without separators; empty: none."""
+    pin_algorithm: str = ""
+    """``sha256``, ``sha1`` or ``md5``; empty: by the length of ``pin_hex``."""
+    pin_required: bool = False
+    """Refuse an unpinned CA instead of asking the operator (strict trains)."""
+    key_label: str = ""
+    """Label of the key pair; empty: the device's default key."""
+    key_algorithm: str = "rsa:2048"
+    """For a key that does not exist yet: ``rsa:2048`` … ``ec:p384``."""
+    subject: str = ""
+    """Distinguished name, RFC 4514 text, most specific first; may use ``unstructuredName``,
+    ``unstructuredAddress`` and ``serialNumber``."""
+    dns_names: tuple[str, ...] = ()
+    """subjectAltName dNSName entries."""
+    digest: str = "sha256"
+    """Digest of CSR and message: ``md5`` … ``sha512``."""
+    retry_period_s: float = 60.0
+    """Pause between two polls, seconds."""
+    retry_count: int = 10
+    """Polls at most."""
+    auto_renew_share: float | None = None
+    """Share of the lifetime after which renewal starts, 0 to 1; ``None``: no automatic renewal."""
+    auto_enroll: bool = False
+    """Enroll by itself once the CA is authenticated."""
+    new_key_on_renewal: bool = False
+    ca_identifier: str = ""
+    """Sent as ``message`` with GetCACaps and GetCACert; empty: nothing is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustpointView:
+    """How a trustpoint stands, as its enrollment machine says."""
+
+    state: str
+    """Machine state, for example ``PENDING``."""
+    ca_certificates_der: tuple[bytes, ...] = ()
+    """CA certificate first, then its chain, DER. Empty until the CA is trusted."""
+    certificate_der: bytes | None = None
+    """Active router certificate."""
+    key_label: str = ""
+    pending_csr_der: bytes | None = None
+    """Request that waits at the CA."""
+    last_status: str = ""
+    """``granted``, ``pending``, ``rejected`` or ``failed``; empty: nothing tried yet."""
+    next_poll_at: datetime | None = None
+    polls_sent: int = 0
+    renew_at: datetime | None = None
+    installed_at: datetime | None = None
+    failure: str = ""
+    """What went wrong last, for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyView:
+    """One key pair of the device."""
+
+    label: str
+    algorithm: str
+    """``rsa:2048`` … ``ec:p384``."""
+    public_key_der: bytes
+    """SubjectPublicKeyInfo, DER."""
+    generated_at: datetime
+    exportable: bool
+    storage: str
+    """Where the key lives, in one word: ``software``, ``token``, ``tpm``."""
+
+
+class PortEventKind:
+    """Names of what an enrollment port reports (device-cli-flows, part 6)."""
+
+    CA_CERT_RECEIVED = "ca_cert_received"
+    CA_PINNED_OK = "ca_pinned_ok"
+    CA_PIN_MISMATCH = "ca_pin_mismatch"
+    CA_PIN_MISSING = "ca_pin_missing"
+    CA_TRUSTED = "ca_trusted"
+    CA_REFUSED = "ca_refused"
+    CA_UNREACHABLE = "ca_unreachable"
+    ENROLL_STARTED = "enroll_started"
+    PKCSREQ_SENT = "pkcsreq_sent"
+    PENDING = "pending"
+    POLL_SENT = "poll_sent"
+    CERT_ISSUED = "cert_issued"
+    ENROLL_REJECTED = "enroll_rejected"
+    ENROLL_FAILED = "enroll_failed"
+    ENROLL_CANCELLED = "enroll_cancelled"
+    RENEW_SCHEDULED = "renew_scheduled"
+    RENEW_STARTED = "renew_started"
+    CERT_RENEWED = "cert_renewed"
+    RENEW_FAILED = "renew_failed"
+    STATE_CHANGED = "state_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortEvent:
+    """Something happened to a trustpoint."""
+
+    kind: str
+    """One of `PortEventKind`."""
+    trustpoint: str
+    at: datetime
+    certificate_der: bytes | None = None
+    """CA certificate, or the issued one, where the kind has one."""
+    csr_der: bytes | None = None
+    fail_info: int | None = None
+    reason: str = ""
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class EnrollmentPort(Protocol):
+    """Enrollment engine of one device. Calls return at once; results come as events."""
+
+    def subscribe(self, listener: Callable[[PortEvent], None]) -> None:
+        """Calls ``listener`` for every event, in the caller's thread or event loop."""
+
+    def configure(self, settings: TrustpointSettings) -> None:
+        """Creates the trustpoint or replaces its settings; keeps what was obtained."""
+
+    def remove(self, name: str) -> None:
+        """Forgets the trustpoint, its certificates and its running transaction."""
+
+    def authenticate(self, name: str) -> None:
+        """Fetches the CA certificates.
+
+        Ends in ``ca_pinned_ok``, ``ca_pin_mismatch``, ``ca_pin_missing``, ``ca_unreachable`` or, unpinned,
+        in ``ca_cert_received``, which waits for `answer_ca`.
+        """
+
+    def answer_ca(self, name: str, *, accept: bool) -> None:
+        """The operator's answer to the fingerprint question."""
+
+    def enroll(self, name: str, *, challenge: str) -> None:
+        """Enrolls, or re-enrolls an installed certificate. ``challenge`` may be empty."""
+
+    def renew(self, name: str) -> None:
+        """Renews the installed certificate now."""
+
+    def cancel(self, name: str) -> None:
+        """Drops the running transaction."""
+
+    def view(self, name: str) -> TrustpointView:
+        """How the trustpoint stands; an unknown name gives state ``UNCONFIGURED``."""
+
+    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> KeyView:
+        """Makes a key pair, replacing one of the same label."""
+
+    def delete_key(self, label: str) -> bool:
+        """Destroys a key pair; false when there is none of that label."""
+
+    def keys(self) -> list[KeyView]:
+        """All key pairs, oldest first."""

@@ -1,0 +1,1 @@
+"""Key stores: private keys that are used, never handed out. No SCEP in here."""

@@ -1,0 +1,140 @@
+"""The key store interface: what every place that holds private keys offers.
+
+A private key never crosses this interface. Handles satisfy the codec's signer and decrypter
+protocols structurally; this package knows nothing of SCEP.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from sceplab_hsm.secret import Secret
+
+
+class KeyAlgorithm(enum.Enum):
+    """Key types. The value is what configuration files and command lines write."""
+
+    RSA_2048 = "rsa:2048"
+    RSA_3072 = "rsa:3072"
+    RSA_4096 = "rsa:4096"
+    EC_P256 = "ec:p256"
+    EC_P384 = "ec:p384"
+
+    @property
+    def is_rsa(self) -> bool:
+        """Whether keys of this type can decrypt, which SCEP asks of the enrolling key."""
+        return self.value.startswith("rsa:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyInfo:
+    """One key as a listing shows it."""
+
+    key_id: str
+    algorithm: KeyAlgorithm
+    public_key_der: bytes
+    """SubjectPublicKeyInfo, DER."""
+    exportable: bool
+    created_at: str
+    """ISO 8601, UTC; empty where the store does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCapabilities:
+    """What a store can do."""
+
+    algorithms: frozenset[KeyAlgorithm]
+    keys_leave_store: bool
+    """True when whoever reads the store's files (and its passphrase) has the keys."""
+    supports_oaep: bool
+    thread_safe: bool
+
+
+class KeyHandle(Protocol):
+    """Reference to one private key: it signs and decrypts, it never exports."""
+
+    @property
+    def key_id(self) -> str:
+        """Name of the key inside its store."""
+
+    @property
+    def uri(self) -> str:
+        """URI of the key, without secrets; it opens the same key again."""
+
+    @property
+    def algorithm(self) -> KeyAlgorithm:
+        """Type and size."""
+
+    @property
+    def public_key(self) -> RSAPublicKey | EllipticCurvePublicKey:
+        """Public half."""
+
+    def sign(self, data: bytes, hash_algorithm: hashes.HashAlgorithm) -> bytes:
+        """Signature over ``data``: PKCS#1 v1.5 for RSA, DER-encoded ECDSA for EC.
+
+        Raises:
+            KeyStoreError: the store failed or is gone.
+        """
+
+    def decrypt(self, ciphertext: bytes, padding: AsymmetricPadding) -> bytes:
+        """RSA decryption (PKCS#1 v1.5 or OAEP).
+
+        Raises:
+            MechanismUnsupportedError: an EC key, or a padding the store lacks.
+            KeyStoreError: every other failure, without telling one from another.
+        """
+
+
+class KeyStore(Protocol):
+    """A place that holds private keys and uses them. Close it when done."""
+
+    @property
+    def uri(self) -> str:
+        """URI the store was opened with, without secrets."""
+
+    def capabilities(self) -> StoreCapabilities:
+        """What this store can do."""
+
+    def generate(self, key_id: str, algorithm: KeyAlgorithm) -> KeyHandle:
+        """Makes a key inside the store; it is durable when this returns.
+
+        Args:
+            key_id: 1 to 128 characters of ``A-Z a-z 0-9 . _ @ # + -``.
+            algorithm: type and size.
+
+        Raises:
+            KeyExistsError: the name is taken. Nothing is replaced.
+            MechanismUnsupportedError: the store cannot make this type.
+        """
+
+    def get(self, key_id: str) -> KeyHandle:
+        """Finds a key.
+
+        Raises:
+            KeyNotFoundError: no such key.
+        """
+
+    def list_keys(self) -> list[KeyInfo]:
+        """All keys, sorted by name."""
+
+    def delete(self, key_id: str) -> None:
+        """Destroys a key.
+
+        Raises:
+            KeyNotFoundError: no such key.
+        """
+
+    def close(self) -> None:
+        """Releases the store; handles are dead afterwards. Twice is harmless."""
+
+
+SecretProvider = Callable[[str], Secret]
+"""Asked for the store's passphrase or PIN, with a prompt for people; called at most once an opening."""

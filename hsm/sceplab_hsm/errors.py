@@ -1,0 +1,54 @@
+"""Errors of key stores. Each class has its own cause and names the next step."""
+
+from __future__ import annotations
+
+
+class KeyStoreError(Exception):
+    """Root of everything this package raises on purpose. Exit code 6."""
+
+
+class StoreUriError(KeyStoreError):
+    """A store or key URI is malformed or its scheme is unknown."""
+
+
+class StoreUnavailableError(KeyStoreError):
+    """A library, module or device is missing, or the place cannot be read or written."""
+
+
+class StoreLockedError(KeyStoreError):
+    """Passphrase or PIN is wrong, or the store has locked itself."""
+
+
+class SecretUnavailableError(KeyStoreError):
+    """A reference to a secret leads nowhere."""
+
+
+class KeyNotFoundError(KeyStoreError):
+    """No key of that name.
+
+    Args:
+        key_id: the name looked for.
+        store_uri: where.
+    """
+
+    def __init__(self, key_id: str, store_uri: str) -> None:
+        super().__init__(f"no key '{key_id}' in {store_uri}")
+        self.key_id = key_id
+        self.store_uri = store_uri
+
+
+class KeyExistsError(KeyStoreError):
+    """The name is taken; nothing was replaced."""
+
+    def __init__(self, key_id: str, store_uri: str) -> None:
+        super().__init__(f"key '{key_id}' exists already in {store_uri}; delete it first")
+        self.key_id = key_id
+        self.store_uri = store_uri
+
+
+class KeyDamagedError(KeyStoreError):
+    """A stored key does not open: its seal is broken or the file is not of our format."""
+
+
+class MechanismUnsupportedError(KeyStoreError):
+    """The store or the key cannot do this operation."""

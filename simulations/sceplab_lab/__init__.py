@@ -1,0 +1,1 @@
+"""Composition: demo, command line, lab clock, and the glue between devices, agent and server."""

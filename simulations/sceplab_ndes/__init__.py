@@ -1,0 +1,1 @@
+"""The SCEP RA and CA emulator: NDES behaviour, CA, depot, challenges, HTTP."""
