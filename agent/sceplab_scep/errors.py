@@ -5,6 +5,11 @@ No text here ever contains a secret or bytes that were decrypted.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class ScepError(Exception):
     """Root of everything this package raises on purpose."""
@@ -60,17 +65,24 @@ class UnsupportedAlgorithmError(ScepError):
         floor: name of the floor in force.
         allowed_by: name of the weakest floor that would allow it, or ``None`` if none does.
         peer: who chose it (``server``, ``client``) or ``""``.
+        offers: what the peer lists, where a list was the cause (GetCACaps lines).
     """
 
     def __init__(
-        self, algorithm: str, *, floor: str, allowed_by: str | None, peer: str = ""
+        self,
+        algorithm: str,
+        *,
+        floor: str,
+        allowed_by: str | None,
+        peer: str = "",
+        offers: Sequence[str] = (),
     ) -> None:
         whose = f"the {peer} uses" if peer else "the message uses"
-        remedy = (
-            f"floor '{allowed_by}' would allow it" if allowed_by else "no floor allows it"
-        )
-        super().__init__(f"{whose} {algorithm}, which floor '{floor}' refuses; {remedy}")
+        remedy = f"floor '{allowed_by}' would allow it" if allowed_by else "no floor allows it"
+        listed = f" (it lists {', '.join(offers)})" if offers else ""
+        super().__init__(f"{whose} {algorithm}{listed}, which floor '{floor}' refuses; {remedy}")
         self.algorithm = algorithm
         self.floor = floor
         self.allowed_by = allowed_by
         self.peer = peer
+        self.offers = tuple(offers)

@@ -8,10 +8,12 @@ Spec: RFC 8894 §3.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from cryptography import x509
+from typing import TYPE_CHECKING
 
 from sceplab_scep.attributes import FailInfo, MessageType, PkiStatus
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
