@@ -1,0 +1,100 @@
+"""One box: what all its sessions share. Profiles subclass `Device` for their own state and log format.
+
+Everything here runs in one thread (the event loop's). Whoever publishes port events from elsewhere
+hands them over to that thread first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sceplab_devices.api import EnrollmentPort, PortEvent
+from sceplab_devices.console import Console
+from sceplab_devices.session import CONSOLE_LINE, LineInfo
+
+if TYPE_CHECKING:
+    from sceplab_devices.profile import DeviceProfile
+
+logger = logging.getLogger(__name__)
+
+LOG_BUFFER_LINES = 1000
+
+
+class Device:
+    """State of one emulated device.
+
+    Attributes:
+        profile: its platform.
+        hostname: as prompts show it; handlers change it.
+        port: the enrollment engine behind it.
+        users: login name to password; empty: no login is asked for.
+        enable_password: asked by ``enable``; empty: ``enable`` asks nothing.
+        log_buffer: the last log lines, oldest first.
+        consoles: open sessions, oldest first.
+    """
+
+    def __init__(
+        self,
+        profile: DeviceProfile,
+        *,
+        hostname: str,
+        port: EnrollmentPort,
+        clock: Callable[[], datetime],
+        users: dict[str, str] | None = None,
+        enable_password: str = "",
+    ) -> None:
+        self.profile = profile
+        self.hostname = hostname
+        self.port = port
+        self.users: dict[str, str] = dict(users or {})
+        self.enable_password = enable_password
+        self.log_buffer: deque[str] = deque(maxlen=LOG_BUFFER_LINES)
+        self.consoles: list[Console] = []
+        self._clock = clock
+        port.subscribe(self._receive_event)
+
+    def now(self) -> datetime:
+        """The device's time, aware UTC."""
+        return self._clock()
+
+    def open_console(self, line: LineInfo = CONSOLE_LINE) -> Console:
+        """A new session on ``line``. The caller sends what `Console.open` returns first."""
+        console = Console(self, line)
+        self.consoles.append(console)
+        return console
+
+    def forget_console(self, console: Console) -> None:
+        """Called by a console that closes."""
+        if console in self.consoles:
+            self.consoles.remove(console)
+
+    def log(self, text: str) -> None:
+        """Keeps a complete log line (may contain ``\\n``) and shows it where logging is shown.
+
+        On a terminal that carries out a command the line comes once the terminal waits for the
+        operator again: behind the next prompt or question.
+        """
+        self.log_buffer.append(text)
+        for console in tuple(self.consoles):
+            if console.session.monitor:
+                console.log_line(text)
+
+    def handle_event(self, event: PortEvent) -> None:
+        """Hook for profiles: the enrollment engine reported something. Called before waiting dialogs see it."""
+
+    def tick(self, now: datetime) -> None:
+        """Lets every console look at its deadlines; for clocks that jump."""
+        for console in tuple(self.consoles):
+            console.tick(now)
+
+    def _receive_event(self, event: PortEvent) -> None:
+        try:
+            self.handle_event(event)
+        except Exception:
+            logger.exception("%s: handling of %s failed", self.hostname, event.kind)
+        for console in tuple(self.consoles):
+            console.notify(event)
