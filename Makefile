@@ -1,0 +1,68 @@
+# `make` or `make help` lists the targets. Two variables serve all of them:
+#   PYTHON=/path/to/python3   interpreter for the virtual environment (3.11 or newer)
+#   ARGS="..."                further arguments for the program a target starts
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+ARGS ?=
+export PYTHON VENV
+
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+COVERAGE_TABLE := $(PYTEST) --collect-only -qq --coverage-table
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+LOCK_NOTE := \# Pinned by `make lock` from the ranges in pyproject.toml; every file is checked against its hash.
+
+.PHONY: help demo dev test quick test-slow check fmt bench fuzz docs coverage-table lock dist clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## watch an emulated router get and renew a certificate
+	@scripts/bootstrap.sh run
+	@$(BIN)/sceplab demo $(ARGS)
+
+dev: ## make the virtual environment with the test and check tools
+	@scripts/bootstrap.sh dev
+
+test: ## all tests but the slow ones; as root installs the Debian packages they need
+	@scripts/bootstrap.sh test
+	@$(PYTEST) -m "not slow and not bench" $(ARGS)
+
+quick: dev ## under a minute: no network, no daemon, no program of others
+	@$(PYTEST) -q -m "not slow and not bench and not interop and not daemon" $(ARGS)
+
+test-slow: ## what is too long for `make test`
+	@scripts/bootstrap.sh test
+	@$(PYTEST) -m "slow" $(ARGS)
+
+check: dev ## lint, format, types, import layers, freshness of the generated documents
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(COVERAGE_TABLE)=check
+
+fmt: dev ## format the code and repair what ruff can repair
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+docs: dev ## write the generated documents anew
+	@$(COVERAGE_TABLE)=write
+
+coverage-table: dev ## write docs/feature-coverage.md from the marks of the tests
+	@$(COVERAGE_TABLE)=write
+
+lock: ## pin the requirements anew (needs uv)
+	@$(LOCK) --upgrade $(ARGS) pyproject.toml --group build -o requirements/base.txt
+	@$(LOCK) --upgrade $(ARGS) --group test -c requirements/base.txt -o requirements/test.txt
+	@$(LOCK) --upgrade $(ARGS) --group check -c requirements/base.txt -c requirements/test.txt \
+		-o requirements/check.txt
+	@for file in requirements/*.txt; do sed -i.old '1i\
+	$(LOCK_NOTE)' $$file && rm $$file.old; done
+
+clean: ## remove what was built; the virtual environment too
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis $(VENV)

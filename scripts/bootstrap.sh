@@ -1,0 +1,249 @@
+#!/bin/sh
+# Prepares the checkout, then gets out of the way. Safe to run again: when nothing has changed it does nothing.
+#
+#   scripts/bootstrap.sh run     what the product needs
+#   scripts/bootstrap.sh dev     run, and the test and check tools
+#   scripts/bootstrap.sh test    dev, and (as root on Debian) the packages of scripts/debian-packages.txt
+#
+# Variables: PYTHON  interpreter to use, default the first suitable on the path
+#            VENV    virtual environment, default .venv
+#            SCEPLAB_NO_APT=1  never call apt-get, also not as root
+#
+# Messages go to standard error. Exit code 1: the reason and the next step were printed.
+set -eu
+
+mode=${1:-run}
+case $mode in
+run | dev | test) ;;
+*)
+    echo "usage: scripts/bootstrap.sh [run|dev|test]" >&2
+    exit 2
+    ;;
+esac
+
+cd "$(dirname "$0")/.."
+root=$(pwd -P)
+venv=${VENV:-.venv}
+packages_file=scripts/debian-packages.txt
+
+say() { printf 'bootstrap: %s\n' "$*" >&2; }
+fail() {
+    say "$@"
+    exit 1
+}
+
+# --- Debian packages ------------------------------------------------------------------------------
+
+is_root() { [ "$(id -u)" -eq 0 ]; }
+may_install() { is_root && [ -z "${SCEPLAB_NO_APT:-}" ] && command -v apt-get >/dev/null 2>&1; }
+
+listed_packages() { awk -v when="$1" '$1 !~ /^#/ && $2 == when { print $1 }' "$packages_file"; }
+
+missing_packages() {
+    listed_packages "$1" | while read -r package; do
+        state=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null) || state=
+        [ "$state" = "install ok installed" ] || printf '%s ' "$package"
+    done
+}
+
+apt_line() { echo "apt-get install --no-install-recommends -y $*"; }
+
+policy=/usr/sbin/policy-rc.d
+saved_policy=$policy.sceplab-saved
+policy_mark="# Written by the sceplab bootstrap for the length of one installation."
+
+# Also puts right what an interrupted earlier run has left behind.
+restore_policy() {
+    if [ -e "$saved_policy" ] || [ -L "$saved_policy" ]; then
+        mv -f "$saved_policy" "$policy"
+    elif [ -f "$policy" ] && grep -qxF "$policy_mark" "$policy" 2>/dev/null; then
+        rm -f "$policy"
+    fi
+}
+
+refuse_service_starts() {
+    restore_policy
+    trap restore_policy EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    if [ -e "$policy" ] || [ -L "$policy" ]; then
+        mv "$policy" "$saved_policy"
+    fi
+    printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" >"$policy"
+    chmod 755 "$policy"
+}
+
+allow_service_starts() {
+    restore_policy
+    trap - EXIT HUP INT TERM
+}
+
+# A service that was not there before shall not appear at the next boot either.
+disable_services_of() {
+    command -v systemctl >/dev/null 2>&1 || return 0
+    for package in "$@"; do
+        for unit in $(dpkg-query -L "$package" | sed -n 's,.*/systemd/system/\([^/@]*\.service\)$,\1,p' | sort -u); do
+            systemctl disable --quiet "$unit" >/dev/null 2>&1 || say "could not disable $unit of $package"
+        done
+    done
+}
+
+apt_install() {
+    DEBIAN_FRONTEND=noninteractive apt-get install --no-install-recommends -y -qq -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
+}
+
+# Arguments: packages. Package lists are only fetched when the ones at hand do not do.
+install_packages() {
+    say "installing with apt-get: $*"
+    refuse_service_starts
+    if apt-get install -s -qq --no-install-recommends "$@" >/dev/null 2>&1 && apt_install "$@"; then
+        installed=yes
+    elif apt-get update -qq >&2 && apt_install "$@"; then
+        installed=yes
+    else
+        installed=
+    fi
+    allow_service_starts
+    [ -n "$installed" ] || fail "apt-get could not install: $* (see its message above)." \
+        "To go on without them: SCEPLAB_NO_APT=1; the tests that need them then skip."
+    disable_services_of "$@"
+}
+
+# --- Python ---------------------------------------------------------------------------------------
+
+# Prints what identifies an interpreter; fails when it is not Python 3.11 or newer.
+identify_python() {
+    "$1" -c 'import sys
+if sys.version_info < (3, 11):
+    sys.exit(1)
+print(sys.implementation.name, sys.version.split()[0], sys.base_prefix)' 2>/dev/null
+}
+
+can_make_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
+search_python() {
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        command -v "$candidate" >/dev/null 2>&1 || continue
+        identify_python "$candidate" >/dev/null || continue
+        can_make_venv "$candidate" || continue
+        echo "$candidate"
+        return 0
+    done
+    return 1
+}
+
+explain_no_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        say "PYTHON=$PYTHON is not a Python 3.11 or newer that can make virtual environments."
+    else
+        say "no Python 3.11 or newer that can make virtual environments was found."
+    fi
+    found=$(command -v "${PYTHON:-python3}" 2>/dev/null) || found=
+    if [ -n "$found" ]; then
+        say "$found is $("$found" -V 2>&1 || echo 'not working'); its venv module is incomplete or it is too old."
+    fi
+    say "On Debian or Ubuntu, as root:  $(apt_line python3 python3-venv)"
+    fail "Elsewhere: install Python 3.11 or newer, then say  make ... PYTHON=/path/to/python3"
+}
+
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        identify_python "$PYTHON" >/dev/null && can_make_venv "$PYTHON" || explain_no_python
+        python=$PYTHON
+        return
+    fi
+    if [ -x "$venv/bin/python" ] && identify_python "$venv/bin/python" >/dev/null; then
+        python=$venv/bin/python
+        return
+    fi
+    python=$(search_python) && return
+    may_install || explain_no_python
+    missing=$(missing_packages run)
+    [ -n "$missing" ] || explain_no_python
+    # shellcheck disable=SC2086 # a list of words
+    install_packages $missing
+    python=$(search_python) || explain_no_python
+}
+
+# --- virtual environment --------------------------------------------------------------------------
+
+requirement_files() {
+    echo requirements/base.txt
+    [ "$1" = run ] || printf '%s\n' requirements/test.txt requirements/check.txt
+}
+
+installed_key() {
+    # shellcheck disable=SC2046 # a list of words
+    cat pyproject.toml $(requirement_files "$1") | cksum
+}
+
+make_venv() {
+    identity="$root|$(identify_python "$python")"
+    if [ "$(cat "$venv/sceplab-made-for" 2>/dev/null)" = "$identity" ] && [ -x "$venv/bin/python" ]; then
+        return
+    fi
+    if [ -e "$venv" ] && [ ! -f "$venv/pyvenv.cfg" ]; then
+        fail "$venv exists and is not a virtual environment; move it away or choose another with VENV=."
+    fi
+    # The environment's own interpreter cannot rebuild the environment it lives in.
+    if [ "$python" = "$venv/bin/python" ]; then
+        python=$(search_python) || explain_no_python
+        identity="$root|$(identify_python "$python")"
+    fi
+    say "making $venv with $("$python" -V) ($(command -v "$python"))"
+    "$python" -m venv --clear "$venv" >&2 || fail "python -m venv failed. On Debian or Ubuntu, as root:" \
+        "$(apt_line python3-venv)"
+    echo "$identity" >"$venv/sceplab-made-for"
+}
+
+pip() {
+    "$venv/bin/python" -m pip --disable-pip-version-check -qq --no-input "$@" >&2
+}
+
+is_installed() {
+    stamp=$venv/sceplab-installed-$1
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(installed_key "$1")" ]
+}
+
+# Argument: run, or dev, which includes it.
+install_requirements() {
+    if is_installed dev || is_installed "$1"; then
+        return
+    fi
+    say "installing the pinned requirements into $venv"
+    arguments=
+    for file in $(requirement_files "$1"); do arguments="$arguments -r $file"; done
+    # shellcheck disable=SC2086 # a list of words
+    pip install --require-hashes --no-deps $arguments ||
+        fail "pip could not install the requirements (see its message above); the package index must be reachable."
+    pip install --no-deps --no-build-isolation --editable . || fail "pip could not install the project itself."
+    installed_key "$1" >"$venv/sceplab-installed-$1"
+    say "ready"
+}
+
+install_test_packages() {
+    command -v dpkg-query >/dev/null 2>&1 || {
+        say "not a Debian system: tests that need programs of others skip unless they are on the path."
+        return
+    }
+    missing=$(missing_packages test)
+    [ -n "$missing" ] || return 0
+    if may_install; then
+        # shellcheck disable=SC2086 # a list of words
+        install_packages $missing
+    else
+        say "these tests skip until the packages are there; as root:  $(apt_line "$missing")"
+    fi
+}
+
+find_python
+make_venv
+case $mode in
+run) install_requirements run ;;
+dev) install_requirements dev ;;
+test)
+    install_requirements dev
+    install_test_packages
+    ;;
+esac
