@@ -13,7 +13,7 @@ def _is_whole_suite(config: pytest.Config) -> bool:
 
 
 def test_coverage_table_is_fresh(pytestconfig: pytest.Config) -> None:
-    """A run over all tests compares the table byte for byte, a narrower one only the collected tests."""
+    """All tests: the table is equal byte for byte. A narrower run: it names what was collected."""
     table = TABLE_FILE.read_text(encoding="utf-8")
     claims = pytestconfig.stash[CLAIMS]
     hint = "stale table; run: make coverage-table"

@@ -1,10 +1,11 @@
 """Pytest plugin: which tests observe which feature rows and protocol rules.
 
-``@pytest.mark.covers("B8", "S-45")`` claims rows of ``docs/feature-rows.toml``. A claim of an unknown row ends
-the run at collection. The claims of all collected tests, also of tests that are deselected afterwards, are
-kept in the configuration's stash under ``CLAIMS``.
+``@pytest.mark.covers("B8", "S-45")`` claims rows of ``docs/feature-rows.toml``. A claim of an
+unknown row ends the run at collection. The claims of all collected tests, also of tests that are
+deselected afterwards, are kept in the configuration's stash under ``CLAIMS``.
 
-``pytest --collect-only --coverage-table=write`` writes ``docs/feature-coverage.md``, ``=check`` compares it.
+``pytest --collect-only --coverage-table=write`` writes ``docs/feature-coverage.md``, ``=check``
+compares it.
 """
 
 import tomllib

@@ -1,8 +1,8 @@
 """Keeps every test on this machine.
 
-An audit hook sees each connection and each name look-up of the process, whichever library makes it, and
-refuses the ones that would leave the loopback interface. Child processes are not covered; tests start
-those with loopback addresses only.
+An audit hook sees each connection and each name look-up of the process, whichever library makes
+it, and refuses the ones that would leave the loopback interface. Child processes are not covered;
+tests start those with loopback addresses only.
 """
 
 import ipaddress

@@ -1,8 +1,8 @@
 """Programs of others that interoperability tests talk to.
 
-A missing program skips its tests and names the package that brings it. Where the bootstrap was able to
-install the package (continuous integration as root) a missing program is an error: a test that silently
-skips there would prove nothing.
+A missing program skips its tests and names the package that brings it. Where the bootstrap was able
+to install the package (continuous integration as root) a missing program is an error: a test that
+silently skips there would prove nothing.
 """
 
 import os
