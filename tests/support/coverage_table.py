@@ -7,7 +7,7 @@ from tests.support.covers import Claims, RowGroup
 _HEAD = """\
 # Feature coverage
 
-Written by `make coverage-table` from the `covers` marks of the tests; a stale table fails the tests.
+Written by `make coverage-table` from the `covers` marks of the tests; a stale table fails them.
 The rows stand in [feature-rows.toml](feature-rows.toml). A test is named here only if it observes
 what the row asks for.
 """
