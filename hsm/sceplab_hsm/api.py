@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
@@ -137,4 +138,26 @@ class KeyStore(Protocol):
 
 
 SecretProvider = Callable[[str], Secret]
-"""Asked for the store's passphrase or PIN, with a prompt for people; called at most once an opening."""
+"""Asked for the store's passphrase or PIN, with a prompt for people; at most once an opening."""
+
+Clock = Callable[[], datetime]
+"""Current time, timezone-aware UTC."""
+
+
+class StoreFactory(Protocol):
+    """Opens the stores of one URI scheme; what an entry point of ``sceplab.keystores`` names."""
+
+    def __call__(
+        self, uri: str, secrets: SecretProvider, *, create: bool, now: Clock | None
+    ) -> KeyStore:
+        """Opens the store the URI names.
+
+        Args:
+            uri: whole, of the scheme the factory is registered for.
+            secrets: asked at most once, and only when the store is there.
+            create: make the store when there is none.
+            now: for time stamps; ``None``: none are written.
+
+        Raises:
+            KeyStoreError: of the kind that fits.
+        """

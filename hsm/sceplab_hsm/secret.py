@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from sceplab_hsm.errors import SecretUnavailableError
@@ -64,9 +66,21 @@ def resolve_secret(reference: str, *, prompt: str = "Secret: ") -> Secret:
         return Secret(text.removesuffix("\n").removesuffix("\r"))
     if scheme == "prompt":
         try:
-            return Secret(getpass.getpass(rest or prompt))
-        except (EOFError, OSError) as error:
+            with warnings.catch_warnings():
+                # Without a terminal getpass would show what is typed.
+                warnings.simplefilter("error", getpass.GetPassWarning)
+                return Secret(getpass.getpass(rest or prompt))
+        except (EOFError, OSError, getpass.GetPassWarning) as error:
             raise SecretUnavailableError("no terminal to ask for the secret on") from error
     raise SecretUnavailableError(
         "a secret is given by reference: env:NAME, file:PATH or prompt: (not as plain text)"
     )
+
+
+def secrets_from(reference: str) -> Callable[[str], Secret]:
+    """A secret provider for `open_key_store` that follows one reference when it is asked.
+
+    Args:
+        reference: as `resolve_secret` takes it.
+    """
+    return lambda prompt: resolve_secret(reference, prompt=prompt)

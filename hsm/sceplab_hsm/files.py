@@ -1,0 +1,145 @@
+"""Private files: read with care, written whole or not at all, never replaced.
+
+Writers of one directory exclude each other by a lock on the directory itself, which the kernel
+drops when a process dies; so no lock file is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from sceplab_hsm.errors import StoreUnavailableError
+
+_TEMPORARY = ".sceplab-new.tmp"
+"""One name for every write of a directory: what a crash leaves, the next write removes."""
+
+
+@contextlib.contextmanager
+def _reported(action: str, path: Path) -> Iterator[None]:
+    """Turns what the system refuses into our error; absence and presence are the caller's."""
+    try:
+        yield
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError as error:
+        raise StoreUnavailableError(f"cannot {action} {path}: {error.strerror}") from error
+
+
+def require_private(path: Path, status: os.stat_result) -> None:
+    """Refuses a file or directory that others than its owner can reach.
+
+    Raises:
+        StoreUnavailableError: with the command that repairs it.
+    """
+    if status.st_mode & 0o077:
+        mode = "700" if stat.S_ISDIR(status.st_mode) else "600"
+        raise StoreUnavailableError(
+            f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):o}); "
+            f"run: chmod {mode} {path}"
+        )
+
+
+def make_private_directory(path: Path) -> None:
+    """Makes the directory, mode 0700, with its parents; one that is there stays as it is."""
+    with _reported("make the directory", path):
+        if path.is_dir():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        with _opened_directory(path.parent) as parent:
+            os.fsync(parent)
+
+
+def require_private_directory(path: Path) -> None:
+    """Checks a directory before it is used.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        StoreUnavailableError: it is something else, or open to others.
+    """
+    with _reported("read", path):
+        status = path.stat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise StoreUnavailableError(f"{path} is not a directory")
+    require_private(path, status)
+
+
+def read_private(path: Path, *, limit_bytes: int) -> tuple[bytes, os.stat_result]:
+    """Content and status of a private file; never follows a link, never waits for a pipe.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        StoreUnavailableError: not a plain file, too long, open to others or unreadable.
+    """
+    with _reported("read", path):
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with open(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise StoreUnavailableError(f"{path} is not a plain file")
+            require_private(path, status)
+            content = file.read(limit_bytes + 1)
+    if len(content) > limit_bytes:
+        raise StoreUnavailableError(f"{path} is longer than {limit_bytes} bytes; not one of ours")
+    return content, status
+
+
+def create_private(path: Path, content: bytes) -> None:
+    """Writes a new file, mode 0600; it is durable when this returns.
+
+    Raises:
+        FileExistsError: the name is taken; nothing was changed.
+        FileNotFoundError: the directory is gone.
+        StoreUnavailableError: the system refuses.
+    """
+    temporary = path.with_name(_TEMPORARY)
+    with _reported("write", path), _locked_directory(path.parent) as directory:
+        if os.path.lexists(path):
+            raise FileExistsError(path)
+        temporary.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            with open(os.open(temporary, flags, 0o600), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        os.fsync(directory)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, durably.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        StoreUnavailableError: the system refuses.
+    """
+    with _reported("remove", path), _locked_directory(path.parent) as directory:
+        path.unlink()
+        os.fsync(directory)
+
+
+@contextlib.contextmanager
+def _opened_directory(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _locked_directory(path: Path) -> Iterator[int]:
+    # Each writer opens the directory anew, so the lock holds between threads as well.
+    with _opened_directory(path) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
