@@ -29,7 +29,7 @@ class CommandContext(Generic[DeviceT_co]):
     Attributes:
         device: the box, shared by all its sessions.
         session: this terminal.
-        line: the line as typed, without ``do`` and without an output filter.
+        line: the line as typed, an output filter included.
         args: text of each ``<name:kind>`` parameter that was typed, by name. Optional ones may be
             missing: use ``get``. Numbers are text too, already checked for their range.
         words: the command in full, keywords expanded and in lower case, parameters as typed;

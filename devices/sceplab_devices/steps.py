@@ -54,9 +54,9 @@ class AskKey:
 class WaitFor:
     """Gives the first `PortEvent` that ``match`` accepts, or ``None`` after ``timeout_s``.
 
-    Only events published while waiting count: subscribe before you ask for the work, that is, call the
-    port and then yield. An event the port publishes *inside* that call is kept for the next step of the
-    same handler, so that nothing is lost when the port answers at once.
+    Events count from the start of the command on, so nothing is lost when the port answers at once or
+    while a question is open. Each event is given once; those published before the accepted one are
+    skipped.
 
     Ctrl-C and Ctrl-Shift-6 end the whole dialog. What is typed meanwhile is kept for later.
     """

@@ -1,0 +1,149 @@
+"""Line editor: keys change a line of text and give the characters that make the terminal show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sceplab_devices.keys import BACKSPACE, WORD_BACK, WORD_DELETE, WORD_FORWARD
+
+BELL = "\a"
+
+
+class LineEditor:
+    """One line being typed, and the history behind it.
+
+    Attributes:
+        text: the line.
+        cursor: place in it.
+        limit: characters it may have; more are dropped with one bell.
+    """
+
+    __slots__ = ("_draft", "_history", "_mask", "_recalled", "cursor", "limit", "text")
+
+    def __init__(self, limit: int) -> None:
+        self.text = ""
+        self.cursor = 0
+        self.limit = limit
+        self._mask: str | None = None
+        self._history: list[str] = []
+        self._recalled = 0
+        """Lines back in the history, 0: the line itself."""
+        self._draft = ""
+
+    def begin(self, *, mask: str | None = None) -> None:
+        """Starts an empty line. ``mask``: shown for each character; ``""`` shows nothing."""
+        self.text = ""
+        self.cursor = 0
+        self._mask = mask
+        self._recalled = 0
+
+    def remember(self, line: str, size: int) -> None:
+        """Adds ``line`` to the history, which keeps ``size`` lines."""
+        if line.strip() and size and self._history[-1:] != [line]:
+            self._history.append(line)
+        del self._history[: max(len(self._history) - size, 0)]
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """Remembered lines, oldest first."""
+        return tuple(self._history)
+
+    def redraw(self) -> str:
+        """What shows the line behind a fresh prompt, cursor in place."""
+        return self._shown(self.text) + "\b" * len(self._shown(self.text[self.cursor :]))
+
+    def insert(self, run: str) -> str:
+        """Types characters."""
+        room = self.limit - len(self.text)
+        bell = BELL if len(run) > room else ""
+        run = run[:room]
+        tail = self.text[self.cursor :]
+        self.text = self.text[: self.cursor] + run + tail
+        self.cursor += len(run)
+        shown_tail = self._shown(tail)
+        return self._shown(run) + shown_tail + "\b" * len(shown_tail) + bell
+
+    def control(self, key: str, *, with_history: bool) -> str:
+        """Carries out an editing key; keys that edit nothing give nothing."""
+        if key in _HISTORY_KEYS:
+            return self._recall(_HISTORY_KEYS[key]) if with_history else ""
+        action = _ACTIONS.get(key)
+        if action is None:
+            return ""
+        text, cursor = action(self.text, self.cursor)
+        return self.replace(text, cursor)
+
+    def replace(self, text: str, cursor: int) -> str:
+        """Sets line and cursor; gives the shortest redraw from the present cursor."""
+        old, new = self._shown(self.text), self._shown(text)
+        at = min(self.cursor, len(old))
+        target = min(cursor, len(new))
+        self.text, self.cursor = text, cursor
+        same = 0
+        while same < min(len(old), len(new)) and old[same] == new[same]:
+            same += 1
+        if old == new:
+            return "\b" * (at - target) if target < at else new[at:target]
+        start = min(at, same)
+        wipe = max(len(old) - len(new), 0)
+        return (
+            "\b" * (at - start) + new[start:] + " " * wipe + "\b" * (len(new) + wipe - target)
+        )
+
+    def _shown(self, text: str) -> str:
+        return text if self._mask is None else self._mask * len(text)
+
+    def _recall(self, direction: int) -> str:
+        wanted = self._recalled + direction
+        if not 0 <= wanted <= len(self._history):
+            return BELL
+        if self._recalled == 0:
+            self._draft = self.text
+        self._recalled = wanted
+        text = self._history[-wanted] if wanted else self._draft
+        return self.replace(text, len(text))
+
+
+def _word_start(text: str, cursor: int) -> int:
+    return len(text[:cursor].rstrip().rpartition(" ")[0]) + (" " in text[:cursor].rstrip())
+
+
+def _word_end(text: str, cursor: int) -> int:
+    skipped = len(text[cursor:]) - len(text[cursor:].lstrip())
+    end = text.find(" ", cursor + skipped)
+    return len(text) if end < 0 else end
+
+
+def _delete_word_back(text: str, cursor: int) -> tuple[str, int]:
+    start = _word_start(text, cursor)
+    return text[:start] + text[cursor:], start
+
+
+def _transpose(text: str, cursor: int) -> tuple[str, int]:
+    if cursor == 0 or len(text) < 2:
+        return text, cursor
+    second = min(cursor, len(text) - 1)
+    return (
+        text[: second - 1] + text[second] + text[second - 1] + text[second + 1 :],
+        second + 1,
+    )
+
+
+_HISTORY_KEYS = {"\x10": 1, "\x0e": -1}
+_ACTIONS: dict[str, Callable[[str, int], tuple[str, int]]] = {
+    "\x01": lambda text, _: (text, 0),
+    "\x05": lambda text, _: (text, len(text)),
+    "\x02": lambda text, at: (text, max(at - 1, 0)),
+    "\x06": lambda text, at: (text, min(at + 1, len(text))),
+    BACKSPACE: lambda text, at: (text[: max(at - 1, 0)] + text[at:], max(at - 1, 0)),
+    "\x04": lambda text, at: (text[:at] + text[at + 1 :], at),
+    "\x15": lambda text, at: (text[at:], 0),
+    "\x18": lambda text, at: (text[at:], 0),
+    "\x0b": lambda text, at: (text[:at], at),
+    "\x17": _delete_word_back,
+    "\x14": _transpose,
+    WORD_BACK: lambda text, at: (text, _word_start(text, at)),
+    WORD_FORWARD: lambda text, at: (text, _word_end(text, at)),
+    WORD_DELETE: lambda text, at: (text[:at] + text[_word_end(text, at) :], at),
+}
+"""Ctrl-A E B F, Backspace, Ctrl-D U X K W T, ESC b f d."""

@@ -1,0 +1,132 @@
+"""From received bytes to keys: text runs, control keys, cursor keys. Knows nothing of what keys mean.
+
+A key is a string. Text is printable ASCII, as long a run as was received (``?`` always alone, because
+it needs no Enter); control keys are one control character; cursor keys are given as the control
+characters that do the same. CR, LF, CR LF and CR NUL each are one `ENTER`. Bytes above 0x7E and other
+controls are dropped.
+"""
+
+from __future__ import annotations
+
+import re
+
+ENTER = "\r"
+BACKSPACE = "\x7f"
+INTERRUPT = "\x03"
+"""Ctrl-C."""
+BREAK = "\x1e"
+"""Ctrl-Shift-6, the escape of Cisco devices."""
+SUSPEND = "\x1a"
+"""Ctrl-Z."""
+HELP = "?"
+TAB = "\t"
+WORD_BACK, WORD_FORWARD, WORD_DELETE = "\x1bb", "\x1bf", "\x1bd"
+
+TYPE_AHEAD_LIMIT_BYTES = 64 * 1024
+
+_TEXT = re.compile(rb"[\x20-\x3e\x40-\x7e]+|\?")
+_DROPPED = re.compile(rb"[\x80-\xff\x00]+")
+_SEQUENCE = re.compile(rb"\x1b[\[O]([0-9;]{0,16})([@-~])")
+_PARTIAL_SEQUENCE = re.compile(rb"\x1b(?:[\[O][0-9;]{0,16})?")
+_CURSOR = {"A": "\x10", "B": "\x0e", "C": "\x06", "D": "\x02", "H": "\x01", "F": "\x05"}
+_EDIT = {"1": "\x01", "3": "\x04", "4": "\x05", "7": "\x01", "8": "\x05"}
+_META = {"b": WORD_BACK, "f": WORD_FORWARD, "d": WORD_DELETE}
+
+
+class KeyReader:
+    """Bytes in, keys out, one at a time so that the reader of keys may change its mind in between."""
+
+    __slots__ = ("_buffer", "_position", "_skip")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._position = 0
+        self._skip = False
+        """The last byte was CR: a LF or NUL directly behind it belongs to it."""
+
+    def feed(self, data: bytes) -> None:
+        """Adds received bytes."""
+        self._buffer = self._buffer[self._position :] + data
+        self._position = 0
+
+    def __len__(self) -> int:
+        return len(self._buffer) - self._position
+
+    def trim(self) -> None:
+        """Forgets what exceeds the type-ahead limit; for a terminal nobody reads from right now."""
+        if len(self) > TYPE_AHEAD_LIMIT_BYTES:
+            self._buffer = self._buffer[: self._position + TYPE_AHEAD_LIMIT_BYTES]
+
+    def take_interrupt(self) -> bool:
+        """Drops everything up to the last Ctrl-C or Ctrl-Shift-6; false when there is none."""
+        last = max(self._buffer.rfind(b"\x03"), self._buffer.rfind(b"\x1e"))
+        if last < self._position:
+            return False
+        self._position = last + 1
+        return True
+
+    def next(self, *, single: bool = False) -> str | None:
+        """The next key, ``None`` when more bytes are needed.
+
+        Args:
+            single: give text one character at a time.
+        """
+        buffer = self._buffer
+        while self._position < len(buffer):
+            byte = buffer[self._position]
+            if self._skip:
+                self._skip = False
+                if byte in (0x0A, 0x00):
+                    self._position += 1
+                    continue
+            if 0x20 <= byte < 0x7F:
+                return self._text(single)
+            if byte == 0x1B:
+                key, waits = self._escape()
+                if waits:
+                    return None
+                if key:
+                    return key
+                continue
+            self._position += 1
+            if byte == 0x0D:
+                self._skip = True
+                return ENTER
+            if byte == 0x0A:
+                return ENTER
+            if byte in (0x08, 0x7F):
+                return BACKSPACE
+            if 0 < byte < 0x20:
+                return chr(byte)
+            if found := _DROPPED.match(buffer, self._position):
+                self._position = found.end()
+        return None
+
+    def _text(self, single: bool) -> str:
+        if single:
+            end = self._position + 1
+        else:
+            found = _TEXT.match(self._buffer, self._position)
+            assert found is not None, "a printable byte stands here"
+            end = found.end()
+        text = self._buffer[self._position : end].decode("ascii")
+        self._position = end
+        return text
+
+    def _escape(self) -> tuple[str, bool]:
+        """Reads an escape sequence: its key (empty: unknown, dropped) and whether bytes are missing."""
+        buffer, position = self._buffer, self._position
+        if found := _SEQUENCE.match(buffer, position):
+            self._position = found.end()
+            final = found[2].decode("ascii")
+            if final == "~":
+                return _EDIT.get(found[1].decode("ascii"), ""), False
+            return _CURSOR.get(final, ""), False
+        partial = _PARTIAL_SEQUENCE.match(buffer, position)
+        if partial and partial.end() == len(buffer):
+            return "", True
+        self._position += 1
+        meta = _META.get(chr(buffer[position + 1]).lower(), "")
+        if meta or buffer[position + 1] in b"[O":
+            self._position += 1
+        return meta, False

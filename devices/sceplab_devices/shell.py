@@ -1,0 +1,51 @@
+"""Settings of a platform's shell: what ``[shell]`` and ``[lines.*]`` of a profile say. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellSettings:
+    """The table ``[shell]``."""
+
+    base_mode: str
+    """Mode that a session starts in."""
+    privilege: int
+    """Of a session without login."""
+    filters: tuple[str, ...]
+    """Output filters behind ``|``."""
+    filterable: tuple[str, ...]
+    """First words of the commands that read a filter."""
+    marks: Mapping[str, str]
+    """``{mark}`` of prompts by least privilege."""
+    comment: str
+    """A line that begins with this text is ignored; empty: none."""
+    more: str
+    more_erase: str
+    line_limit: int
+    history_size: int
+    terminal_width: int
+    interrupt_ends_modes: bool
+    suspend_ends_modes: bool
+
+    def mark(self, privilege: int) -> str:
+        """``{mark}`` at a privilege."""
+        fitting = [level for level in self.marks if int(level) <= privilege]
+        return self.marks[max(fitting, key=int)] if fitting else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSettings:
+    """A table ``[lines.console]`` or ``[lines.vty]``."""
+
+    opening: str
+    """Handler that runs before the first prompt; empty: none."""
+    closing: Literal["close", "reopen"]
+    """After the session: close the line, or start over with the opening."""
+    length: int
+    """Page length of a new session."""
+    monitor: bool
+    """Log lines are shown from the start."""
