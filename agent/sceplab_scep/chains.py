@@ -1,0 +1,95 @@
+"""Whether one certificate was issued by another, and chains of that.
+
+Names, signatures and validity; no revocation, no name constraints.
+
+Spec: RFC 5280 §6.1 in part; checklist C-04, C-43.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from sceplab_scep import oids
+from sceplab_scep.algorithms import Floor, lowest_floor
+from sceplab_scep.signatures import is_signature_valid
+
+MAX_CHAIN_LENGTH = 8
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Whether it may issue: basicConstraints say so, or it is self-issued and too old to say."""
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except x509.ExtensionNotFound:
+        return certificate.issuer == certificate.subject
+    except ValueError:
+        return False
+    return constraints.value.ca
+
+
+def is_directly_issued(
+    certificate: x509.Certificate, issuer: x509.Certificate, floor: Floor = Floor.MODERN
+) -> bool:
+    """Whether the names fit and the issuer's key verifies the signature.
+
+    The library does not verify SHA-1 and MD5 signatures of certificates; this does where the
+    floor allows them.
+    """
+    digest = oids.SIGNATURE_DIGEST_BY_OID.get(certificate.signature_algorithm_oid)
+    try:
+        if digest is None or lowest_floor(digest) is Floor.MODERN:
+            certificate.verify_directly_issued_by(issuer)
+            return True
+        return (
+            floor.allows(digest)
+            and certificate.issuer == issuer.subject
+            and is_signature_valid(
+                issuer.public_key(),
+                certificate.signature,
+                certificate.tbs_certificate_bytes,
+                digest,
+            )
+        )
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+
+
+def is_valid_at(certificate: x509.Certificate, now: datetime, skew_s: float) -> bool:
+    """Whether the moment lies in the validity, give or take the skew in seconds."""
+    skew = timedelta(seconds=skew_s)
+    return certificate.not_valid_before_utc - skew <= now <= certificate.not_valid_after_utc + skew
+
+
+def find_path(
+    certificate: x509.Certificate,
+    authorities: Sequence[x509.Certificate],
+    anchor: x509.Certificate,
+    floor: Floor = Floor.MODERN,
+) -> list[x509.Certificate] | None:
+    """Issuers of the certificate up to and including the anchor, or ``None``.
+
+    Args:
+        certificate: what to check; the anchor itself has an empty path.
+        authorities: candidates between the two.
+        anchor: the trusted certificate.
+        floor: weakest digest a certificate may be signed with.
+    """
+    path: list[x509.Certificate] = []
+    current = certificate
+    remaining = [authority for authority in authorities if authority != anchor]
+    while current != anchor and len(path) < MAX_CHAIN_LENGTH:
+        if is_directly_issued(current, anchor, floor):
+            return [*path, anchor]
+        issuer = next(
+            (c for c in remaining if is_ca(c) and is_directly_issued(current, c, floor)), None
+        )
+        if issuer is None:
+            return None
+        remaining.remove(issuer)
+        path.append(issuer)
+        current = issuer
+    return path if current == anchor else None
