@@ -81,32 +81,44 @@ allow_service_starts() {
 
 # A service that was not there before shall not appear at the next boot either.
 disable_services_of() {
-    command -v systemctl >/dev/null 2>&1 || return 0
     for package in "$@"; do
-        for unit in $(dpkg-query -L "$package" | sed -n 's,.*/systemd/system/\([^/@]*\.service\)$,\1,p' | sort -u); do
-            systemctl disable --quiet "$unit" >/dev/null 2>&1 || say "could not disable $unit of $package"
+        for path in $(dpkg-query -L "$package" | grep -E '/init\.d/.|/systemd/system/[^@]*\.service$'); do
+            name=$(basename "$path" .service)
+            if [ -e "/etc/init.d/$name" ]; then
+                update-rc.d "$name" disable >/dev/null 2>&1 || say "could not disable service $name"
+            elif command -v systemctl >/dev/null 2>&1; then
+                systemctl disable "$name" >/dev/null 2>&1 || say "could not disable service $name"
+            fi
         done
     done
 }
 
 apt_install() {
-    DEBIAN_FRONTEND=noninteractive apt-get install --no-install-recommends -y -qq -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install --no-install-recommends -y -q \
+        -o Dpkg::Use-Pty=0 "$@" </dev/null
 }
 
-# Arguments: packages. Package lists are only fetched when the ones at hand do not do.
+# Package lists are only fetched when the ones at hand do not do.
+apt_install_with_update() {
+    if apt-get install -s -qq --no-install-recommends "$@" >/dev/null 2>&1 && apt_install "$@"; then
+        return 0
+    fi
+    apt-get update -q </dev/null && apt_install "$@"
+}
+
 install_packages() {
     say "installing with apt-get: $*"
+    log=$(mktemp)
     refuse_service_starts
-    if apt-get install -s -qq --no-install-recommends "$@" >/dev/null 2>&1 && apt_install "$@"; then
-        installed=yes
-    elif apt-get update -qq >&2 && apt_install "$@"; then
-        installed=yes
-    else
-        installed=
-    fi
+    if apt_install_with_update "$@" >"$log" 2>&1; then installed=yes; else installed=; fi
     allow_service_starts
-    [ -n "$installed" ] || fail "apt-get could not install: $* (see its message above)." \
-        "To go on without them: SCEPLAB_NO_APT=1; the tests that need them then skip."
+    if [ -z "$installed" ]; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        fail "apt-get could not install: $* (its last messages are above)." \
+            "To go on without them: SCEPLAB_NO_APT=1; the tests that need them then skip."
+    fi
+    rm -f "$log"
     disable_services_of "$@"
 }
 
@@ -141,7 +153,7 @@ explain_no_python() {
     fi
     found=$(command -v "${PYTHON:-python3}" 2>/dev/null) || found=
     if [ -n "$found" ]; then
-        say "$found is $("$found" -V 2>&1 || echo 'not working'); its venv module is incomplete or it is too old."
+        say "$found says \"$("$found" -V 2>&1 | head -n 1)\": too old, or its venv module is incomplete."
     fi
     say "On Debian or Ubuntu, as root:  $(apt_line python3 python3-venv)"
     fail "Elsewhere: install Python 3.11 or newer, then say  make ... PYTHON=/path/to/python3"
@@ -228,12 +240,14 @@ install_test_packages() {
         return
     }
     missing=$(missing_packages test)
-    [ -n "$missing" ] || return 0
     if may_install; then
+        restore_policy
+        [ -n "$missing" ] || return 0
         # shellcheck disable=SC2086 # a list of words
         install_packages $missing
-    else
-        say "these tests skip until the packages are there; as root:  $(apt_line "$missing")"
+    elif [ -n "$missing" ]; then
+        # shellcheck disable=SC2086 # a list of words
+        say "some tests skip until these packages are there; as root:  $(apt_line $missing)"
     fi
 }
 
