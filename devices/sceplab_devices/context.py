@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from sceplab_devices.interpreter import invalid_input
 from sceplab_devices.modes import ModeFrame
 from sceplab_devices.steps import Dialog
 
@@ -77,7 +78,7 @@ class CommandContext(Generic[DeviceT_co]):
     # --- output -------------------------------------------------------------------------------
 
     def write(self, text: str = "") -> None:
-        """Prints ``text`` and a line end. ``\\n`` inside starts a new line; ``""`` prints an empty one."""
+        r"""Prints ``text`` and a line end. ``\\n`` inside starts a new line; ``""`` prints an empty one."""
         self._put(text + "\n")
 
     def write_partial(self, text: str) -> None:
@@ -96,7 +97,7 @@ class CommandContext(Generic[DeviceT_co]):
         """Prints the invalid-input error with its marker under ``parameter`` (else the last word)."""
         match = self._match
         offset = match.offset_of(parameter) if match else 0
-        self.write(self.device.profile.invalid_input(self.session, self.device, self.line, offset))
+        self.write(invalid_input(self.device, self.session, self.line, offset))
 
     def incomplete(self) -> None:
         """Prints the incomplete-command error."""

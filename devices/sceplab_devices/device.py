@@ -73,7 +73,7 @@ class Device:
             self.consoles.remove(console)
 
     def log(self, text: str) -> None:
-        """Keeps a complete log line (may contain ``\\n``) and shows it where logging is shown.
+        r"""Keeps a complete log line (may contain ``\\n``) and shows it where logging is shown.
 
         On a terminal that carries out a command the line comes once the terminal waits for the
         operator again: behind the next prompt or question.

@@ -86,9 +86,7 @@ class LineEditor:
             return "\b" * (at - target) if target < at else new[at:target]
         start = min(at, same)
         wipe = max(len(old) - len(new), 0)
-        return (
-            "\b" * (at - start) + new[start:] + " " * wipe + "\b" * (len(new) + wipe - target)
-        )
+        return "\b" * (at - start) + new[start:] + " " * wipe + "\b" * (len(new) + wipe - target)
 
     def _shown(self, text: str) -> str:
         return text if self._mask is None else self._mask * len(text)

@@ -214,6 +214,8 @@ class Walk:
     """Words understood."""
     pipe: int = -1
     """Index of the word ``|`` that starts an output filter; -1: none."""
+    after_pipe: tuple[Token, ...] = ()
+    """Words of the output filter."""
     problem: Literal["", "invalid", "ambiguous"] = ""
 
 
@@ -230,6 +232,7 @@ class Grammar:
         for index, token in enumerate(tokens):
             if token.text == "|" and self._may_filter(walk):
                 walk.pipe = index
+                walk.after_pipe = tuple(tokens[index + 1 :])
                 return walk
             try:
                 edge = walk.state.find(token.text)

@@ -1,4 +1,4 @@
-"""A device profile: modes, command table, prompts and texts in TOML, behaviour in Python functions.
+r"""A device profile: modes, command table, prompts and texts in TOML, behaviour in Python functions.
 
 A profile is a folder of ``*.toml`` files (read as one table; files may be split as their author likes)
 and a dict of handlers. A distribution registers ``create_profile() -> DeviceProfile`` in the entry-point
@@ -21,7 +21,9 @@ group ``sceplab.devices``; `open_profile` finds it by name. ::
 
     [lines.vty]                         # also [lines.console]
     opening = "login"                   # handler run before the first prompt; "" for none
-    closing = "close"                   # at the end of a session: "close" the line or "reopen" (idle screen)
+    closing = "close"                   # after a session: "close" the line or "reopen" (idle screen)
+    length = 24                         # lines of a page, 0 for no paging
+    monitor = false                     # log lines are shown from the start
 
     [modes.exec]                        # fields of sceplab_devices.modes.Mode
     prompt = "{hostname}{mark}"
@@ -67,9 +69,197 @@ group ``sceplab.devices``; `open_profile` finds it by name. ::
 ``no``: true: ``no`` takes the same syntax; false: refused; a string: the syntax that follows ``no``;
 ``"*"``: the leading keywords, then anything or nothing. ``default`` reads what ``no`` reads.
 
-Built-in handlers (`sceplab_devices.builtin`) that data can name without any Python: ``accept`` (does
-nothing), ``exit``, ``end``, ``logout``, ``enable``, ``disable``, ``login``, ``press_return``,
-``terminal_length``, ``terminal_width``, ``terminal_monitor``, ``terminal_no_monitor``, ``terminal_history``.
-
-Syntax is described in `sceplab_devices.grammar`.
+Built-in handlers (`sceplab_devices.builtin`) can be named in data without any Python. What a profile
+leaves out of ``[shell]``, ``[lines]``, ``[errors]``, ``[help]`` and ``[texts.login]`` comes from
+``defaults.toml``. Syntax is described in `sceplab_devices.grammar`.
 """
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from importlib.metadata import EntryPoint, entry_points
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from sceplab_devices import builtin
+from sceplab_devices.api import EnrollmentPort
+from sceplab_devices.context import Handler
+from sceplab_devices.device import Device
+from sceplab_devices.errors import ProfileError
+from sceplab_devices.grammar import Command, Form, Grammar
+from sceplab_devices.modes import LeaveHandler, Mode
+from sceplab_devices.profile_data import Data, ProfileReader, merge, read_defaults, read_folder
+from sceplab_devices.shell import LineSettings, ShellSettings
+from sceplab_devices.syntax import Keyword, join
+
+logger = logging.getLogger(__name__)
+
+ENTRY_POINT_GROUP = "sceplab.devices"
+
+
+class DeviceProfile:
+    """One platform: everything about it that all its devices share.
+
+    Attributes:
+        name: as users choose it.
+        title: for people.
+        modes: by id.
+        handlers: by the names that data uses, built-in ones included.
+        leave_handlers: as ``on_leave`` of modes names them.
+        data: the table ``[data]``, free for the profile's handlers.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        *,
+        handlers: Mapping[str, Handler] | None = None,
+        leave_handlers: Mapping[str, LeaveHandler] | None = None,
+        device_class: type[Device] = Device,
+    ) -> None:
+        identity = data.get("profile", {})
+        self.name: str = identity.get("name", "")
+        if not self.name:
+            raise ProfileError("profile", "has no name", place="profile.name")
+        whole = read_defaults()
+        merge(whole, data, source=self.name, override=True)
+        reader = ProfileReader(self.name, whole)
+        self.title: str = identity.get("title", self.name)
+        self.hostname: str = identity.get("hostname", self.name)
+        self.handlers: dict[str, Handler] = {**builtin.HANDLERS, **(handlers or {})}
+        self.leave_handlers: dict[str, LeaveHandler] = dict(leave_handlers or {})
+        self.shell = reader.settings(ShellSettings, "shell", reader.section("shell"))
+        self.lines = {
+            kind: reader.settings(LineSettings, f"lines.{kind}", values)
+            for kind, values in reader.section("lines").items()
+        }
+        self.modes: dict[str, Mode] = reader.modes()
+        self.commands: tuple[Command, ...] = reader.commands(self.modes, self.handlers)
+        self.help: Mapping[str, str] = reader.section("help")
+        self.data: Data = reader.section("data")
+        self._errors: Mapping[str, str] = reader.section("errors")
+        self._texts = _flatten(reader.section("texts"))
+        self._device_class = device_class
+        self._grammars: dict[tuple[str, int], Grammar] = {}
+        self._levels = sorted({command.privilege for command in self.commands})
+        reader.check_references(self)
+
+    @classmethod
+    def load(cls, folder: Traversable, **settings: Any) -> DeviceProfile:
+        """A profile from a folder of data files; ``settings`` as in the constructor.
+
+        Raises:
+            ProfileError: the data is wrong; file or place and reason are named.
+        """
+        return cls(read_folder(folder), **settings)
+
+    def new_device(
+        self,
+        *,
+        port: EnrollmentPort,
+        clock: Callable[[], datetime],
+        hostname: str = "",
+        **settings: Any,
+    ) -> Device:
+        """A device of this platform; ``settings`` go to its class as they are."""
+        return self._device_class(
+            self, hostname=hostname or self.hostname, port=port, clock=clock, **settings
+        )
+
+    def grammar(self, mode_id: str, privilege: int) -> Grammar:
+        """The commands of a mode that a privilege may use. Compiled once."""
+        level = max((level for level in self._levels if level <= privilege), default=0)
+        grammar = self._grammars.get((mode_id, level))
+        if grammar is None:
+            forms = self._forms(self.modes[mode_id], level)
+            grammar = Grammar(forms, self.shell.filterable)
+            self._grammars[mode_id, level] = grammar
+        return grammar
+
+    def text(self, key: str, **values: object) -> str:
+        """A text of ``[texts]`` by its dotted key, placeholders filled in.
+
+        Raises:
+            ProfileError: there is no such text.
+        """
+        try:
+            return self._texts[key].format_map(values)
+        except KeyError as error:
+            raise ProfileError(self.name, f"lacks {error}", place=f"texts.{key}") from error
+
+    def error(self, kind: str, **values: str) -> str:
+        """An error text; ``invalid_first`` falls back to ``invalid``."""
+        template = self._errors.get(kind) or self._errors[kind.removesuffix("_first")]
+        return template.format_map(values)
+
+    def _forms(self, mode: Mode, level: int) -> list[Form]:
+        forms = []
+        for command in self._commands_of(mode, level):
+            forms.append(Form(command, command.expression))
+            if mode.negation and command.no is not None:
+                forms += [
+                    Form(command, join(Keyword(word), command.no), (word,))
+                    for word in ("no", "default")
+                ]
+        if mode.do:
+            forms += [
+                Form(command, join(Keyword("do"), command.expression), ("do",))
+                for command in self._commands_of(self.modes[mode.do], level)
+            ]
+        return forms
+
+    def _commands_of(self, mode: Mode, level: int) -> list[Command]:
+        names = {mode.id, *mode.groups}
+        return [
+            command
+            for command in self.commands
+            if command.privilege <= level and not names.isdisjoint(command.modes)
+        ]
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+_BUILT_IN = {"cisco-ios": "sceplab_devices.profiles.cisco_ios:create_profile"}
+"""Found without an installed distribution too; the entry points of the same names win."""
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    found = {name: EntryPoint(name, value, ENTRY_POINT_GROUP) for name, value in _BUILT_IN.items()}
+    found.update((entry.name, entry) for entry in entry_points(group=ENTRY_POINT_GROUP))
+    return found
+
+
+def known_profiles() -> list[str]:
+    """Names that `open_profile` understands."""
+    return sorted(_entry_points())
+
+
+def open_profile(name: str) -> DeviceProfile:
+    """The installed profile called ``name``.
+
+    Raises:
+        ProfileError: unknown (the known names are listed), or its data or code is broken.
+    """
+    entry = _entry_points().get(name)
+    if entry is None:
+        raise ProfileError(name, f"unknown profile; known: {', '.join(known_profiles())}")
+    try:
+        profile = entry.load()()
+    except ProfileError:
+        raise
+    except Exception as error:
+        raise ProfileError(name, f"cannot be loaded: {error!r}") from error
+    if not isinstance(profile, DeviceProfile):
+        raise ProfileError(name, f"{entry.value} gives no DeviceProfile")
+    logger.debug("device profile %s from %s", name, entry.value)
+    return profile

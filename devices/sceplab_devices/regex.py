@@ -1,4 +1,4 @@
-"""Regular expressions of output filters, matched in time proportional to the text.
+r"""Regular expressions of output filters, matched in time proportional to the text.
 
 Operators type these patterns, and the standard library's matcher takes exponential time on some of them
 (``(a+)+$``), which would stop every console of the process. This one follows all alternatives at once
@@ -104,7 +104,11 @@ class LinePattern:
                 continue
             seen.add(index)
             node = self._nodes[index]
-            if node.takes or (node.only == "begin" and not begin) or (node.only == "end" and not end):
+            if (
+                node.takes
+                or (node.only == "begin" and not begin)
+                or (node.only == "end" and not end)
+            ):
                 continue
             todo.extend(node.next)
         return frozenset(seen)

@@ -39,7 +39,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class AskKey:
-    """Prints ``prompt`` and gives the next key as one character; no Enter needed.
+    r"""Prints ``prompt`` and gives the next key as one character; no Enter needed.
 
     Enter gives ``"\\n"``. Keys outside ``keys`` are ignored unless ``keys`` is empty. The key is echoed
     when ``echo`` says so; then, and only then, the terminal goes to a new line.

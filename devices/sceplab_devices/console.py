@@ -1,0 +1,480 @@
+"""One terminal session, sans-I/O: received bytes in, bytes for the terminal out.
+
+The console edits the line, runs the command it means, pages the output and carries dialogs. No exception
+leaves it: a broken handler is logged with its traceback, the terminal gets the platform's error text and
+the next prompt. It holds no thread, no socket and no timer; a line (`sceplab_devices.lines`) drives it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from sceplab_devices import keys
+from sceplab_devices.api import PortEvent
+from sceplab_devices.completion import complete, help_text
+from sceplab_devices.context import CommandContext
+from sceplab_devices.editing import BELL, LineEditor
+from sceplab_devices.interpreter import Decision, interpret, prompt_of
+from sceplab_devices.keys import KeyReader
+from sceplab_devices.modes import ModeFrame
+from sceplab_devices.paging import Pager
+from sceplab_devices.screen import Screen
+from sceplab_devices.session import LineInfo, Session
+from sceplab_devices.steps import Ask, AskKey, Dialog, Step, WaitFor
+
+if TYPE_CHECKING:
+    from sceplab_devices.device import Device
+
+logger = logging.getLogger(__name__)
+
+_HELD_EVENTS = 64
+_HELD_LOG_LINES = 256
+
+
+class _Waits(Enum):
+    """What the console waits for."""
+
+    COMMAND = auto()
+    ANSWER = auto()
+    KEY = auto()
+    EVENT = auto()
+    MORE = auto()
+    NOTHING = auto()
+    """It is at work; seen from outside only when closed."""
+
+
+class Console:
+    """One session on a device. Made by `Device.open_console`.
+
+    Attributes:
+        device: the box.
+        session: state that handlers see and change.
+        on_activity: called when output appeared or a deadline moved outside of `open` and `receive`.
+        is_closed: the session is over; the line should send what is left and hang up.
+    """
+
+    def __init__(self, device: Device, line: LineInfo) -> None:
+        self.device = device
+        self.on_activity: Callable[[], None] | None = None
+        self.is_closed = False
+        self.session = self._new_session(line)
+        self._keys = KeyReader()
+        self._editor = LineEditor(device.profile.shell.line_limit)
+        self._screen = Screen()
+        self._pager = Pager()
+        self._waits = _Waits.NOTHING
+        self._context: CommandContext[Device] | None = None
+        self._dialog: Dialog | None = None
+        self._step: Step | None = None
+        self._decision: Decision | None = None
+        self._after_paging: Callable[[], None] = self._prompt
+        self._events: deque[PortEvent] = deque(maxlen=_HELD_EVENTS)
+        self._log_lines: deque[str] = deque(maxlen=_HELD_LOG_LINES)
+        self._deadline: datetime | None = None
+        self._last_input_at = device.now()
+        self._literal_next = False
+        self._ending = False
+
+    # --- what a line calls ----------------------------------------------------------------------
+
+    def open(self) -> bytes:
+        """Starts the session; gives what the terminal shows first."""
+        self._guarded(self._open)
+        return self._screen.take()
+
+    def receive(self, data: bytes) -> bytes:
+        """Takes typed bytes, gives what the terminal shows. Call with ``b""`` while `has_input`."""
+        if self.is_closed:
+            return b""
+        self._last_input_at = self.device.now()
+        self._keys.feed(data)
+        if self._waits is _Waits.EVENT:
+            if self._keys.take_interrupt():
+                self._guarded(self._interrupt)
+            self._keys.trim()
+        self._pump()
+        return self._screen.take()
+
+    @property
+    def has_input(self) -> bool:
+        """Typed bytes wait only because the output was getting long."""
+        return bool(len(self._keys)) and self._screen.is_full_after_take
+
+    def take_output(self) -> bytes:
+        """What appeared since the last call of any method that gives output."""
+        return self._screen.take()
+
+    def next_deadline(self) -> datetime | None:
+        """When `tick` wants to be called."""
+        limit = self.session.exec_timeout_s
+        idle = self._last_input_at + timedelta(seconds=limit) if limit else None
+        return min((moment for moment in (idle, self._deadline) if moment), default=None)
+
+    def tick(self, now: datetime) -> None:
+        """Ends waits that ran out and sessions idle for too long."""
+        if self.is_closed:
+            return
+        if self._deadline and now >= self._deadline and self._waits is _Waits.EVENT:
+            self._guarded(lambda: self._advance(None))
+            self._pump()
+        limit = self.session.exec_timeout_s
+        if limit and now >= self._last_input_at + timedelta(seconds=limit):
+            self._guarded(self._end_session)
+        self._tell()
+
+    def notify(self, event: PortEvent) -> None:
+        """The enrollment engine reported something; a dialog may wait for it."""
+        if self._context is None or self.is_closed:
+            return
+        self._events.append(event)
+        if self._waits is _Waits.EVENT:
+            self._guarded(self._look_at_events)
+            self._pump()
+            self._tell()
+
+    def log_line(self, text: str) -> None:
+        """Shows an asynchronous line, at once or when the terminal waits for the operator again."""
+        if self.is_closed:
+            return
+        self._log_lines.append(text)
+        if self._waits not in (_Waits.NOTHING, _Waits.MORE):
+            self._show_log_lines()
+            self._tell()
+
+    def disconnect(self) -> None:
+        """The line dropped: ends the dialog, leaves the modes, forgets the session."""
+        if not self.is_closed:
+            self._guarded(self._abandon)
+            self._hang_up()
+
+    # --- driving --------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Handles keys until the console waits for something else."""
+        while self._waits is not _Waits.EVENT and not self.is_closed and not self._screen.is_full:
+            single = self._waits in (_Waits.KEY, _Waits.MORE) or self._literal_next
+            key = self._keys.next(single=single)
+            if key is None:
+                return
+            self._guarded(lambda key=key: self._on_key(key))  # type: ignore[misc]
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Runs a part of the engine or a handler; whatever breaks ends the command, not the session."""
+        try:
+            action()
+        except Exception:
+            logger.exception("%s %s: command failed", self.device.hostname, self.session.line.name)
+            self._recover()
+
+    def _recover(self) -> None:
+        context = self._context
+        self._drop_dialog()
+        self._pager.rest = ""
+        try:
+            if context:
+                self._screen.write(context.take_output())
+            self._screen.write(self.device.profile.error("internal") + "\n")
+            self._prompt()
+        except Exception:
+            logger.exception("%s %s: no prompt", self.device.hostname, self.session.line.name)
+            self._hang_up()
+
+    def _tell(self) -> None:
+        if self.on_activity:
+            self.on_activity()
+
+    # --- keys -----------------------------------------------------------------------------------
+
+    def _on_key(self, key: str) -> None:
+        if self._waits is _Waits.MORE:
+            self._on_more_key(key)
+        elif self._waits is _Waits.KEY:
+            self._on_single_key(key)
+        elif self._literal_next:
+            self._literal_next = False
+            if key.isprintable():
+                self._screen.echo(self._editor.insert(key))
+        elif key == keys.ENTER:
+            self._on_enter()
+        elif key == keys.INTERRUPT:
+            self._screen.echo("^C\n")
+            self._interrupt()
+        elif key == keys.SUSPEND:
+            self._on_suspend()
+        elif key == "\x16":  # Ctrl-V: the next key is text
+            self._literal_next = True
+        elif key in ("\x12", "\x0c"):  # Ctrl-R, Ctrl-L
+            self._screen.echo("\n")
+            self._retype()
+        elif self._waits is _Waits.COMMAND and key == keys.HELP:
+            self._on_help()
+        elif self._waits is _Waits.COMMAND and key == keys.TAB:
+            self._on_tab()
+        elif key.isprintable():
+            self._screen.echo(self._editor.insert(key))
+        else:
+            with_history = self._waits is _Waits.COMMAND
+            self._screen.echo(self._editor.control(key, with_history=with_history))
+
+    def _on_enter(self) -> None:
+        text = self._editor.text
+        self._screen.echo("\n")
+        self._pager.restart()
+        if self._waits is _Waits.ANSWER:
+            self._advance(text)
+        else:
+            self._run(text)
+
+    def _on_suspend(self) -> None:
+        """Ctrl-Z: carries out what was typed, then leaves every mode. In a question it is Ctrl-C."""
+        self._screen.echo("^Z\n")
+        if self._waits is _Waits.ANSWER:
+            self._interrupt()
+            return
+        self._ending = self.device.profile.shell.suspend_ends_modes
+        self._run(self._editor.text)
+
+    def _on_help(self) -> None:
+        typed = self._editor.text[: self._editor.cursor]
+        self._screen.echo("?\n")
+        self._pager.restart()
+        self._page(help_text(self.device, self.session, typed), self._retype)
+
+    def _on_tab(self) -> None:
+        editor = self._editor
+        completed = complete(self.device, self.session, editor.text[: editor.cursor])
+        if completed is None:
+            self._screen.echo(BELL)
+            return
+        tail = editor.text[editor.cursor :]
+        if len(completed + tail) <= editor.limit:
+            editor.text, editor.cursor = completed + tail, len(completed)
+        self._screen.echo("\n")
+        self._retype()
+
+    def _on_single_key(self, key: str) -> None:
+        step = self._step
+        assert isinstance(step, AskKey)
+        if key in (keys.INTERRUPT, keys.SUSPEND):
+            self._screen.echo("\n")
+            self._interrupt()
+            return
+        char = "\n" if key == keys.ENTER else key
+        if (step.keys and char not in step.keys) or not (char == "\n" or char.isprintable()):
+            return
+        if step.echo:
+            self._screen.echo(char if char == "\n" else char + "\n")
+        self._pager.restart()
+        self._advance(char)
+
+    def _on_more_key(self, key: str) -> None:
+        self._screen.erase(self.device.profile.shell.more_erase)
+        self._screen.write(self._pager.answer(key, self.session.length))
+        self._continue_paging()
+
+    def _retype(self) -> None:
+        """Shows the prompt or question and the typed line again."""
+        prompt = self._step.prompt if isinstance(self._step, Ask | AskKey) else self._prompt_text()
+        self._screen.write(prompt)
+        self._screen.echo(self._editor.redraw())
+        if self._context is None:
+            self._rest(_Waits.COMMAND)
+
+    # --- commands and dialogs -------------------------------------------------------------------
+
+    def _run(self, text: str) -> None:
+        """Carries out a typed line."""
+        if not self.session.mode.raw:
+            self._editor.remember(text, self.session.history_size)
+        decision = interpret(self.device, self.session, text)
+        self._waits = _Waits.NOTHING
+        self._events.clear()
+        self._decision = decision
+        self._context = CommandContext(self.device, self.session, line=text, match=decision.match)
+        if decision.error:
+            self._context.write(decision.error)
+        elif decision.handler:
+            self._leave_until(self._context, decision)
+            self._dialog = self.device.profile.handlers[decision.handler](self._context)
+        self._advance(None)
+
+    def _leave_until(self, context: CommandContext[Device], decision: Decision) -> None:
+        """Leaves the modes above the one whose command it is."""
+        home = decision.mode
+        if home is None or home is self.session.mode:
+            return
+        if not any(frame.mode is home for frame in self.session.frames):
+            context.leave_mode()
+            return
+        while self.session.mode is not home:
+            context.leave_mode()
+
+    def _advance(self, value: str | PortEvent | None) -> None:
+        """Runs the command on to its next step or its end."""
+        self._waits = _Waits.NOTHING
+        self._deadline = None
+        self._step = None
+        if self._dialog is not None:
+            try:
+                self._step = self._dialog.send(value)
+            except StopIteration:
+                self._dialog = None
+        context = self._context
+        assert context is not None, "a command is running"
+        text = context.take_output()
+        if self._step is None:
+            self._page(self._filtered(text), self._finish)
+        else:
+            self._page(text, self._begin_step)
+
+    def _filtered(self, text: str) -> str:
+        chosen = self._decision.filter if self._decision else None
+        if chosen is None:
+            return text
+        lines = chosen(text.removesuffix("\n").split("\n") if text else [])
+        return "".join(f"{line}\n" for line in lines)
+
+    def _begin_step(self) -> None:
+        step = self._step
+        if isinstance(step, WaitFor):
+            self._deadline = self.device.now() + timedelta(seconds=step.timeout_s)
+            self._rest(_Waits.EVENT)
+            self._look_at_events()
+            if self._waits is _Waits.EVENT and self._keys.take_interrupt():
+                self._interrupt()
+            return
+        assert isinstance(step, Ask | AskKey), f"handlers yield steps, not {step!r}"
+        self._screen.write(step.prompt)
+        mask = None
+        if isinstance(step, Ask) and not step.echo:
+            mask = step.mask
+        self._editor.begin(mask=mask)
+        self._rest(_Waits.ANSWER if isinstance(step, Ask) else _Waits.KEY)
+
+    def _look_at_events(self) -> None:
+        step = self._step
+        assert isinstance(step, WaitFor)
+        while self._events:
+            event = self._events.popleft()
+            if step.match(event):
+                self._advance(event)
+                return
+
+    def _interrupt(self) -> None:
+        """Ctrl-C: ends the dialog, or leaves the modes above the base mode."""
+        was_command = self._waits is _Waits.COMMAND
+        self._drop_dialog()
+        if was_command and self.device.profile.shell.interrupt_ends_modes:
+            self._ending = True
+        self._finish()
+
+    def _finish(self) -> None:
+        """The command is over."""
+        context = self._context or CommandContext(self.device, self.session)
+        self._drop_dialog()
+        if self._ending:
+            self._ending = False
+            context.end()
+        self._screen.write(context.take_output())
+        if context.is_closing:
+            self._end_session()
+        else:
+            self._prompt()
+
+    def _drop_dialog(self) -> None:
+        dialog, self._dialog = self._dialog, None
+        self._context = None
+        self._decision = None
+        self._step = None
+        self._deadline = None
+        if dialog is not None:
+            dialog.close()
+
+    # --- output ---------------------------------------------------------------------------------
+
+    def _page(self, text: str, then: Callable[[], None]) -> None:
+        """Writes ``text``, asking for more where the page ends, then goes on with ``then``."""
+        self._waits = _Waits.NOTHING
+        self._after_paging = then
+        self._screen.write(self._pager.show(text, self.session.length))
+        self._continue_paging()
+
+    def _continue_paging(self) -> None:
+        if self._pager.rest:
+            self._screen.write(self.device.profile.shell.more)
+            self._waits = _Waits.MORE
+        else:
+            self._pager.restart()
+            self._after_paging()
+
+    def _prompt(self) -> None:
+        self._screen.start_line()
+        self._screen.write(self._prompt_text())
+        self._editor.begin()
+        self._rest(_Waits.COMMAND)
+
+    def _prompt_text(self) -> str:
+        return prompt_of(self.device, self.session)
+
+    def _rest(self, waits: _Waits) -> None:
+        self._waits = waits
+        self._show_log_lines()
+
+    def _show_log_lines(self) -> None:
+        if not self._log_lines or self._screen.is_full:
+            return
+        self._screen.start_line()
+        while self._log_lines:
+            self._screen.write(self._log_lines.popleft() + "\n")
+        if self.session.synchronous and self._waits is not _Waits.EVENT:
+            prompt = self._step.prompt if isinstance(self._step, Ask | AskKey) else ""
+            self._screen.write(prompt or self._prompt_text())
+            self._screen.echo(self._editor.redraw())
+
+    # --- session --------------------------------------------------------------------------------
+
+    def _new_session(self, line: LineInfo) -> Session:
+        profile = self.device.profile
+        settings = profile.lines[line.kind]
+        return Session(
+            line=line,
+            opened_at=self.device.now(),
+            frames=[ModeFrame(profile.modes[profile.shell.base_mode], {})],
+            privilege=profile.shell.privilege,
+            width=profile.shell.terminal_width,
+            length=settings.length,
+            history_size=profile.shell.history_size,
+            monitor=settings.monitor,
+        )
+
+    def _open(self) -> None:
+        profile = self.device.profile
+        self._context = CommandContext(self.device, self.session)
+        opening = profile.lines[self.session.line.kind].opening
+        if opening:
+            self._dialog = profile.handlers[opening](self._context)
+        self._advance(None)
+
+    def _abandon(self) -> None:
+        """Ends dialog and modes without a word to the terminal."""
+        self._drop_dialog()
+        CommandContext(self.device, self.session).end()
+
+    def _end_session(self) -> None:
+        self._abandon()
+        if self.device.profile.lines[self.session.line.kind].closing == "close":
+            self._hang_up()
+            return
+        self.session = self._new_session(self.session.line)
+        self._last_input_at = self.device.now()
+        self._open()
+
+    def _hang_up(self) -> None:
+        self.is_closed = True
+        self._waits = _Waits.NOTHING
+        self.device.forget_console(self)

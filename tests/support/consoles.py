@@ -1,0 +1,111 @@
+"""A device without an engine behind it, a clock that tests move, and a terminal in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sceplab_devices.api import KeyView, PortEvent, TrustpointSettings, TrustpointView
+from sceplab_devices.device import Device
+from sceplab_devices.profile import DeviceProfile
+from sceplab_devices.session import CONSOLE_LINE, LineInfo
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+VTY = LineInfo(name="vty0", kind="vty", peer="192.0.2.9")
+
+
+class ManualClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+class IdlePort:
+    """An enrollment engine that knows nothing; tests publish its events."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Callable[[PortEvent], None]] = []
+
+    def publish(self, kind: str, trustpoint: str) -> None:
+        for listener in self.listeners:
+            listener(PortEvent(kind=kind, trustpoint=trustpoint, at=START))
+
+    def subscribe(self, listener: Callable[[PortEvent], None]) -> None:
+        self.listeners.append(listener)
+
+    def configure(self, settings: TrustpointSettings) -> None:
+        pass
+
+    def remove(self, name: str) -> None:
+        pass
+
+    def authenticate(self, name: str) -> None:
+        pass
+
+    def answer_ca(self, name: str, *, accept: bool) -> None:
+        pass
+
+    def enroll(self, name: str, *, challenge: str) -> None:
+        pass
+
+    def renew(self, name: str) -> None:
+        pass
+
+    def cancel(self, name: str) -> None:
+        pass
+
+    def view(self, name: str) -> TrustpointView:
+        return TrustpointView(state="UNCONFIGURED")
+
+    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> KeyView:
+        raise AssertionError("no keys here")
+
+    def delete_key(self, label: str) -> bool:
+        return False
+
+    def keys(self) -> list[KeyView]:
+        return []
+
+
+class Terminal:
+    """A console with its device, driven by what a person types."""
+
+    def __init__(
+        self, profile: DeviceProfile, *, line: LineInfo = VTY, device: Device | None = None,
+        **settings: object,
+    ) -> None:  # fmt: skip
+        self.clock = ManualClock()
+        self.port = IdlePort()
+        self.device = device or profile.new_device(port=self.port, clock=self.clock, **settings)
+        self.console = self.device.open_console(line)
+        self.greeting = self.console.open()
+
+    def type(self, keys: str | bytes) -> str:
+        """Sends keys as they are; gives what the terminal received, CR LF as ``\\n``."""
+        data = keys.encode("latin-1") if isinstance(keys, str) else keys
+        return self.shown(self.console.receive(data))
+
+    def run(self, line: str) -> str:
+        """Types a line and Enter."""
+        return self.type(line + "\r")
+
+    def later(self) -> str:
+        """What appeared without typing."""
+        return self.shown(self.console.take_output())
+
+    @staticmethod
+    def shown(data: bytes) -> str:
+        text = data.decode("ascii")
+        assert "\n" not in text.replace("\r\n", ""), "a line feed without its carriage return"
+        return text.replace("\r\n", "\n")
+
+
+__all__ = ["CONSOLE_LINE", "START", "VTY", "IdlePort", "ManualClock", "Terminal"]
