@@ -50,6 +50,9 @@ fmt: dev ## format the code and repair what ruff can repair
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+bench: dev ## measure; prints a table and writes build/bench.json
+	@$(BIN)/python -m tests.bench $(ARGS)
+
 docs: dev ## write the generated documents anew
 	@$(COVERAGE_TABLE)=write
 
