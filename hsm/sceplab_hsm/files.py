@@ -49,7 +49,10 @@ def make_private_directory(path: Path) -> None:
     with _reported("make the directory", path):
         if path.is_dir():
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise StoreUnavailableError(f"{path.parent} is not a directory") from error
         with contextlib.suppress(FileExistsError):
             path.mkdir(mode=0o700)
         with _opened_directory(path.parent) as parent:
@@ -68,6 +71,34 @@ def require_private_directory(path: Path) -> None:
     if not stat.S_ISDIR(status.st_mode):
         raise StoreUnavailableError(f"{path} is not a directory")
     require_private(path, status)
+
+
+def file_identity(status: os.stat_result) -> tuple[int, int]:
+    """Tells one file from another that takes its name."""
+    return status.st_ino, status.st_mtime_ns
+
+
+def status_of(path: Path) -> os.stat_result:
+    """Status of a file; a link is not followed.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        StoreUnavailableError: the system refuses.
+    """
+    with _reported("read", path):
+        return path.lstat()
+
+
+def names_in(directory: Path, suffix: str) -> list[str]:
+    """Sorted names, without the suffix, of the files that have it.
+
+    Raises:
+        FileNotFoundError: the directory is not there.
+        StoreUnavailableError: the system refuses.
+    """
+    with _reported("read", directory):
+        names = os.listdir(directory)
+    return sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix))
 
 
 def read_private(path: Path, *, limit_bytes: int) -> tuple[bytes, os.stat_result]:

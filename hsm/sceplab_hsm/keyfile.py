@@ -13,6 +13,7 @@ The first seal lets a listing trust the metadata without opening the private par
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 
 from sceplab_hsm.api import KeyAlgorithm, KeyInfo
@@ -22,6 +23,7 @@ from sceplab_hsm.sealing import Seal, decode_base64, decode_fields, encode_field
 KEY_FILE_LIMIT_BYTES = 64 * 1024
 
 _MAGIC = b"sceplab-key 1"
+_ANY_VERSION = re.compile(rb"sceplab-key ([1-9][0-9]{0,8})")
 _FIELDS = frozenset({"algorithm", "created_at", "key_id", "public_key"})
 
 
@@ -76,8 +78,12 @@ def decode_key_file(content: bytes, key_id: str, seal: Seal, store_id: str) -> K
         KeyDamagedError: other format, broken seal, or the file of another key or store.
     """
     lines = content.split(b"\n")
+    if lines[0] != _MAGIC and (version := _ANY_VERSION.fullmatch(lines[0])):
+        raise KeyDamagedError(
+            f"it has format version {int(version[1])}, this program reads version 1"
+        )
     if lines[0] != _MAGIC or len(lines) != 5 or lines[4]:  # noqa: PLR2004 - the four lines above
-        raise KeyDamagedError("not a key file of format version 1")
+        raise KeyDamagedError("it is not a key file")
     head = lines[0] + b"\n" + lines[1]
     seal.open(lines[2], _context(b"metadata", store_id, head))
     try:

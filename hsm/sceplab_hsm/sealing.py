@@ -34,7 +34,7 @@ from sceplab_hsm.secret import Secret
 HEADER_LIMIT_BYTES = 4096
 
 _MAGIC = b"sceplab-keystore 1"
-_ANY_VERSION = re.compile(rb"sceplab-keystore [0-9]{1,9}")
+_ANY_VERSION = re.compile(rb"sceplab-keystore ([1-9][0-9]{0,8})")
 _FIELDS = frozenset({"kdf", "n", "p", "r", "salt", "store_id"})
 _NONCE_BYTES = 12
 _SALT_BYTES = 16
@@ -142,10 +142,10 @@ def read_header(content: bytes) -> StoreHeader:
         KeyDamagedError: everything else.
     """
     lines = content.split(b"\n")
-    if lines[0] != _MAGIC and _ANY_VERSION.fullmatch(lines[0]):
-        version = lines[0].split()[1].decode("ascii")
+    if lines[0] != _MAGIC and (version := _ANY_VERSION.fullmatch(lines[0])):
         raise StoreUnavailableError(
-            f"the store has format version {version}, this program reads version 1; update it"
+            f"the store has format version {int(version[1])}, this program reads version 1; "
+            "update the program"
         )
     body = b"".join(line + b"\n" for line in lines[: _HEADER_LINES - 1])
     checksum = hashlib.sha256(body).hexdigest().encode("ascii")

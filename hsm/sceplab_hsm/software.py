@@ -36,10 +36,13 @@ from sceplab_hsm.errors import (
 )
 from sceplab_hsm.files import (
     create_private,
+    file_identity,
     make_private_directory,
+    names_in,
     read_private,
     remove,
     require_private_directory,
+    status_of,
 )
 from sceplab_hsm.keyfile import KEY_FILE_LIMIT_BYTES, KeyFile, decode_key_file, encode_key_file
 from sceplab_hsm.sealing import (
@@ -172,12 +175,8 @@ class SoftwareKeyStore:
         """
         self._require_open()
         try:
-            names = sorted(
-                name.removesuffix(_KEY_SUFFIX)
-                for name in os.listdir(self._directory)
-                if name.endswith(_KEY_SUFFIX)
-            )
-        except OSError as error:
+            names = names_in(self._directory, _KEY_SUFFIX)
+        except FileNotFoundError as error:
             raise self._gone() from error
         infos = []
         for name in names:
@@ -185,6 +184,8 @@ class SoftwareKeyStore:
                 infos.append(self._read(name)[0].info)
             except KeyNotFoundError:
                 continue  # deleted since the directory was read
+            except StoreUriError as error:
+                raise KeyDamagedError(f"{name}{_KEY_SUFFIX} is no key of {self._uri}") from error
         return infos
 
     def delete(self, key_id: str) -> None:
@@ -224,8 +225,8 @@ class SoftwareKeyStore:
     def _load(self, key_id: str) -> _LoadedKey:
         path, seal = self._path_of(key_id), self._require_open()
         try:
-            identity = _identity(path.lstat())
-        except OSError as error:
+            identity = file_identity(status_of(path))
+        except FileNotFoundError as error:
             raise self._missing(key_id) from error
         with self._lock:
             loaded = self._loaded.get(key_id)
@@ -242,7 +243,7 @@ class SoftwareKeyStore:
         except KeyDamagedError as error:
             raise KeyDamagedError(f"key '{key_id}' in {path} is damaged: {error}") from error
         assert isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-        loaded = _LoadedKey(_identity(status), key_file.info, private_key)
+        loaded = _LoadedKey(file_identity(status), key_file.info, private_key)
         with self._lock:
             if self._seal is not None:
                 self._loaded[key_id] = loaded
@@ -283,7 +284,7 @@ class SoftwareKeyStore:
             raise StoreUnavailableError(f"key store {self._uri} was replaced; open it again")
 
     def _missing(self, key_id: str) -> KeyStoreError:
-        if (self._directory / _HEADER_NAME).exists():
+        if os.path.exists(self._directory / _HEADER_NAME):
             return KeyNotFoundError(key_id, self._uri)
         return self._gone()
 
@@ -364,10 +365,6 @@ def _generate(algorithm: KeyAlgorithm) -> PrivateKey:
     if algorithm in _CURVES:
         return ec.generate_private_key(_CURVES[algorithm]())
     return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS[algorithm])
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_ino, status.st_mtime_ns
 
 
 def _timestamp(now: Clock) -> str:
