@@ -1,6 +1,6 @@
 """CMS, PKCS#10 and X.509 structures, declared once; nothing is signed, encrypted or judged here.
 
-    ContentInfo    ::= { contentType, content [0] }
+    ContentInfo    ::= { contentType, content [0] }      (one declaration for each content)
     SignedData     ::= { version, digestAlgorithms, encapContentInfo, certificates [0],
                          crls [1], signerInfos }
     EnvelopedData  ::= { version, originatorInfo [0], recipientInfos, encryptedContentInfo,
@@ -64,14 +64,6 @@ class IssuerAndSerialNumber:
 
 
 @sequence
-class ContentInfo:
-    """Outermost structure."""
-
-    content_type: ObjectIdentifier
-    content: Annotated[TLV, Explicit(0)]
-
-
-@sequence
 class EncapsulatedContentInfo:
     """What is signed."""
 
@@ -106,6 +98,14 @@ class SignedData:
 
 
 @sequence
+class SignedContentInfo:
+    """Outermost structure of signed messages and of certificate bundles."""
+
+    content_type: ObjectIdentifier
+    content: Annotated[SignedData, Explicit(0)]
+
+
+@sequence
 class KeyTransRecipientInfo:
     """A content key, encrypted for one RSA key."""
 
@@ -133,6 +133,14 @@ class EnvelopedData:
     recipient_infos: SetOf[KeyTransRecipientInfo | TLV]
     encrypted_content_info: EncryptedContentInfo
     unprotected_attributes: Annotated[list[TLV] | None, Implicit(1)] = None
+
+
+@sequence
+class EnvelopedContentInfo:
+    """Outermost structure of an envelope."""
+
+    content_type: ObjectIdentifier
+    content: Annotated[EnvelopedData, Explicit(0)]
 
 
 @sequence
@@ -189,6 +197,13 @@ class Extension:
 
 
 @sequence
+class ExtensionList:
+    """Only to encode extensions alone."""
+
+    extensions: list[Extension]
+
+
+@sequence
 class Validity:
     """From when to when."""
 
@@ -233,3 +248,8 @@ def wrap_der(encoding: bytes) -> TLV:
         ValueError: it is not exactly one element with a definite, minimal length.
     """
     return decode_der(TLV, encoding)
+
+
+def content_of(value: object) -> bytes:
+    """Content of a value's encoding, without its identifier and length."""
+    return bytes(decode_der(TLV, encode_der(value)).data)

@@ -1,0 +1,216 @@
+"""PKCS#10 requests: built strictly, read leniently.
+
+Peers write attributes out of order and challenge passwords in any string type; the signature is
+always verified over the bytes received.
+
+Spec: RFC 2986; RFC 2985 §5.4; RFC 8894 §3.3.1; checklist M-09, T-23, T-43, S-48, S-49.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.asn1 import TLV, BitString, SetOf, encode_der
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sceplab_scep import oids
+from sceplab_scep.algorithms import Digest
+from sceplab_scep.ber import Element, decode_tolerant
+from sceplab_scep.cms import (
+    Attribute,
+    CertificationRequest,
+    CertificationRequestInfo,
+    Extension,
+    ExtensionList,
+    content_of,
+    to_tlv,
+    wrap_der,
+)
+from sceplab_scep.errors import LocalProtocolError, MalformedMessageError
+from sceplab_scep.ports import MessageSigner
+from sceplab_scep.signatures import HASHES, is_signature_valid, signature_identifier
+from sceplab_scep.strings import decode_string, encode_directory_string
+
+_WHAT = "certification request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsrView:
+    """What a certification request says. The challenge password never shows in its text."""
+
+    der: bytes = field(repr=False)
+    """As received."""
+    subject: x509.Name
+    subject_der: bytes = field(repr=False)
+    public_key: CertificatePublicKeyTypes = field(repr=False)
+    public_key_der: bytes = field(repr=False)
+    """SubjectPublicKeyInfo, DER."""
+    challenge: str | None = field(repr=False)
+    """Challenge password, whatever string type it came in; ``None`` when there is none."""
+    challenge_type: str = ""
+    """ASN.1 type of the challenge password, for example ``PrintableString``."""
+    extensions: x509.Extensions = field(repr=False)
+    """Requested extensions."""
+    digest: Digest | None
+    """Digest of the request's own signature; ``None`` when the algorithm is unknown."""
+    is_signature_valid: bool
+    """Proof of possession: the request's signature verifies with the key in it."""
+    deviations: tuple[str, ...] = ()
+    """What is odd about the encoding."""
+
+
+def build_csr(
+    subject: x509.Name,
+    signer: MessageSigner,
+    *,
+    digest: Digest,
+    challenge: str = "",
+    dns_names: Sequence[str] = (),
+    extensions: Sequence[x509.Extension[x509.ExtensionType]] = (),
+) -> bytes:
+    """A certification request, DER.
+
+    Args:
+        subject: distinguished name asked for.
+        signer: the key to be certified.
+        digest: digest of the signature.
+        challenge: challenge password; empty leaves the attribute out.
+        dns_names: become a subjectAltName extension.
+        extensions: further extensions to ask for.
+
+    Raises:
+        LocalProtocolError: subjectAltName given twice, or an EC key with MD5.
+
+    Spec: RFC 2986 §4; checklist M-09, C-10, T-43.
+    """
+    requested = [
+        Extension(extension_id=e.oid, critical=e.critical, value=e.value.public_bytes())
+        for e in extensions
+    ]
+    if dns_names:
+        names = x509.SubjectAlternativeName([x509.DNSName(name) for name in dns_names])
+        if any(extension.extension_id == names.oid for extension in requested):
+            raise LocalProtocolError("subjectAltName is given twice")
+        requested.append(Extension(extension_id=names.oid, value=names.public_bytes()))
+    attributes = []
+    if challenge:
+        attributes.append(_attribute(oids.CHALLENGE_PASSWORD, encode_directory_string(challenge)))
+    if requested:
+        wanted = wrap_der(content_of(ExtensionList(extensions=requested)))
+        attributes.append(_attribute(oids.EXTENSION_REQUEST, wanted))
+    public_key = signer.public_key
+    info = encode_der(
+        CertificationRequestInfo(
+            version=0,
+            subject=wrap_der(subject.public_bytes()),
+            public_key=wrap_der(
+                public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            ),
+            attributes=sorted(attributes, key=encode_der),
+        )
+    )
+    algorithm = signature_identifier(digest, public_key)
+    return encode_der(
+        CertificationRequest(
+            info=wrap_der(info),
+            signature_algorithm=algorithm,
+            signature=BitString(signer.sign(info, HASHES[digest]), 0),
+        )
+    )
+
+
+def _attribute(attribute_type: x509.ObjectIdentifier, value: TLV) -> Attribute:
+    return Attribute(type=attribute_type, values=SetOf([value]))
+
+
+def read_csr(der: bytes) -> CsrView:
+    """Reads a certification request, whatever order its attributes have.
+
+    An invalid signature is reported, not raised.
+
+    Raises:
+        MalformedMessageError: it cannot be read, or an attribute appears twice.
+
+    Spec: RFC 2986 §4; checklist T-23, S-48.
+    """
+    deviations: list[str] = []
+    request, source = decode_tolerant(CertificationRequest, der, _WHAT)
+    signed = encode_der(request.info)
+    if source is not None:
+        deviations.append("the request is BER, not DER")
+        signed = _as_received(der, source)
+    info, inner_source = decode_tolerant(CertificationRequestInfo, encode_der(request.info), _WHAT)
+    if inner_source is not None and source is None:
+        deviations.append("the request is BER, not DER")
+    attributes = info.attributes or []
+    if attributes != sorted(attributes, key=encode_der):
+        deviations.append("the request's attributes are not in DER order")
+    challenge, challenge_type = _read_challenge(attributes)
+    digest = oids.SIGNATURE_DIGEST_BY_OID.get(request.signature_algorithm.algorithm)
+    try:
+        parsed = _load_canonical(der, request, info)
+        public_key = parsed.public_key()
+        return CsrView(
+            der=der,
+            subject=parsed.subject,
+            subject_der=encode_der(info.subject),
+            public_key=public_key,
+            public_key_der=encode_der(info.public_key),
+            challenge=challenge,
+            challenge_type=challenge_type,
+            extensions=parsed.extensions,
+            digest=digest,
+            is_signature_valid=digest is not None
+            and is_signature_valid(public_key, request.signature.as_bytes(), signed, digest),
+            deviations=tuple(deviations),
+        )
+    except _UNREADABLE as error:
+        raise MalformedMessageError(f"this is no {_WHAT}: {error}", attribute=_WHAT) from error
+
+
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+def _load_canonical(
+    der: bytes, request: CertificationRequest, info: CertificationRequestInfo
+) -> x509.CertificateSigningRequest:
+    """The library's view; it wants the attributes in order, so it may get a sorted copy."""
+    try:
+        return x509.load_der_x509_csr(der)
+    except ValueError:
+        info.attributes = sorted(info.attributes or [], key=encode_der)
+        request.info = to_tlv(info)
+        return x509.load_der_x509_csr(encode_der(request))
+
+
+def _as_received(der: bytes, source: Element) -> bytes:
+    info = source.children[0]
+    return der[info.start : info.end]
+
+
+def _read_challenge(attributes: Sequence[Attribute]) -> tuple[str | None, str]:
+    found = [a for a in attributes if a.type == oids.CHALLENGE_PASSWORD]
+    if not found:
+        return None, ""
+    values = found[0].values.as_list()
+    if len(found) > 1 or len(values) != 1:
+        raise MalformedMessageError(
+            "the request has more than one challenge password", attribute="challengePassword"
+        )
+    try:
+        return decode_string(values[0])
+    except ValueError:
+        # The text of the error could quote the password.
+        raise MalformedMessageError(
+            "the challenge password is no character string", attribute="challengePassword"
+        ) from None
