@@ -79,6 +79,8 @@ class KeyFailed:
     """The key store refused."""
 
     reason: str
+    key_id: str = ""
+    """The key concerned; empty: the one of the transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,14 @@ class DeadlineReached:
     """The moment `next_deadline()` named has come. Early or late is harmless."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted:
+    """The process runs again from a snapshot: whatever was under way has lost its answer.
+
+    A driver feeds it once, after `EnrollmentMachine.restore` and before anything else.
+    """
+
+
 Event = (
     TrustpointConfigured
     | AuthenticateRequested
@@ -189,4 +199,5 @@ Event = (
     | ChallengeProvided
     | EnrollmentCancelled
     | DeadlineReached
+    | Restarted
 )

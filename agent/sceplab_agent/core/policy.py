@@ -90,6 +90,9 @@ class RenewalPolicy:
     days_before_end: float | None = None
     """Alternatively this many days before the end; the later of the two moments counts when both
     are set. Checklist 13.8."""
+    jitter_share: float = 0.0
+    """Renewal starts earlier by up to this share of the lifetime (0 to 1), drawn once for each
+    certificate, so that a fleet does not renew in one minute."""
     new_key: bool = True
     """A new key for the new certificate. Spec: RFC 8894 §2.5 (SHOULD)."""
     send_challenge: bool = False

@@ -26,7 +26,8 @@ class State(enum.Enum):
     CA_FETCH = "CA_FETCH"
     """GetCACaps and GetCACert are out, or the operator looks at the fingerprint."""
     BLOCKED = "BLOCKED"
-    """Pin mismatch, or the operator refused: never retried without the operator."""
+    """The CA is not trusted (pin mismatch, or nothing to compare with): never retried without the
+    operator."""
     CA_PINNED = "CA_PINNED"
     """The CA is trusted."""
     KEYGEN = "KEYGEN"
@@ -54,7 +55,7 @@ class State(enum.Enum):
 
     @property
     def rfc_state(self) -> RfcState:
-        """The state of RFC 8894 figure 1 this one refines, for an enrollment without a certificate."""
+        """The state of RFC 8894 figure 1 that this one refines, before there is a certificate."""
         return _RFC_STATES.get(self, RfcState.CERT_NONEXISTENT)
 
 

@@ -1,0 +1,88 @@
+"""Judges the certificate in a reply before it is installed. Changes nothing.
+
+Spec: checklist C-42, C-43, C-44.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sceplab_agent.core.events import FailureCause
+from sceplab_agent.core.model import Transaction
+from sceplab_agent.core.policy import EnrollmentPolicy
+from sceplab_agent.core.values import ActiveCertificate, TrustedCa
+from sceplab_agent.core.verdicts import CertificateFit, CertificateUnfit
+from sceplab_scep.certificates import (
+    check_issued,
+    choose_issued,
+    describe_certificate,
+    load_certificate,
+    subject_der,
+)
+from sceplab_scep.chains import find_path
+from sceplab_scep.errors import ScepError, SignatureInvalidError
+
+
+def judge_issued(
+    transaction: Transaction,
+    *,
+    public_key_der: bytes,
+    ca: TrustedCa,
+    active: ActiveCertificate | None,
+    policy: EnrollmentPolicy,
+    now: datetime,
+    is_clock_set: bool,
+) -> CertificateFit | CertificateUnfit:
+    """Whether the reply holds a certificate that may be installed.
+
+    The subject asked for is that of the certificate the request was signed with: the self-signed
+    one has the subject of the request, the old one is what a renewal asks for.
+
+    Args:
+        transaction: with the certificates of the reply.
+        public_key_der: our key, SubjectPublicKeyInfo.
+        ca: what the certificate has to chain to.
+        active: the certificate that would be replaced.
+        policy: floor and clock skew.
+        now: current time, or the newest moment known to have been, UTC.
+        is_clock_set: when false, a certificate that starts after ``now`` is judged at its start.
+    """
+    try:
+        certificate_der = choose_issued(transaction.reply_certificates_der, public_key_der)
+        if not is_clock_set:
+            now = max(now, describe_certificate(certificate_der).not_before)
+        signer_der = transaction.signer_certificate_der
+        authorities = (*ca.chain_der, *transaction.reply_certificates_der)
+        check_issued(
+            certificate_der,
+            public_key_der=public_key_der,
+            chain_der=authorities,
+            anchor_der=ca.anchor_der,
+            now=now,
+            skew_s=policy.clock_skew_s,
+            expected_subject_der=subject_der(load_certificate(signer_der)) if signer_der else None,
+            replaced_serial=active.serial_number if active is not None else None,
+            floor=policy.floor,
+        )
+        chain_der = _chain(certificate_der, authorities, ca.anchor_der, policy)
+    except SignatureInvalidError as error:
+        return CertificateUnfit(cause=FailureCause.TRUST, reason=str(error))
+    except ScepError as error:
+        return CertificateUnfit(cause=FailureCause.PEER, reason=str(error))
+    return CertificateFit(certificate_der=certificate_der, chain_der=chain_der)
+
+
+def _chain(
+    certificate_der: bytes,
+    authorities_der: Sequence[bytes],
+    anchor_der: bytes,
+    policy: EnrollmentPolicy,
+) -> tuple[bytes, ...]:
+    """CA certificates from the issuer up to the anchor, DER."""
+    certificate, anchor = load_certificate(certificate_der), load_certificate(anchor_der)
+    if certificate.issuer == anchor.subject:
+        return (anchor_der,)
+    by_certificate = {load_certificate(der): der for der in authorities_der}
+    path = find_path(certificate, list(by_certificate), anchor, policy.floor) or []
+    return tuple(by_certificate[authority] for authority in path)

@@ -1,0 +1,17 @@
+"""What the rows of the transition table do: change the model, append commands, nothing else.
+
+`ACTIONS` finds an action by the name a row gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sceplab_agent.core.actions import certificate, failure, recovery, request, trust
+from sceplab_agent.core.turn import Turn
+
+ACTIONS: dict[str, Callable[[Turn], None]] = {
+    action.__name__: action
+    for module in (trust, request, certificate, failure, recovery)
+    for action in module.ACTIONS
+}

@@ -1,0 +1,155 @@
+"""Actions from the reply that holds a certificate to the deletion of the key it replaces."""
+
+from __future__ import annotations
+
+from sceplab_agent.core.acceptance import judge_issued
+from sceplab_agent.core.commands import DeleteKey, InstallCertificate
+from sceplab_agent.core.events import KeyDeleted, KeyFailed, ReplyIssued
+from sceplab_agent.core.model import Awaited, Goal
+from sceplab_agent.core.turn import Turn
+from sceplab_agent.core.values import ActiveCertificate
+from sceplab_agent.core.verdicts import CertificateFit
+from sceplab_scep.certificates import describe_certificate
+
+
+def keep_reply(turn: Turn) -> None:
+    """Records the raw reply, then judges what is in it."""
+    model, event, transaction = turn.model, turn.event, turn.model.transaction
+    assert isinstance(event, ReplyIssued)
+    assert transaction is not None
+    transaction.reply_der = event.reply_der
+    transaction.reply_certificates_der = event.certificates_der
+    model.awaited = Awaited.NOTHING
+    model.attempts = 0
+    turn.record(
+        "enrollment.issued",
+        transaction_id=transaction.transaction_id,
+        certificates=len(event.certificates_der),
+    )
+    judge_reply(turn)
+
+
+def judge_reply(turn: Turn) -> None:
+    """Holds the certificates of the kept reply against key, subject, chain and time."""
+    model, key = turn.model, turn.model.new_key
+    assert model.transaction is not None
+    assert model.ca is not None
+    assert key is not None
+    model.awaited = Awaited.NOTHING
+    model.resume = None
+    model.wake_at = None
+    verdict = judge_issued(
+        model.transaction,
+        public_key_der=key.public_key_der,
+        ca=model.ca,
+        active=model.active,
+        policy=turn.policy,
+        now=max(turn.now, model.newest_at),
+        is_clock_set=turn.is_clock_set,
+    )
+    turn.follow(verdict)
+
+
+def install(turn: Turn) -> None:
+    """Has the fit certificate put in its place."""
+    model, event, transaction = turn.model, turn.event, turn.model.transaction
+    assert isinstance(event, CertificateFit)
+    assert transaction is not None
+    assert model.new_key is not None
+    transaction.issued_der = event.certificate_der
+    transaction.issued_chain_der = event.chain_der
+    model.awaited = Awaited.INSTALLATION
+    turn.record(
+        "certificate.accepted",
+        transaction_id=transaction.transaction_id,
+        generation=model.new_key.generation,
+    )
+    turn.give(
+        InstallCertificate(
+            generation=model.new_key.generation,
+            key_id=model.new_key.key_id,
+            certificate_der=event.certificate_der,
+            chain_der=event.chain_der,
+        )
+    )
+
+
+def activate(turn: Turn) -> None:
+    """The installed certificate is the active one; the key it replaces retires last."""
+    model = turn.model
+    before = model.active
+    active = model.active = _new_active(turn)
+    if before is not None and before.is_key_ours and before.key_id != active.key_id:
+        model.retired_keys = (*model.retired_keys, before.key_id)
+    model.new_key = None
+    model.transaction = None
+    model.goal = Goal.NONE
+    model.awaited = Awaited.NOTHING
+    model.failure = None
+    model.attempts = 0
+    model.rounds = 0
+    model.is_recovered = False
+    model.is_expiry_noted = False
+    model.schedule_renewal(turn.policy)
+    turn.record(
+        "certificate.installed",
+        generation=active.generation,
+        key_id=active.key_id,
+        serial_number=f"{active.serial_number:X}",
+        subject=active.subject,
+        not_after=active.not_after.isoformat(),
+        renewal_at=model.renewal_at.isoformat() if model.renewal_at else None,
+    )
+    delete_retired_key(turn)
+
+
+def _new_active(turn: Turn) -> ActiveCertificate:
+    before, key, transaction = turn.model.active, turn.model.new_key, turn.model.transaction
+    assert key is not None
+    assert transaction is not None
+    summary = describe_certificate(transaction.issued_der)
+    is_same_key = before is not None and before.key_id == key.key_id
+    return ActiveCertificate(
+        generation=key.generation,
+        key_id=key.key_id,
+        is_key_ours=before.is_key_ours if before is not None and is_same_key else key.is_ours,
+        certificate_der=summary.der,
+        chain_der=transaction.issued_chain_der,
+        public_key_der=key.public_key_der,
+        serial_number=summary.serial_number,
+        subject=summary.subject,
+        not_before=summary.not_before,
+        not_after=summary.not_after,
+        jitter=turn.rng.random(),
+        installed_at=turn.now,
+    )
+
+
+def delete_retired_key(turn: Turn) -> None:
+    """Deletes one retired key; the answer deletes the next."""
+    if turn.model.retired_keys:
+        key_id = turn.model.retired_keys[0]
+        turn.record("key.retired", key_id=key_id)
+        turn.give(DeleteKey(key_id=key_id))
+
+
+def forget_retired_key(turn: Turn) -> None:
+    """A retired key is gone."""
+    model, event = turn.model, turn.event
+    assert isinstance(event, KeyDeleted)
+    model.retired_keys = tuple(key_id for key_id in model.retired_keys if key_id != event.key_id)
+    turn.record("key.deleted", key_id=event.key_id)
+    delete_retired_key(turn)
+
+
+def keep_retired_key(turn: Turn) -> None:
+    """A retired key could not be deleted: it goes to the end of the list."""
+    model, event = turn.model, turn.event
+    assert isinstance(event, KeyFailed)
+    key_id = event.key_id or model.retired_keys[0]
+    others = tuple(other for other in model.retired_keys if other != key_id)
+    model.retired_keys = (*others, key_id)
+    turn.notify("key.kept", key_id=key_id, reason=event.reason)
+
+
+ACTIONS = (keep_reply, judge_reply, install, activate, forget_retired_key, keep_retired_key)

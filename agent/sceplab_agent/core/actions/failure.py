@@ -1,0 +1,266 @@
+"""Actions when a step or a transaction ends without what it was for.
+
+A *step* that fails is repeated (``attempts`` counts); a *round*, a whole transaction, only while
+the active certificate still signs (``rounds`` counts). The active certificate is never touched.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sceplab_agent.core.events import (
+    FailureCause,
+    InstallFailed,
+    KeyFailed,
+    ReplyRejected,
+    RequestFailed,
+    TransportFailed,
+)
+from sceplab_agent.core.model import Awaited, Goal, Resume
+from sceplab_agent.core.policy import Recovery
+from sceplab_agent.core.schedule import retry_at
+from sceplab_agent.core.turn import Turn
+from sceplab_agent.core.values import Failure
+from sceplab_agent.core.verdicts import CertificateUnfit
+
+_NEXT_STEPS = {
+    FailureCause.CONFIGURATION: "correct the trustpoint and enroll again",
+    FailureCause.TRUST: "compare the CA fingerprint out of band, set the pin, authenticate again",
+    FailureCause.REJECTED: "ask the CA's operator, get a new challenge password, enroll again",
+    FailureCause.TRANSPORT: "make the server reachable and enroll again",
+    FailureCause.KEY_STORE: "make the key store usable and enroll again",
+    FailureCause.PEER: "look at the trace of the reply, then enroll again",
+    FailureCause.EXHAUSTED: "ask the CA's operator for the decision, then enroll again",
+}
+
+
+def need_operator(turn: Turn, cause: FailureCause, reason: str) -> None:
+    """Says that nothing goes on by itself, and what to do."""
+    turn.notify(
+        "operator.needed",
+        state=turn.model.state.value,
+        cause=cause.value,
+        reason=reason,
+        next_step=_NEXT_STEPS[cause],
+    )
+
+
+def retry_fetch(turn: Turn) -> None:
+    """Fetches the CA again later."""
+    _retry(turn, Resume.FETCH)
+
+
+def retry_key(turn: Turn) -> None:
+    """Asks the key store again later."""
+    _retry(turn, Resume.KEY)
+
+
+def retry_build(turn: Turn) -> None:
+    """Builds the message again later."""
+    transaction = turn.model.transaction
+    assert transaction is not None
+    _retry(turn, Resume.ASK if transaction.is_asking else Resume.BUILD)
+
+
+def retry_poll(turn: Turn) -> None:
+    """Polls again later."""
+    _retry(turn, Resume.POLL)
+
+
+def retry_installation(turn: Turn) -> None:
+    """Installs the same certificate again later."""
+    _retry(turn, Resume.INSTALL)
+
+
+def retry_unanswered(turn: Turn) -> None:
+    """Goes up the recovery ladder by one rung, later.
+
+    A renewal whose request meets a failure that will not pass starts a new round instead: the
+    server or its certificates may have changed.
+
+    Spec: RFC 8894 §5.2; checklist 12.
+    """
+    event = turn.event
+    assert isinstance(event, TransportFailed)
+    if not event.is_retryable:
+        discard_round(turn)
+        return
+    _retry(turn, count_unanswered(turn))
+
+
+def count_unanswered(turn: Turn) -> Resume:
+    """Counts a request that got no answer; gives the step that finds out."""
+    transaction = turn.model.transaction
+    assert transaction is not None
+    if transaction.is_asking:
+        return Resume.ASK
+    transaction.unanswered += 1
+    if turn.policy.recovery is Recovery.POLL:
+        return Resume.ASK
+    if turn.policy.recovery is Recovery.NEW and not turn.model.is_recovered:
+        return Resume.ANEW
+    return Resume.RETRANSMIT
+
+
+def fail(turn: Turn) -> None:
+    """Gives up: the operator decides. The key stays for the next attempt."""
+    _end(turn, "enrollment.failed", describe_failure(turn))
+
+
+def fail_lost_key(turn: Turn) -> None:
+    """Gives up because the key of the active certificate is gone."""
+    model = turn.model
+    assert model.new_key is not None
+    reason = f"the key store no longer holds the key '{model.new_key.key_id}' of the certificate"
+    model.new_key = None
+    _end(turn, "enrollment.failed", _failure(turn, FailureCause.KEY_STORE, reason))
+
+
+def reject(turn: Turn) -> None:
+    """Gives up because the CA refused."""
+    _end(turn, "enrollment.rejected", describe_failure(turn))
+
+
+def expire(turn: Turn) -> None:
+    """Gives up because the CA never decided."""
+    _end(turn, "enrollment.expired", _exhausted(turn))
+
+
+def reject_round(turn: Turn) -> None:
+    """Refused: another transaction later, as long as the active certificate lives."""
+    _wait_for_round(turn, "enrollment.rejected", describe_failure(turn))
+
+
+def expire_round(turn: Turn) -> None:
+    """No decision: another transaction later, as long as the active certificate lives."""
+    _wait_for_round(turn, "enrollment.expired", _exhausted(turn))
+
+
+def discard_round(turn: Turn) -> None:
+    """Nothing usable came back: another transaction later, while the certificate lives."""
+    _wait_for_round(turn, "enrollment.retry", describe_failure(turn))
+
+
+def report_expiry(turn: Turn) -> None:
+    """The active certificate ended and was not replaced."""
+    model = turn.model
+    assert model.active is not None
+    before = f"; last failure: {model.failure.reason}" if model.failure else ""
+    reason = f"the certificate ended at {model.active.not_after.isoformat()}{before}"
+    model.is_expiry_noted = True
+    _end(turn, "certificate.expired", _failure(turn, FailureCause.EXHAUSTED, reason))
+
+
+def describe_failure(turn: Turn) -> Failure:
+    """The failure that the present event reports."""
+    event = turn.event
+    if isinstance(event, ReplyRejected):
+        return Failure(
+            cause=FailureCause.REJECTED,
+            reason=f"the CA refused: {event.fail_info.wire_name}",
+            at=turn.now,
+            transaction_id=_transaction_id(turn),
+            fail_info=event.fail_info,
+            fail_info_text=event.text,
+            hresult=event.hresult,
+        )
+    if isinstance(event, (KeyFailed, InstallFailed)):
+        return _failure(turn, FailureCause.KEY_STORE, event.reason)
+    assert isinstance(event, (TransportFailed, RequestFailed, CertificateUnfit))
+    return _failure(turn, event.cause, event.reason)
+
+
+def _failure(turn: Turn, cause: FailureCause, reason: str) -> Failure:
+    transaction_id = _transaction_id(turn)
+    return Failure(cause=cause, reason=reason, at=turn.now, transaction_id=transaction_id)
+
+
+def _exhausted(turn: Turn) -> Failure:
+    transaction = turn.model.transaction
+    assert transaction is not None
+    reason = f"no decision after {transaction.polls} polls"
+    return _failure(turn, FailureCause.EXHAUSTED, reason)
+
+
+def _transaction_id(turn: Turn) -> str:
+    transaction = turn.model.transaction
+    return transaction.transaction_id if transaction is not None else ""
+
+
+def _retry(turn: Turn, resume: Resume) -> None:
+    model = turn.model
+    model.attempts += 1
+    _wait(turn, resume, model.attempts)
+    failure = model.failure = describe_failure(turn)
+    _record_failure(turn, "enrollment.retry", failure)
+
+
+def _wait_for_round(turn: Turn, event_id: str, failure: Failure) -> None:
+    model = turn.model
+    model.rounds += 1
+    model.attempts = 0
+    model.transaction = None
+    model.failure = failure
+    _wait(turn, Resume.FETCH, model.rounds)
+    _record_failure(turn, event_id, failure)
+
+
+def _wait(turn: Turn, resume: Resume, failures: int) -> None:
+    model = turn.model
+    model.awaited = Awaited.NOTHING
+    model.resume = resume
+    model.wake_at = retry_at(turn.policy.retry.backoff, failures, turn.now, turn.rng)
+
+
+def _end(turn: Turn, event_id: str, failure: Failure) -> None:
+    model = turn.model
+    model.goal = Goal.NONE
+    model.awaited = Awaited.NOTHING
+    model.resume = None
+    model.transaction = None
+    model.attempts = 0
+    model.rounds += 1
+    model.failure = failure
+    pause_renewal(turn)
+    _record_failure(turn, event_id, failure)
+    need_operator(turn, failure.cause, failure.reason)
+
+
+def pause_renewal(turn: Turn) -> None:
+    """Keeps an automatic renewal that is already due from starting at once."""
+    model = turn.model
+    pause = timedelta(seconds=turn.policy.retry.backoff.ceiling_s)
+    model.wake_at = turn.now + pause if model.active is not None else None
+
+
+def _record_failure(turn: Turn, event_id: str, failure: Failure) -> None:
+    model = turn.model
+    turn.record(
+        event_id,
+        cause=failure.cause.value,
+        reason=failure.reason,
+        transaction_id=failure.transaction_id,
+        fail_info=failure.fail_info.wire_name if failure.fail_info is not None else None,
+        fail_info_text=failure.fail_info_text or None,
+        hresult=failure.hresult,
+        step=model.resume.value if model.resume is not None else None,
+        again_at=model.wake_at.isoformat() if model.resume and model.wake_at else None,
+    )
+
+
+ACTIONS = (
+    retry_fetch,
+    retry_key,
+    retry_build,
+    retry_poll,
+    retry_installation,
+    retry_unanswered,
+    fail,
+    fail_lost_key,
+    reject,
+    expire,
+    reject_round,
+    expire_round,
+    discard_round,
+    report_expiry,
+)

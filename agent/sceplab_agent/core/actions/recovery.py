@@ -1,0 +1,85 @@
+"""Actions when the operator gives up, and when the process starts again from a snapshot."""
+
+from __future__ import annotations
+
+from sceplab_agent.core.actions.certificate import delete_retired_key, judge_reply
+from sceplab_agent.core.actions.failure import count_unanswered, pause_renewal
+from sceplab_agent.core.actions.request import ask_outcome, build_request, prepare_key
+from sceplab_agent.core.actions.trust import ask_operator, fetch_ca
+from sceplab_agent.core.model import Awaited, Goal
+from sceplab_agent.core.states import State
+from sceplab_agent.core.turn import Turn
+from sceplab_agent.core.verdicts import GoalPursued
+
+
+def cancel(turn: Turn) -> None:
+    """Closes the transaction and deletes the key that was made for it."""
+    model = turn.model
+    transaction, key = model.transaction, model.new_key
+    model.transaction = None
+    model.new_key = None
+    model.candidate = None
+    model.goal = Goal.NONE
+    model.awaited = Awaited.NOTHING
+    model.resume = None
+    model.failure = None
+    model.attempts = 0
+    pause_renewal(turn)
+    if key is not None and key.is_ours:
+        model.retired_keys = (*model.retired_keys, key.key_id)
+    turn.record(
+        "enrollment.cancelled",
+        transaction_id=transaction.transaction_id if transaction is not None else None,
+    )
+    delete_retired_key(turn)
+
+
+def recover_at_once(turn: Turn) -> None:
+    """Treats a request whose fate is unknown after a restart as unanswered, without waiting."""
+    model = turn.model
+    assert model.transaction is not None
+    model.resume = count_unanswered(turn)
+    model.awaited = Awaited.NOTHING
+    model.wake_at = turn.now
+    turn.record(
+        "enrollment.retry",
+        transaction_id=model.transaction.transaction_id,
+        reason="restarted while the request was out",
+        step=model.resume.value,
+    )
+    delete_retired_key(turn)
+
+
+def resume_step(turn: Turn) -> None:
+    """Does the step again whose answer a restart has lost."""
+    model = turn.model
+    awaited = model.awaited
+    if model.state is State.PENDING:
+        if awaited is not Awaited.NOTHING:
+            model.awaited = Awaited.NOTHING
+            model.wake_at = turn.now
+    elif model.state is State.ISSUED_UNVERIFIED:
+        judge_reply(turn)
+    elif model.state is State.CA_PINNED and model.goal is not Goal.NONE:
+        turn.follow(GoalPursued())
+    elif awaited is Awaited.CA:
+        fetch_ca(turn)
+    elif awaited is Awaited.OPERATOR:
+        ask_operator(turn)
+    elif awaited is Awaited.KEY:
+        prepare_key(turn)
+    elif awaited is Awaited.MESSAGE:
+        _build_again(turn)
+    delete_retired_key(turn)
+
+
+def _build_again(turn: Turn) -> None:
+    transaction = turn.model.transaction
+    assert transaction is not None
+    if transaction.is_asking:
+        ask_outcome(turn)
+    else:
+        build_request(turn)
+
+
+ACTIONS = (cancel, recover_at_once, resume_step)

@@ -1,0 +1,294 @@
+"""Actions from the wish for a certificate to the message on the wire and its polls."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sceplab_agent.core.actions.failure import need_operator
+from sceplab_agent.core.commands import BuildRequest, FetchCa, GenerateKey, SendRequest
+from sceplab_agent.core.events import (
+    EnrollRequested,
+    FailureCause,
+    KeyReady,
+    RequestBuilt,
+)
+from sceplab_agent.core.keys import choose_key
+from sceplab_agent.core.model import Awaited, Goal, Transaction
+from sceplab_agent.core.schedule import next_poll_at, retry_at
+from sceplab_agent.core.states import State
+from sceplab_agent.core.turn import Turn
+from sceplab_agent.core.values import SentMessage
+from sceplab_scep.attributes import MessageType
+
+
+def begin_enrollment(turn: Turn) -> None:
+    """Starts over with a first enrollment (or a replacement on the strength of a challenge)."""
+    _begin(turn, Goal.ENROLL)
+    _fetch(turn, "enrollment.requested")
+
+
+def begin_without_challenge(turn: Turn) -> None:
+    """Wants a first enrollment and waits for its challenge password."""
+    _begin(turn, Goal.ENROLL)
+    _ask_for_challenge(turn)
+
+
+def begin_renewal(turn: Turn) -> None:
+    """Starts the renewal of the active certificate."""
+    _begin(turn, Goal.RENEW)
+    _fetch(turn, "renewal.due")
+
+
+def take_challenge(turn: Turn) -> None:
+    """Goes on now that a challenge password is at hand."""
+    turn.model.has_challenge = True
+    _fetch(turn, "challenge.provided")
+
+
+def start_anew(turn: Turn) -> None:
+    """Closes the lost transaction; a new one with the same key follows, once.
+
+    Spec: RFC 8894 §5.2; checklist 12.
+    """
+    closed = _close_lost(turn)
+    _fetch(turn, "recovery.anew", transaction_id=closed)
+
+
+def start_anew_without_challenge(turn: Turn) -> None:
+    """Closes the lost transaction; the new one waits for a new challenge password."""
+    closed = _close_lost(turn)
+    turn.record("recovery.anew", transaction_id=closed)
+    _ask_for_challenge(turn)
+
+
+def prepare_key(turn: Turn) -> None:
+    """Names the key, records the name, has the key made or found."""
+    model = turn.model
+    model.new_key = choose_key(model, turn.policy)
+    model.awaited = Awaited.KEY
+    model.resume = None
+    turn.record("enrollment.key", key_id=model.new_key.key_id, generation=model.new_key.generation)
+    turn.give(GenerateKey(key_id=model.new_key.key_id))
+
+
+def open_transaction(turn: Turn) -> None:
+    """Chooses message type, signer and transactionID.
+
+    RenewalReq needs a CA that lists it; ``renewal.implicit`` signs a PKCSReq with the old
+    certificate instead; else a renewal is a PKCSReq of the first form, which always works.
+
+    Spec: RFC 8894 §2.3 (C-07), §3.2.1.1 (C-15); checklist 13.
+    """
+    model, policy = turn.model, turn.policy
+    event, key, ca = turn.event, model.new_key, model.ca
+    assert isinstance(event, KeyReady)
+    assert key is not None
+    assert ca is not None
+    model.new_key = key.with_public_key(event.public_key_der)
+    model.attempts = 0
+    active = model.active if model.goal is Goal.RENEW else None
+    is_signed_by_old = active is not None and (
+        policy.renewal.implicit or ca.capabilities.supports_renewal
+    )
+    is_renewal_req = is_signed_by_old and not policy.renewal.implicit
+    signer = active if is_signed_by_old else None
+    model.transaction = Transaction(
+        transaction_id=turn.new_transaction_id(),
+        message_type=MessageType.RENEWAL_REQ if is_renewal_req else MessageType.PKCS_REQ,
+        signer_key_id=signer.key_id if signer else key.key_id,
+        signer_certificate_der=signer.certificate_der if signer else None,
+        subject_certificate_der=active.certificate_der if active else None,
+        include_challenge=policy.renewal.send_challenge if signer else policy.uses_challenge,
+    )
+    build_request(turn)
+
+
+def build_request(turn: Turn) -> None:
+    """Has the request of the open transaction built and signed."""
+    transaction = turn.model.transaction
+    assert transaction is not None
+    _build(turn, transaction, transaction.message_type)
+
+
+def build_poll(turn: Turn) -> None:
+    """Has the next CertPoll built: same transactionID, signer and recipient as the request.
+
+    Spec: RFC 8894 §3.3.3, §4.4; checklist 11.
+    """
+    transaction = turn.model.transaction
+    assert transaction is not None
+    _build(turn, transaction, MessageType.CERT_POLL)
+
+
+def ask_outcome(turn: Turn) -> None:
+    """Has a CertPoll built for a request that was never answered.
+
+    Spec: RFC 8894 §5.2; checklist 12.
+    """
+    transaction = turn.model.transaction
+    assert transaction is not None
+    transaction.is_asking = True
+    turn.record("recovery.asking", transaction_id=transaction.transaction_id)
+    build_poll(turn)
+
+
+def send_message(turn: Turn) -> None:
+    """Records the message byte for byte, then sends it (C-45)."""
+    model, event, transaction = turn.model, turn.event, turn.model.transaction
+    assert isinstance(event, RequestBuilt)
+    assert transaction is not None
+    is_poll = model.state is State.PENDING or transaction.is_asking
+    message_type = MessageType.CERT_POLL if is_poll else transaction.message_type
+    transaction.sent = SentMessage.of(message_type, event.message_der, event.sender_nonce)
+    if transaction.signer_certificate_der is None:
+        transaction.signer_certificate_der = event.signer_certificate_der
+    if model.state is State.PENDING:
+        transaction.polls += 1
+    elif transaction.include_challenge and not is_poll:
+        model.has_challenge = False
+    _send(turn, "enrollment.poll" if is_poll else "enrollment.request")
+
+
+def retransmit(turn: Turn) -> None:
+    """Sends the unanswered request again: same transactionID, same nonce, same bytes."""
+    _send(turn, "enrollment.retransmission")
+
+
+def schedule_poll(turn: Turn) -> None:
+    """Waits for the next poll; the first PENDING starts the time limit."""
+    model, transaction, policy = turn.model, turn.model.transaction, turn.policy.poll
+    assert transaction is not None
+    transaction.is_asking = False
+    transaction.unanswered = 0
+    if transaction.deadline_at is None:
+        transaction.deadline_at = turn.now + timedelta(seconds=policy.max_wait_s)
+    limit = transaction.deadline_at if turn.is_clock_set else None
+    model.awaited = Awaited.NOTHING
+    model.attempts = 0
+    model.failure = None
+    model.wake_at = next_poll_at(policy, transaction.polls, turn.now, limit, turn.rng)
+    turn.record(
+        "enrollment.pending",
+        transaction_id=transaction.transaction_id,
+        polls=transaction.polls,
+        next_poll_at=model.wake_at.isoformat(),
+        deadline_at=transaction.deadline_at.isoformat(),
+    )
+
+
+def _begin(turn: Turn, goal: Goal) -> None:
+    model = turn.model
+    if model.transaction is not None:
+        closed = model.transaction.transaction_id
+        model.transaction = None
+        turn.record("transaction.closed", transaction_id=closed, outcome="abandoned")
+    model.goal = goal
+    model.failure = None
+    model.attempts = 0
+    model.rounds = 0
+    model.is_recovered = False
+    model.has_challenge = isinstance(turn.event, EnrollRequested) and turn.event.has_challenge
+
+
+def _fetch(turn: Turn, event_id: str, **details: str) -> None:
+    model = turn.model
+    model.awaited = Awaited.CA
+    model.resume = None
+    model.wake_at = None
+    turn.record(event_id, **details)
+    turn.give(FetchCa())
+
+
+def _ask_for_challenge(turn: Turn) -> None:
+    model = turn.model
+    model.awaited = Awaited.NOTHING
+    model.resume = None
+    model.wake_at = None
+    if model.active is not None:
+        # The renewal timer goes on, but leaves the operator a moment.
+        model.wake_at = retry_at(turn.policy.retry.backoff, 1, turn.now, turn.rng)
+    turn.record("challenge.needed")
+    need_operator(turn, FailureCause.REJECTED, "a new request needs a new challenge password")
+
+
+def _close_lost(turn: Turn) -> str:
+    model = turn.model
+    assert model.transaction is not None
+    closed = model.transaction.transaction_id
+    model.transaction = None
+    model.is_recovered = True
+    return closed
+
+
+def _build(turn: Turn, transaction: Transaction, message_type: MessageType) -> None:
+    model = turn.model
+    assert model.ca is not None
+    assert model.new_key is not None
+    model.awaited = Awaited.MESSAGE
+    model.resume = None
+    model.wake_at = None
+    is_poll = message_type is MessageType.CERT_POLL
+    turn.give(
+        BuildRequest(
+            message_type=message_type,
+            transaction_id=transaction.transaction_id,
+            key_id=model.new_key.key_id,
+            signer_key_id=transaction.signer_key_id,
+            signer_certificate_der=transaction.signer_certificate_der,
+            subject_certificate_der=transaction.subject_certificate_der,
+            include_challenge=transaction.include_challenge and not is_poll,
+            recipient_der=model.ca.recipient_der,
+            issuer_der=model.ca.issuer_der,
+            capabilities=model.ca.capabilities,
+        )
+    )
+
+
+def _send(turn: Turn, event_id: str) -> None:
+    model, transaction = turn.model, turn.model.transaction
+    assert model.ca is not None
+    assert transaction is not None
+    sent, certificate_der = transaction.sent, transaction.signer_certificate_der
+    assert sent is not None
+    assert certificate_der is not None
+    model.awaited = Awaited.REPLY
+    model.resume = None
+    model.wake_at = None
+    turn.record(
+        event_id,
+        transaction_id=transaction.transaction_id,
+        message_type=sent.message_type.name,
+        digest_sha256=sent.digest_hex,
+        attempt=transaction.unanswered + 1,
+        polls=transaction.polls,
+    )
+    turn.give(
+        SendRequest(
+            message_type=sent.message_type,
+            message_der=sent.message_der,
+            transaction_id=transaction.transaction_id,
+            sender_nonce=sent.sender_nonce,
+            signer_key_id=transaction.signer_key_id,
+            signer_certificate_der=certificate_der,
+            trusted_signers_der=model.ca.signers_der,
+            use_post=model.ca.capabilities.supports_post,
+        )
+    )
+
+
+ACTIONS = (
+    begin_enrollment,
+    begin_without_challenge,
+    begin_renewal,
+    take_challenge,
+    start_anew,
+    start_anew_without_challenge,
+    prepare_key,
+    open_transaction,
+    build_request,
+    build_poll,
+    ask_outcome,
+    send_message,
+    retransmit,
+    schedule_poll,
+)

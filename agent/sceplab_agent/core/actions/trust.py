@@ -1,0 +1,194 @@
+"""Actions around the CA certificates."""
+
+from __future__ import annotations
+
+from sceplab_agent.core.actions.failure import need_operator
+from sceplab_agent.core.actions.request import prepare_key
+from sceplab_agent.core.commands import AskOperator, FetchCa
+from sceplab_agent.core.events import CaCertificatesReceived, FailureCause, TransportFailed
+from sceplab_agent.core.model import Awaited, Goal
+from sceplab_agent.core.pinning import fingerprint_hex, judge_ca_certificates
+from sceplab_agent.core.turn import Turn
+from sceplab_agent.core.values import Failure, TrustedCa
+from sceplab_agent.core.verdicts import CaDistrusted, CaTrusted, CaUnpinned, GoalPursued
+
+
+def note_configuration(turn: Turn) -> None:
+    """Records that the trustpoint is set, or set differently."""
+    turn.record("trustpoint.configured", trustpoint=turn.policy.name)
+
+
+def start_over(turn: Turn) -> None:
+    """Leaves BLOCKED after a changed configuration. The stored anchor still counts."""
+    turn.model.failure = None
+    note_configuration(turn)
+
+
+def begin_authentication(turn: Turn) -> None:
+    """Fetches the CA for an operator who waits. Nothing is recorded: a restart forgets it."""
+    model = turn.model
+    model.goal = Goal.AUTHENTICATE
+    model.failure = None
+    model.wake_at = None
+    model.attempts = 0
+    fetch_ca(turn)
+
+
+def begin_authentication_anew(turn: Turn) -> None:
+    """Forgets the anchor that did not match: the operator starts from nothing."""
+    turn.model.ca = None
+    begin_authentication(turn)
+
+
+def fetch_ca(turn: Turn) -> None:
+    """Asks for capabilities and CA certificates."""
+    turn.model.awaited = Awaited.CA
+    turn.model.resume = None
+    turn.give(FetchCa())
+
+
+def judge_ca(turn: Turn) -> None:
+    """Holds the CA certificates against pin, stored anchor and policy."""
+    event = turn.event
+    assert isinstance(event, CaCertificatesReceived)
+    turn.follow(
+        judge_ca_certificates(
+            event.certificates_der,
+            event.capabilities,
+            policy=turn.policy,
+            stored=turn.model.ca,
+            now=turn.now,
+            is_clock_set=turn.is_clock_set,
+        )
+    )
+
+
+def pin_ca(turn: Turn) -> None:
+    """Takes the CA over; what was wanted goes on behind it."""
+    _trust(turn)
+    turn.follow(GoalPursued())
+
+
+def pin_ca_and_prepare_key(turn: Turn) -> None:
+    """Takes the CA over and goes on with the renewal."""
+    _trust(turn)
+    prepare_key(turn)
+
+
+def pin_candidate(turn: Turn) -> None:
+    """Takes over the CA the operator accepted; what was wanted goes on behind it."""
+    _trust_candidate(turn)
+    turn.follow(GoalPursued())
+
+
+def pin_candidate_and_prepare_key(turn: Turn) -> None:
+    """Takes over the CA the operator accepted and goes on with the renewal."""
+    _trust_candidate(turn)
+    prepare_key(turn)
+
+
+def ask_operator(turn: Turn) -> None:
+    """Shows the fingerprint and waits. Also after a restart."""
+    model = turn.model
+    if isinstance(turn.event, CaUnpinned):
+        model.candidate = turn.event.ca
+    assert model.candidate is not None
+    model.awaited = Awaited.OPERATOR
+    turn.give(AskOperator(certificate_der=model.candidate.anchor_der))
+
+
+def refuse_candidate(turn: Turn) -> None:
+    """Forgets the CA that the operator refused."""
+    model = turn.model
+    model.candidate = None
+    model.goal = Goal.NONE
+    model.awaited = Awaited.NOTHING
+    turn.record("ca.refused")
+
+
+def block(turn: Turn) -> None:
+    """Stops until the operator does something about the CA."""
+    assert isinstance(turn.event, CaDistrusted)
+    _block(turn, turn.event.reason)
+
+
+def block_refused(turn: Turn) -> None:
+    """Stops because the operator refused the CA in the middle of a renewal."""
+    turn.model.candidate = None
+    _block(turn, "the operator refused the CA certificate")
+
+
+def rest(turn: Turn) -> None:
+    """Ends an authentication; nothing else was wanted."""
+    model = turn.model
+    model.goal = Goal.NONE
+    if model.ca is not None:
+        turn.record("ca.pinned", **_describe(model.ca))
+
+
+def report_unreachable(turn: Turn) -> None:
+    """Tells the operator who waits; no silent retry."""
+    assert isinstance(turn.event, TransportFailed)
+    model = turn.model
+    model.goal = Goal.NONE
+    model.awaited = Awaited.NOTHING
+    model.failure = Failure(cause=turn.event.cause, reason=turn.event.reason, at=turn.now)
+    turn.notify("ca.unreachable", cause=turn.event.cause.value, reason=turn.event.reason)
+
+
+def _trust(turn: Turn) -> None:
+    assert isinstance(turn.event, CaTrusted)
+    _take(turn, turn.event.ca)
+    for note in turn.event.notes:
+        turn.notify(note, anchor_sha256=fingerprint_hex(turn.event.ca.anchor_der))
+
+
+def _trust_candidate(turn: Turn) -> None:
+    candidate = turn.model.candidate
+    assert candidate is not None
+    _take(turn, candidate)
+
+
+def _take(turn: Turn, ca: TrustedCa) -> None:
+    model = turn.model
+    is_new = model.ca is None or model.ca.anchor_der != ca.anchor_der
+    model.ca = ca
+    model.candidate = None
+    model.awaited = Awaited.NOTHING
+    model.attempts = 0
+    if is_new and model.goal is not Goal.AUTHENTICATE:
+        turn.record("ca.pinned", **_describe(ca))
+
+
+def _block(turn: Turn, reason: str) -> None:
+    model = turn.model
+    model.goal = Goal.NONE
+    model.awaited = Awaited.NOTHING
+    model.wake_at = None
+    model.failure = Failure(cause=FailureCause.TRUST, reason=reason, at=turn.now)
+    turn.record("ca.distrusted", reason=reason)
+    need_operator(turn, FailureCause.TRUST, reason)
+
+
+def _describe(ca: TrustedCa) -> dict[str, str]:
+    return {"anchor_sha256": fingerprint_hex(ca.anchor_der), "basis": ca.basis.value}
+
+
+ACTIONS = (
+    note_configuration,
+    start_over,
+    begin_authentication,
+    begin_authentication_anew,
+    fetch_ca,
+    judge_ca,
+    pin_ca,
+    pin_ca_and_prepare_key,
+    pin_candidate,
+    pin_candidate_and_prepare_key,
+    ask_operator,
+    refuse_candidate,
+    block,
+    block_refused,
+    rest,
+    report_unreachable,
+)

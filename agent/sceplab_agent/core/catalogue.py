@@ -1,0 +1,61 @@
+"""The journal catalogue: every id that a `Record` or a `Notify` of the core may carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sceplab_agent.core.commands import NoticeLevel
+
+_INFO = NoticeLevel.INFO
+_WARNING = NoticeLevel.WARNING
+_ERROR = NoticeLevel.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Meaning and loudness of one id."""
+
+    meaning: str
+    level: NoticeLevel = _INFO
+
+
+CATALOGUE: dict[str, Entry] = {
+    "trustpoint.configured": Entry("URL, subject and key of the trustpoint are set"),
+    "ca.pinned": Entry("the CA is trusted; anchor and basis are in the details"),
+    "ca.tofu": Entry("the CA was taken on first use, nobody compared its fingerprint", _WARNING),
+    "ca.ra-changed": Entry("the RA certificates changed and still chain to the anchor", _WARNING),
+    "ca.anchor-changed": Entry("the configured pin chose another anchor than before", _WARNING),
+    "ca.legacy-pin": Entry("the pin uses a hash that is no longer strong", _WARNING),
+    "ca.refused": Entry("the operator refused the CA certificate", _WARNING),
+    "ca.distrusted": Entry("the CA is not the one that is pinned, or nothing is pinned", _ERROR),
+    "ca.unreachable": Entry("the CA certificates could not be fetched", _WARNING),
+    "enrollment.requested": Entry("a certificate is wanted"),
+    "enrollment.key": Entry("the key is about to be made or looked up"),
+    "enrollment.request": Entry("a PKCSReq or RenewalReq is about to be sent"),
+    "enrollment.retransmission": Entry("the unanswered request is about to be sent again"),
+    "enrollment.poll": Entry("a CertPoll is about to be sent"),
+    "enrollment.pending": Entry("the CA waits for an approval; the next poll is in the details"),
+    "enrollment.retry": Entry("a step failed and will be repeated", _WARNING),
+    "enrollment.issued": Entry("a certificate arrived and is not yet judged"),
+    "enrollment.rejected": Entry(
+        "the CA refused; failInfo and its text are in the details", _ERROR
+    ),
+    "enrollment.failed": Entry("no certificate: it cannot be had, or attempts are used up", _ERROR),
+    "enrollment.expired": Entry("no decision within the polls or the time allowed", _ERROR),
+    "enrollment.cancelled": Entry("the operator gave the enrollment up"),
+    "certificate.accepted": Entry("the certificate is fit and about to be installed"),
+    "certificate.installed": Entry("the certificate is the active one"),
+    "certificate.expired": Entry("the active certificate ended without a successor", _ERROR),
+    "renewal.due": Entry("the renewal of the active certificate starts"),
+    "recovery.asking": Entry("a CertPoll asks for the outcome of an unanswered request", _WARNING),
+    "recovery.anew": Entry("the lost transaction is closed, a new one follows", _WARNING),
+    "transaction.closed": Entry("a transaction ended without a certificate"),
+    "challenge.needed": Entry("a new request needs a new challenge password", _WARNING),
+    "challenge.provided": Entry("the operator supplied a challenge password"),
+    "key.retired": Entry("a key that nothing uses any more is about to be deleted"),
+    "key.deleted": Entry("a retired key is gone from its store"),
+    "key.kept": Entry("a retired key could not be deleted; it is tried again later", _WARNING),
+    "operator.needed": Entry(
+        "nothing goes on without the operator; the details name the next step", _ERROR
+    ),
+}

@@ -1,0 +1,31 @@
+"""Names of keys: one question always gets one name, and a doomed name is not used again."""
+
+from __future__ import annotations
+
+from sceplab_agent.core.model import Enrollment
+from sceplab_agent.core.policy import EnrollmentPolicy
+from sceplab_agent.core.values import NewKey
+
+
+def choose_key(model: Enrollment, policy: EnrollmentPolicy) -> NewKey:
+    """The key of the next certificate.
+
+    A key that an earlier transaction already made is used again: a retry with the same key lets
+    the server recognise the client, another key would orphan the first.
+
+    Spec: RFC 8894 §2.5 (C-11); checklist 12.
+    """
+    if model.new_key is not None:
+        return model.new_key
+    active = model.active
+    generation = 1 if active is None else active.generation + 1
+    if active is not None and not policy.renewal.new_key:
+        return NewKey(key_id=active.key_id, generation=generation, is_ours=False)
+    base = policy.key_id or policy.name
+    if active is None and base not in model.retired_keys:
+        return NewKey(key_id=base, generation=generation, is_ours=policy.owns_key)
+    generation = max(generation, 2)
+    taken = {*model.retired_keys, active.key_id if active is not None else ""}
+    while (key_id := f"{base}.{generation}") in taken:
+        generation += 1
+    return NewKey(key_id=key_id, generation=generation, is_ours=True)

@@ -1,0 +1,222 @@
+"""The enrollment machine: facts in, commands out, nothing else.
+
+`EnrollmentMachine` is the only public object of the core. A driver feeds it events, carries its
+commands out in order (committing each `Record` before it starts the next command), feeds their
+answers back, and wakes it at `next_deadline()`. At most one answer is outstanding at any time;
+a driver that is interrupted drops what it had under way and feeds `Restarted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sceplab_agent.core.commands import Command
+from sceplab_agent.core.events import DeadlineReached, Event, Restarted
+from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
+from sceplab_agent.core.policy import EnrollmentPolicy
+from sceplab_agent.core.schedule import RandomSource, longest_wait_s
+from sceplab_agent.core.snapshot import read_snapshot, write_snapshot
+from sceplab_agent.core.states import State
+from sceplab_agent.core.table import fire
+from sceplab_agent.core.turn import Turn
+from sceplab_agent.core.values import ActiveCertificate, Failure, NewKey, TrustedCa
+
+_RESTING = (State.INSTALLED, State.FAILED, State.EXPIRED_TXN, State.NEEDS_CHALLENGE)
+
+
+class EnrollmentMachine:
+    """One trustpoint's enrollment, from its configuration through every renewal.
+
+    Args:
+        policy: what the operator decided in advance.
+        rng: source of jitter, drawn from only where a policy asks for jitter and once for each
+            certificate.
+        new_transaction_id: gives a fresh transactionID, PrintableString text of at most 255
+            characters, unique for this server (checklist 9).
+
+    Spec: RFC 8894 §2.5.1; checklist 8.
+    """
+
+    __slots__ = ("__weakref__", "_model", "_new_transaction_id", "_policy", "_rng")
+
+    def __init__(
+        self,
+        policy: EnrollmentPolicy,
+        *,
+        rng: RandomSource,
+        new_transaction_id: Callable[[], str],
+    ) -> None:
+        self._policy = policy
+        self._rng = rng
+        self._new_transaction_id = new_transaction_id
+        self._model = Enrollment()
+
+    @classmethod
+    def restore(
+        cls,
+        policy: EnrollmentPolicy,
+        snapshot: Mapping[str, Any],
+        *,
+        rng: RandomSource,
+        new_transaction_id: Callable[[], str],
+    ) -> EnrollmentMachine:
+        """The machine as it was when the snapshot was taken.
+
+        Whatever was outstanding then still is: after a restart of the process feed `Restarted`.
+
+        Raises:
+            SnapshotError: the snapshot is damaged or of another version.
+        """
+        machine = cls(policy, rng=rng, new_transaction_id=new_transaction_id)
+        machine._model = read_snapshot(snapshot)
+        machine._model.schedule_renewal(policy)
+        return machine
+
+    def handle(self, event: Event, now: datetime) -> list[Command]:
+        """Takes one event in and says what to do.
+
+        Args:
+            event: what happened.
+            now: current time, timezone-aware UTC. A time before the newest recorded one means that
+                the clock is not set: nothing ends by time then, but polls go on.
+
+        Raises:
+            IllegalEventError: the event cannot happen now; the machine is unchanged.
+        """
+        model = self._model
+        is_clock_set = now >= model.newest_at
+        if not is_clock_set and isinstance(event, (DeadlineReached, Restarted)):
+            self._bring_wake_closer(now)
+        turn = Turn(
+            model=model,
+            policy=self._policy,
+            event=event,
+            now=now,
+            rng=self._rng,
+            new_transaction_id=self._new_transaction_id,
+            is_clock_set=is_clock_set,
+        )
+        fire(turn)
+        while turn.verdicts:
+            turn.event = turn.verdicts.pop(0)
+            fire(turn)
+        model.is_clock_set = is_clock_set
+        return turn.commands
+
+    def next_deadline(self) -> datetime | None:
+        """The moment to feed `DeadlineReached` at, UTC; ``None``: there is none.
+
+        It may lie in the past: then it is due now.
+        """
+        model = self._model
+        if model.state is State.PENDING:
+            return model.wake_at if model.awaited is Awaited.NOTHING else None
+        if model.state is State.RETRY_WAIT:
+            return self._by_the_end(model.wake_at) if model.goal is Goal.RENEW else model.wake_at
+        if model.state not in _RESTING or model.active is None or model.is_expiry_noted:
+            return None
+        if not self._policy.renewal.enabled:
+            return self._by_the_end(None)
+        moments = [moment for moment in (model.renewal_at, model.wake_at) if moment is not None]
+        return self._by_the_end(max(moments))
+
+    def set_policy(self, policy: EnrollmentPolicy) -> None:
+        """Replaces the policy; holds from the next step on. Feed `TrustpointConfigured` then."""
+        self._policy = policy
+        self._model.schedule_renewal(policy)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything `restore` needs, JSON-ready. Shares parts with earlier ones: do not change."""
+        return write_snapshot(self._model)
+
+    @property
+    def policy(self) -> EnrollmentPolicy:
+        """The policy in force."""
+        return self._policy
+
+    @property
+    def state(self) -> State:
+        """Where the enrollment stands."""
+        return self._model.state
+
+    @property
+    def goal(self) -> Goal:
+        """What is being worked for."""
+        return self._model.goal
+
+    @property
+    def awaited(self) -> Awaited:
+        """The answer that is outstanding."""
+        return self._model.awaited
+
+    @property
+    def ca(self) -> TrustedCa | None:
+        """The CA that is trusted."""
+        return self._model.ca
+
+    @property
+    def candidate(self) -> TrustedCa | None:
+        """The CA that the operator is looking at."""
+        return self._model.candidate
+
+    @property
+    def active(self) -> ActiveCertificate | None:
+        """The certificate in use, expired or not."""
+        return self._model.active
+
+    @property
+    def new_key(self) -> NewKey | None:
+        """The key of the certificate that is being enrolled for."""
+        return self._model.new_key
+
+    @property
+    def retired_keys(self) -> tuple[str, ...]:
+        """Keys of ours that are still to be deleted."""
+        return self._model.retired_keys
+
+    @property
+    def transaction(self) -> Transaction | None:
+        """The open transaction. To be read only."""
+        return self._model.transaction
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the last attempt failed; gone once an enrollment starts or goes well."""
+        return self._model.failure
+
+    @property
+    def resume(self) -> Resume | None:
+        """The step that will be repeated, in RETRY_WAIT."""
+        return self._model.resume
+
+    @property
+    def attempts(self) -> int:
+        """Failures in a row of the present step."""
+        return self._model.attempts
+
+    @property
+    def renewal_at(self) -> datetime | None:
+        """When the active certificate is to be renewed, whether or not that is enabled."""
+        return self._model.renewal_at
+
+    def _by_the_end(self, moment: datetime | None) -> datetime | None:
+        """The moment, or the end of the active certificate if that comes first."""
+        active = self._model.active
+        if active is None or not self._model.is_clock_set:
+            return moment
+        return active.not_after if moment is None else min(moment, active.not_after)
+
+    def _bring_wake_closer(self, now: datetime) -> None:
+        """Keeps a clock that was set back from putting a poll or a retry years away."""
+        model = self._model
+        if model.state is State.PENDING:
+            backoff = self._policy.poll.backoff
+        elif model.state is State.RETRY_WAIT:
+            backoff = self._policy.retry.backoff
+        else:
+            return
+        latest = now + timedelta(seconds=longest_wait_s(backoff))
+        if model.wake_at is not None and model.wake_at > latest:
+            model.wake_at = latest

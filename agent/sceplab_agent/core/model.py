@@ -1,0 +1,143 @@
+"""Everything one enrollment remembers. The table moves ``state``; actions set the rest."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sceplab_agent.core.policy import EnrollmentPolicy
+from sceplab_agent.core.schedule import renewal_at
+from sceplab_agent.core.states import State
+from sceplab_agent.core.values import (
+    ActiveCertificate,
+    Failure,
+    NewKey,
+    SentMessage,
+    TrustedCa,
+)
+from sceplab_scep.attributes import MessageType
+
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+"""Before every timestamp."""
+
+
+class Goal(enum.Enum):
+    """What the operator or the schedule wants."""
+
+    NONE = "none"
+    AUTHENTICATE = "authenticate"
+    """Fetch and trust the CA, nothing more."""
+    ENROLL = "enroll"
+    """A certificate on the strength of a challenge or an approval."""
+    RENEW = "renew"
+    """A certificate on the strength of the one in use."""
+
+
+class Awaited(enum.Enum):
+    """The answer that is outstanding. One at a time (C-29)."""
+
+    NOTHING = "nothing"
+    CA = "ca"
+    OPERATOR = "operator"
+    KEY = "key"
+    MESSAGE = "message"
+    """The message is being built and signed."""
+    REPLY = "reply"
+    INSTALLATION = "installation"
+
+
+class Resume(enum.Enum):
+    """The step that RETRY_WAIT goes on with."""
+
+    FETCH = "fetch"
+    """The CA certificates, then a transaction of its own."""
+    KEY = "key"
+    BUILD = "build"
+    """The request was never sent: build it again."""
+    RETRANSMIT = "retransmit"
+    """The request was never answered: the same bytes again."""
+    ASK = "ask"
+    """The request was never answered: ask for its outcome with a CertPoll."""
+    ANEW = "anew"
+    """The request was never answered: a new transaction with the same key."""
+    POLL = "poll"
+    """The transaction is pending: the next CertPoll."""
+    INSTALL = "install"
+
+
+@dataclass(slots=True, kw_only=True)
+class Transaction:
+    """One transactionID, from the choice of the id to its end."""
+
+    transaction_id: str
+    message_type: MessageType
+    """PKCS_REQ or RENEWAL_REQ: the message that opens it."""
+    signer_key_id: str
+    signer_certificate_der: bytes | None
+    """``None`` until a self-signed one was made for the first message."""
+    subject_certificate_der: bytes | None
+    include_challenge: bool
+    sent: SentMessage | None = None
+    """The message that left last."""
+    unanswered: int = 0
+    """How often the request was sent in vain."""
+    is_asking: bool = False
+    """Whether a CertPoll asks for the outcome of an unanswered request."""
+    polls: int = 0
+    """CertPolls sent since the first PENDING."""
+    deadline_at: datetime | None = None
+    """End of the polling; ``None`` before the first PENDING."""
+    reply_der: bytes = b""
+    reply_certificates_der: tuple[bytes, ...] = ()
+    issued_der: bytes = b""
+    """The certificate that is being installed."""
+    issued_chain_der: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Enrollment:
+    """The model that the transition table moves. Never registered with it."""
+
+    state: State = State.UNCONFIGURED
+    goal: Goal = Goal.NONE
+    awaited: Awaited = Awaited.NOTHING
+    resume: Resume | None = None
+    """Set in RETRY_WAIT only."""
+    ca: TrustedCa | None = None
+    candidate: TrustedCa | None = None
+    """A CA the operator is looking at."""
+    active: ActiveCertificate | None = None
+    new_key: NewKey | None = None
+    transaction: Transaction | None = None
+    retired_keys: tuple[str, ...] = ()
+    """Keys of ours that nothing uses any more and that are still to be deleted."""
+    failure: Failure | None = None
+    wake_at: datetime | None = None
+    """Next poll, next attempt, or the end of a pause; which one, the state says."""
+    attempts: int = 0
+    """Failures in a row of the present step."""
+    rounds: int = 0
+    """Transactions in a row that ended without a certificate."""
+    has_challenge: bool = False
+    """Whether a challenge password that was not sent yet is at hand."""
+    is_recovered: bool = False
+    """Whether a lost transaction was already replaced by a new one; that happens once."""
+    is_expiry_noted: bool = False
+    """Whether it was reported that the active certificate has ended."""
+    newest_at: datetime = LONG_AGO
+    """Newest moment ever recorded."""
+    is_clock_set: bool = True
+    """Whether the last event did not come from before ``newest_at``."""
+    renewal_at: datetime | None = None
+    """Derived from the active certificate and the policy; never stored."""
+
+    def schedule_renewal(self, policy: EnrollmentPolicy) -> None:
+        """Derives the renewal moment from the active certificate and the policy."""
+        active = self.active
+        if active is None:
+            self.renewal_at = None
+            return
+        self.renewal_at = renewal_at(
+            policy.renewal, policy.poll, active.not_before, active.not_after, active.jitter
+        )

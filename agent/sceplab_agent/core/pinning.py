@@ -1,0 +1,165 @@
+"""Judges the answer to GetCACert: trusted, to be shown to the operator, or refused.
+
+The configured pin decides; without one the anchor stored before acts as the pin; without both the
+policy for unpinned CAs does. A changed RA certificate that still chains to the anchor is accepted
+and noted, a changed anchor is a mismatch.
+
+Spec: RFC 8894 §2.2; checklist 15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sceplab_agent.core.events import FailureCause, TransportFailed
+from sceplab_agent.core.policy import EnrollmentPolicy, PinAlgorithm, UnpinnedCa
+from sceplab_agent.core.values import TrustBasis, TrustedCa
+from sceplab_agent.core.verdicts import CaDistrusted, CaTrusted, CaUnpinned
+from sceplab_scep.capabilities import Capabilities
+from sceplab_scep.certificates import fingerprint, load_certificate, select_ca_certificates
+from sceplab_scep.chains import is_ca
+from sceplab_scep.errors import ScepError
+
+CaVerdict = CaTrusted | CaUnpinned | CaDistrusted | TransportFailed
+
+_SHA256 = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pin:
+    """What one certificate of the bundle has to match."""
+
+    algorithm_name: str
+    digest: bytes
+    meaning: str
+    """For the operator: which pin this is."""
+
+
+def fingerprint_hex(certificate_der: bytes) -> str:
+    """SHA-256 fingerprint of a certificate, upper-case hex without separators."""
+    return fingerprint(certificate_der, _SHA256).hex().upper()
+
+
+def judge_ca_certificates(
+    certificates_der: Sequence[bytes],
+    capabilities: Capabilities,
+    *,
+    policy: EnrollmentPolicy,
+    stored: TrustedCa | None,
+    now: datetime,
+    is_clock_set: bool,
+) -> CaVerdict:
+    """What follows from the CA certificates that were fetched.
+
+    Args:
+        certificates_der: every certificate of the answer; order means nothing.
+        capabilities: answer to GetCACaps.
+        policy: pin, policy without a pin, floor, clock skew.
+        stored: the CA trusted before.
+        now: current time, UTC.
+        is_clock_set: whether validity may be held against ``now``.
+
+    Returns:
+        `TransportFailed` for an answer that breaks no trust but cannot be used: it is empty, or
+        the RA certificates are expired.
+    """
+    pin = _effective_pin(policy, stored)
+    if pin is not None and certificates_der and not _matches(certificates_der, pin):
+        received = ", ".join(
+            fingerprint(der, pin.algorithm_name).hex().upper() for der in certificates_der
+        )
+        return CaDistrusted(
+            reason=f"no CA certificate matches {pin.meaning} {pin.algorithm_name} "
+            f"{pin.digest.hex().upper()}; received: {received}"
+        )
+    if pin is None and policy.unpinned_ca is UnpinnedCa.REFUSE:
+        return CaDistrusted(reason="no fingerprint of the CA is configured")
+    try:
+        pin_or_guess = pin or _first_use(certificates_der)
+        selection = select_ca_certificates(
+            certificates_der,
+            pin_or_guess.digest,
+            pin_or_guess.algorithm_name,
+            now=now if is_clock_set else None,
+            skew_s=policy.clock_skew_s,
+            floor=policy.floor,
+        )
+        issuer_der = _find_issuer(selection.recipient_der, selection.chain_der)
+    except (ScepError, ValueError) as error:
+        return TransportFailed(cause=FailureCause.PEER, reason=str(error), is_retryable=False)
+    is_same = stored is not None and stored.anchor_der == selection.anchor_der
+    ca = TrustedCa(
+        anchor_der=selection.anchor_der,
+        issuer_der=issuer_der,
+        chain_der=selection.chain_der,
+        recipient_der=selection.recipient_der,
+        signers_der=selection.signers_der,
+        capabilities=capabilities,
+        basis=_basis(policy, stored),
+        since=stored.since if stored is not None and is_same else now,
+    )
+    if pin is None and policy.unpinned_ca is UnpinnedCa.ASK:
+        return CaUnpinned(ca=ca)
+    return CaTrusted(ca=ca, notes=tuple(_notes(policy, stored, ca)))
+
+
+def _effective_pin(policy: EnrollmentPolicy, stored: TrustedCa | None) -> _Pin | None:
+    if policy.pin is not None:
+        return _Pin(policy.pin.algorithm.value, policy.pin.digest, "the configured fingerprint")
+    if stored is not None:
+        digest = fingerprint(stored.anchor_der, _SHA256)
+        return _Pin(_SHA256, digest, "the CA trusted before, fingerprint")
+    return None
+
+
+def _matches(certificates_der: Sequence[bytes], pin: _Pin) -> bool:
+    return any(fingerprint(der, pin.algorithm_name) == pin.digest for der in certificates_der)
+
+
+def _first_use(certificates_der: Sequence[bytes]) -> _Pin:
+    """The CA that would issue: the issuer of an RA certificate, else the lowest CA of a chain."""
+    certificates = [load_certificate(der) for der in certificates_der]
+    authorities = [certificate for certificate in certificates if is_ca(certificate)]
+    ras = [certificate for certificate in certificates if not is_ca(certificate)]
+    issuers = [ca for ca in authorities for ra in ras if ra.issuer == ca.subject]
+    lowest = [
+        ca
+        for ca in authorities
+        if not any(other.issuer == ca.subject for other in authorities if other is not ca)
+    ]
+    chosen = next(iter((*issuers, *lowest, *authorities)), None)
+    if chosen is None:
+        raise ScepError("the answer to GetCACert holds no CA certificate")
+    digest = fingerprint(certificates_der[certificates.index(chosen)], _SHA256)
+    return _Pin(_SHA256, digest, "the CA on first use")
+
+
+def _find_issuer(recipient_der: bytes, chain_der: Sequence[bytes]) -> bytes:
+    """The CA behind the recipient, or the recipient when it is the CA itself (checklist 11)."""
+    if recipient_der in chain_der:
+        return recipient_der
+    name = load_certificate(recipient_der).issuer
+    return next((der for der in chain_der if load_certificate(der).subject == name), chain_der[0])
+
+
+def _basis(policy: EnrollmentPolicy, stored: TrustedCa | None) -> TrustBasis:
+    if policy.pin is not None:
+        return TrustBasis.PIN
+    if stored is not None:
+        return stored.basis
+    return TrustBasis.OPERATOR if policy.unpinned_ca is UnpinnedCa.ASK else TrustBasis.TOFU
+
+
+def _notes(policy: EnrollmentPolicy, stored: TrustedCa | None, ca: TrustedCa) -> list[str]:
+    """Ids of the journal catalogue."""
+    if stored is None or stored.anchor_der != ca.anchor_der:
+        notes = ["ca.anchor-changed"] if stored is not None else []
+        if policy.pin is not None and policy.pin.algorithm is not PinAlgorithm.SHA256:
+            notes.append("ca.legacy-pin")
+        if ca.basis is TrustBasis.TOFU:
+            notes.append("ca.tofu")
+        return notes
+    has_changed = (stored.recipient_der, stored.signers_der) != (ca.recipient_der, ca.signers_der)
+    return ["ca.ra-changed"] if has_changed else []

@@ -1,0 +1,148 @@
+"""Moments: when to poll, to try again, to renew. Pure arithmetic over policy and time.
+
+Nothing here looks at a clock; jitter is drawn from the source that is passed in.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sceplab_agent.core.errors import PollExhaustedError
+from sceplab_agent.core.policy import Backoff, PollPolicy, RenewalPolicy
+
+_EARLIEST_SHARE = 0.5
+"""A long poll window never moves a renewal into the first half of a certificate's life."""
+
+
+class RandomSource(Protocol):
+    """Where jitter comes from; `random.Random` fits."""
+
+    def random(self) -> float:
+        """Next number, 0 ≤ x < 1."""
+
+
+def wait_s(backoff: Backoff, step: int, rng: RandomSource) -> float:
+    """Seconds to wait before the next attempt.
+
+    Args:
+        backoff: first wait, growth, ceiling, jitter.
+        step: waits that went before, 0 for the first.
+        rng: source of the jitter; asked only when there is any.
+    """
+    return _plain_wait_s(backoff, step) * _stretch(backoff, rng)
+
+
+def longest_wait_s(backoff: Backoff) -> float:
+    """The longest wait the back-off can produce, seconds."""
+    return max(backoff.first_s, backoff.ceiling_s) * (1 + backoff.jitter_share)
+
+
+def retry_at(backoff: Backoff, failures: int, now: datetime, rng: RandomSource) -> datetime:
+    """Moment of the next attempt.
+
+    Args:
+        backoff: see `wait_s`.
+        failures: failures in a row so far, 1 after the first.
+        now: current time, UTC.
+        rng: source of the jitter.
+    """
+    return now + timedelta(seconds=wait_s(backoff, failures - 1, rng))
+
+
+def is_poll_exhausted(
+    policy: PollPolicy, polls: int, now: datetime, deadline_at: datetime | None
+) -> bool:
+    """Whether no further CertPoll may be sent.
+
+    Args:
+        policy: limits.
+        polls: polls already sent.
+        now: current time, UTC.
+        deadline_at: end of the transaction; ``None`` when the clock cannot be trusted, then only
+            the number counts.
+
+    Spec: RFC 8894 §2.5.1, §4.4 (C-30).
+    """
+    return polls >= policy.max_polls or (deadline_at is not None and now >= deadline_at)
+
+
+def next_poll_at(
+    policy: PollPolicy,
+    polls: int,
+    now: datetime,
+    deadline_at: datetime | None,
+    rng: RandomSource,
+) -> datetime:
+    """Moment of the next CertPoll, at the latest the end of the transaction.
+
+    Args:
+        policy: back-off and limits.
+        polls: polls already sent, 0 for the first.
+        now: current time, UTC.
+        deadline_at: end of the transaction, or ``None`` when the clock cannot be trusted.
+        rng: source of the jitter.
+
+    Raises:
+        PollExhaustedError: number or time is used up.
+
+    Spec: RFC 8894 §4.4; checklist 11.
+    """
+    if is_poll_exhausted(policy, polls, now, deadline_at):
+        began_at = deadline_at - timedelta(seconds=policy.max_wait_s) if deadline_at else now
+        raise PollExhaustedError(polls, (now - began_at).total_seconds())
+    moment = now + timedelta(seconds=wait_s(policy.backoff, polls, rng))
+    return min(moment, deadline_at) if deadline_at else moment
+
+
+def renewal_at(
+    renewal: RenewalPolicy,
+    poll: PollPolicy,
+    not_before: datetime,
+    not_after: datetime,
+    jitter: float,
+) -> datetime:
+    """Moment at which the renewal of a certificate starts.
+
+    The share of the lifetime, or the days before the end if that is later; earlier by the jitter;
+    never so late that a whole poll window would not fit before the end (a window longer than half
+    the lifetime counts as half).
+
+    Args:
+        renewal: share, days, jitter share.
+        poll: gives the poll window.
+        not_before: start of the validity, UTC.
+        not_after: end of the validity, UTC.
+        jitter: 0 ≤ x < 1, drawn once for this certificate.
+
+    Spec: checklist 13.8.
+    """
+    lifetime = not_after - not_before
+    moment = not_before + renewal.at_share * lifetime
+    if renewal.days_before_end is not None:
+        moment = max(moment, not_after - timedelta(days=renewal.days_before_end))
+    moment -= jitter * renewal.jitter_share * lifetime
+    latest = not_after - timedelta(seconds=poll_window_s(poll))
+    return min(moment, max(latest, not_before + _EARLIEST_SHARE * lifetime))
+
+
+def poll_window_s(policy: PollPolicy) -> float:
+    """The longest time one pending transaction can take, seconds."""
+    total = 0.0
+    stretch = 1 + policy.backoff.jitter_share
+    for step in range(policy.max_polls):
+        total += _plain_wait_s(policy.backoff, step) * stretch
+        if total >= policy.max_wait_s:
+            return policy.max_wait_s
+    return total
+
+
+def _plain_wait_s(backoff: Backoff, step: int) -> float:
+    try:
+        return min(backoff.first_s * backoff.growth**step, backoff.ceiling_s)
+    except OverflowError:
+        return backoff.ceiling_s
+
+
+def _stretch(backoff: Backoff, rng: RandomSource) -> float:
+    return 1 + backoff.jitter_share * rng.random() if backoff.jitter_share else 1.0

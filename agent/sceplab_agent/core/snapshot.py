@@ -1,0 +1,144 @@
+"""An enrollment as JSON-ready data and back. Bytes are base64, moments ISO 8601.
+
+Nothing here is repaired: what cannot be read raises `SnapshotError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sceplab_agent.core.errors import SnapshotError
+from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
+from sceplab_agent.core.states import State
+from sceplab_agent.core.values import (
+    ActiveCertificate,
+    Failure,
+    Json,
+    NewKey,
+    SentMessage,
+    TrustedCa,
+    to_blobs,
+    to_bytes,
+    to_text,
+    to_texts,
+)
+from sceplab_scep.attributes import MessageType
+
+T = TypeVar("T")
+
+VERSION = 1
+"""Version of the form. A reader refuses every other."""
+
+
+def write_snapshot(model: Enrollment) -> Json:
+    """The whole model. Shares its unchanging parts with earlier snapshots: do not change it."""
+    transaction = model.transaction
+    return {
+        "version": VERSION,
+        "state": model.state.value,
+        "goal": model.goal.value,
+        "awaited": model.awaited.value,
+        "resume": model.resume and model.resume.value,
+        "ca": model.ca and model.ca.to_json(),
+        "candidate": model.candidate and model.candidate.to_json(),
+        "active": model.active and model.active.to_json(),
+        "new_key": model.new_key and model.new_key.to_json(),
+        "transaction": transaction and _write_transaction(transaction),
+        "retired_keys": list(model.retired_keys),
+        "failure": model.failure and model.failure.to_json(),
+        "wake_at": model.wake_at and model.wake_at.isoformat(),
+        "attempts": model.attempts,
+        "rounds": model.rounds,
+        "has_challenge": model.has_challenge,
+        "is_recovered": model.is_recovered,
+        "is_expiry_noted": model.is_expiry_noted,
+        "newest_at": model.newest_at.isoformat(),
+        "is_clock_set": model.is_clock_set,
+    }
+
+
+def read_snapshot(data: Mapping[str, Any]) -> Enrollment:
+    """The model that `write_snapshot` was given.
+
+    Raises:
+        SnapshotError: another version, or a field that is missing or makes no sense.
+    """
+    version = data.get("version")
+    if version != VERSION:
+        raise SnapshotError(f"this is a snapshot of version {version!r}, not {VERSION}")
+    try:
+        return _read(data)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise SnapshotError(f"the snapshot is damaged: {type(error).__name__}: {error}") from error
+
+
+def _read(data: Mapping[str, Any]) -> Enrollment:
+    return Enrollment(
+        state=State(data["state"]),
+        goal=Goal(data["goal"]),
+        awaited=Awaited(data["awaited"]),
+        resume=_optional(Resume, data["resume"]),
+        ca=_optional(TrustedCa.from_json, data["ca"]),
+        candidate=_optional(TrustedCa.from_json, data["candidate"]),
+        active=_optional(ActiveCertificate.from_json, data["active"]),
+        new_key=_optional(NewKey.from_json, data["new_key"]),
+        transaction=_optional(_read_transaction, data["transaction"]),
+        retired_keys=tuple(str(key_id) for key_id in data["retired_keys"]),
+        failure=_optional(Failure.from_json, data["failure"]),
+        wake_at=_optional(datetime.fromisoformat, data["wake_at"]),
+        attempts=int(data["attempts"]),
+        rounds=int(data["rounds"]),
+        has_challenge=bool(data["has_challenge"]),
+        is_recovered=bool(data["is_recovered"]),
+        is_expiry_noted=bool(data["is_expiry_noted"]),
+        newest_at=datetime.fromisoformat(data["newest_at"]),
+        is_clock_set=bool(data["is_clock_set"]),
+    )
+
+
+def _write_transaction(transaction: Transaction) -> Json:
+    signer = transaction.signer_certificate_der
+    subject = transaction.subject_certificate_der
+    return {
+        "transaction_id": transaction.transaction_id,
+        "message_type": int(transaction.message_type),
+        "signer_key_id": transaction.signer_key_id,
+        "signer_certificate": signer and to_text(signer),
+        "subject_certificate": subject and to_text(subject),
+        "include_challenge": transaction.include_challenge,
+        "sent": transaction.sent and transaction.sent.to_json(),
+        "unanswered": transaction.unanswered,
+        "is_asking": transaction.is_asking,
+        "polls": transaction.polls,
+        "deadline_at": transaction.deadline_at and transaction.deadline_at.isoformat(),
+        "reply": to_text(transaction.reply_der),
+        "reply_certificates": to_texts(transaction.reply_certificates_der),
+        "issued": to_text(transaction.issued_der),
+        "issued_chain": to_texts(transaction.issued_chain_der),
+    }
+
+
+def _read_transaction(data: Json) -> Transaction:
+    return Transaction(
+        transaction_id=str(data["transaction_id"]),
+        message_type=MessageType(data["message_type"]),
+        signer_key_id=str(data["signer_key_id"]),
+        signer_certificate_der=_optional(to_bytes, data["signer_certificate"]),
+        subject_certificate_der=_optional(to_bytes, data["subject_certificate"]),
+        include_challenge=bool(data["include_challenge"]),
+        sent=_optional(SentMessage.from_json, data["sent"]),
+        unanswered=int(data["unanswered"]),
+        is_asking=bool(data["is_asking"]),
+        polls=int(data["polls"]),
+        deadline_at=_optional(datetime.fromisoformat, data["deadline_at"]),
+        reply_der=to_bytes(data["reply"]),
+        reply_certificates_der=to_blobs(data["reply_certificates"]),
+        issued_der=to_bytes(data["issued"]),
+        issued_chain_der=to_blobs(data["issued_chain"]),
+    )
+
+
+def _optional(read: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else read(value)
