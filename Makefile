@@ -53,6 +53,9 @@ fmt: dev ## format the code and repair what ruff can repair
 bench: dev ## measure; prints a table and writes build/bench.json
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+fuzz: dev ## generated input for the parsers, a hundred times the examples of `make test`
+	@SCEPLAB_FUZZ=long $(PYTEST) -m fuzz $(ARGS)
+
 docs: dev ## write the generated documents anew
 	@$(COVERAGE_TABLE)=write
 
@@ -66,6 +69,9 @@ lock: ## pin the requirements anew (needs uv)
 		-o requirements/check.txt
 	@for file in requirements/*.txt; do sed -i.old '1i\
 	$(LOCK_NOTE)' $$file && rm $$file.old; done
+
+dist: dev ## build the source distribution and the wheel into dist/
+	@$(BIN)/python -m hatchling build
 
 clean: ## remove what was built; the virtual environment too
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis $(VENV)
