@@ -146,6 +146,13 @@ class Console:
             self._show_log_lines()
             self._tell()
 
+    def resize(self, columns: int, rows: int) -> None:
+        """The terminal told its size; 0 is unknown. Paging that was turned off stays off."""
+        if columns:
+            self.session.width = columns
+        if rows and self.session.length:
+            self.session.length = rows
+
     def disconnect(self) -> None:
         """The line dropped: ends the dialog, leaves the modes, forgets the session."""
         if not self.is_closed:

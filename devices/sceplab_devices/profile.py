@@ -24,6 +24,7 @@ group ``sceplab.devices``; `open_profile` finds it by name. ::
     closing = "close"                   # after a session: "close" the line or "reopen" (idle screen)
     length = 24                         # lines of a page, 0 for no paging
     monitor = false                     # log lines are shown from the start
+    count = 16                          # sessions at a time
 
     [modes.exec]                        # fields of sceplab_devices.modes.Mode
     prompt = "{hostname}{mark}"

@@ -49,3 +49,5 @@ class LineSettings:
     """Page length of a new session."""
     monitor: bool
     """Log lines are shown from the start."""
+    count: int
+    """Sessions at a time; further connections are dropped."""

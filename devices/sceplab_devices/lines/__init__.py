@@ -1,0 +1,9 @@
+"""Byte channels that consoles are attached to: raw TCP and Telnet."""
+
+from __future__ import annotations
+
+from sceplab_devices.lines.endpoint import Endpoint, parse_endpoint
+from sceplab_devices.lines.limits import raise_file_limit
+from sceplab_devices.lines.server import LineServer, serve
+
+__all__ = ["Endpoint", "LineServer", "parse_endpoint", "raise_file_limit", "serve"]
