@@ -1,4 +1,4 @@
-"""A CA made of real certificates, and a stage on which the enrollment core plays without drivers."""
+"""A CA of real certificates, and a stage where the enrollment core plays without drivers."""
 
 from __future__ import annotations
 

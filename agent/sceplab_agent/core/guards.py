@@ -119,8 +119,10 @@ def keeps_renewing(turn: Turn) -> bool:
 
 
 def has_run_out(turn: Turn) -> bool:
-    """A renewal whose certificate ended meanwhile."""
-    return wants_renewal(turn) and is_expired(turn)
+    """A renewal whose certificate ended before a request was out."""
+    resume = turn.model.resume
+    is_early = resume is not None and resume.needs_certificate
+    return is_early and wants_renewal(turn) and is_expired(turn)
 
 
 # Failures

@@ -114,7 +114,9 @@ class EnrollmentMachine:
         if model.state is State.PENDING:
             return model.wake_at if model.awaited is Awaited.NOTHING else None
         if model.state is State.RETRY_WAIT:
-            return self._by_the_end(model.wake_at) if model.goal is Goal.RENEW else model.wake_at
+            ends = model.resume is not None and model.resume.needs_certificate
+            is_bounded = ends and model.goal is Goal.RENEW
+            return self._by_the_end(model.wake_at) if is_bounded else model.wake_at
         if model.state not in _RESTING or model.active is None or model.is_expiry_noted:
             return None
         if not self._policy.renewal.enabled:

@@ -65,6 +65,11 @@ class Resume(enum.Enum):
     """The transaction is pending: the next CertPoll."""
     INSTALL = "install"
 
+    @property
+    def needs_certificate(self) -> bool:
+        """Whether a renewal can only do this while the active certificate has not ended."""
+        return self in (Resume.FETCH, Resume.KEY, Resume.BUILD, Resume.ANEW)
+
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:

@@ -32,6 +32,10 @@ VERSION = 1
 """Version of the form. A reader refuses every other."""
 
 
+_OPEN = (State.REQUESTING, State.PENDING, State.ISSUED_UNVERIFIED)
+"""States with an open transaction."""
+
+
 def write_snapshot(model: Enrollment) -> Json:
     """The whole model. Shares its unchanging parts with earlier snapshots: do not change it."""
     transaction = model.transaction
@@ -69,7 +73,9 @@ def read_snapshot(data: Mapping[str, Any]) -> Enrollment:
     if version != VERSION:
         raise SnapshotError(f"this is a snapshot of version {version!r}, not {VERSION}")
     try:
-        return _read(data)
+        model = _read(data)
+        _check(model)
+        return model
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise SnapshotError(f"the snapshot is damaged: {type(error).__name__}: {error}") from error
 
@@ -96,6 +102,28 @@ def _read(data: Mapping[str, Any]) -> Enrollment:
         newest_at=datetime.fromisoformat(data["newest_at"]),
         is_clock_set=bool(data["is_clock_set"]),
     )
+
+
+def _check(model: Enrollment) -> None:
+    """Refuses a model whose state needs parts that are not there."""
+    transaction = model.transaction
+    state, awaited = model.state, model.awaited
+    is_open = state in _OPEN or (
+        model.resume is not None and model.resume not in (Resume.FETCH, Resume.KEY)
+    )
+    needs = {
+        "transaction": (is_open, transaction),
+        "ca": (is_open or state is State.CA_PINNED, model.ca),
+        "new_key": (is_open or awaited is Awaited.KEY, model.new_key),
+        "active": (state in (State.INSTALLED, State.RENEW_DUE), model.active),
+        "candidate": (awaited is Awaited.OPERATOR, model.candidate),
+        "resume": (state is State.RETRY_WAIT, model.resume),
+        "wake_at": (state is State.RETRY_WAIT, model.wake_at),
+        "sent": (awaited is Awaited.REPLY, transaction and transaction.sent),
+    }
+    missing = [name for name, (is_needed, part) in needs.items() if is_needed and part is None]
+    if missing:
+        raise SnapshotError(f"the snapshot is damaged: {state.value} without {', '.join(missing)}")
 
 
 def _write_transaction(transaction: Transaction) -> Json:

@@ -48,6 +48,7 @@ def _row(  # noqa: PLR0917 - a table reads in columns
 
 
 _USED = tuple(state for state in S if state is not S.ROLLOVER)
+_AT_WORK = tuple(s for s in _USED if s not in {S.UNCONFIGURED, S.CONFIGURED, S.BLOCKED})
 _AT_REST = (S.FAILED, S.EXPIRED_TXN, S.INSTALLED)
 _STARTABLE = (S.CONFIGURED, S.CA_PINNED, *_AT_REST, S.RETRY_WAIT, S.NEEDS_CHALLENGE)
 _RENEWABLE = (*_AT_REST, S.NEEDS_CHALLENGE)
@@ -74,7 +75,7 @@ TRANSITIONS: tuple[Transition, ...] = (
          "start_over", "another pin may help; the certificate in use stays"),
     _row(ev.TrustpointConfigured, S.BLOCKED, S.CONFIGURED, "",
          "start_over", "another pin may help; nothing is trusted yet"),
-    _row(ev.TrustpointConfigured, _USED, None, "",
+    _row(ev.TrustpointConfigured, _AT_WORK, None, "",
          "note_configuration", "changed while at work: holds from the next step on"),
     # The CA
     _row(ev.AuthenticateRequested, (S.CONFIGURED, S.CA_PINNED, *_AT_REST), S.CA_FETCH, "",

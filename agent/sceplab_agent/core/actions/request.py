@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sceplab_agent.core.actions.failure import need_operator
+from sceplab_agent.core.actions.failure import describe_failure, need_operator
 from sceplab_agent.core.commands import BuildRequest, FetchCa, GenerateKey, SendRequest
 from sceplab_agent.core.events import (
     EnrollRequested,
     FailureCause,
     KeyReady,
+    ReplyRejected,
     RequestBuilt,
 )
 from sceplab_agent.core.keys import choose_key
@@ -128,6 +129,8 @@ def ask_outcome(turn: Turn) -> None:
     transaction = turn.model.transaction
     assert transaction is not None
     transaction.is_asking = True
+    if isinstance(turn.event, ReplyRejected):
+        turn.model.failure = describe_failure(turn)
     turn.record("recovery.asking", transaction_id=transaction.transaction_id)
     build_poll(turn)
 
@@ -208,13 +211,17 @@ def _ask_for_challenge(turn: Turn) -> None:
         # The renewal timer goes on, but leaves the operator a moment.
         model.wake_at = retry_at(turn.policy.retry.backoff, 1, turn.now, turn.rng)
     turn.record("challenge.needed")
-    need_operator(turn, FailureCause.REJECTED, "a new request needs a new challenge password")
+    before = f"; before that, {model.failure.reason}" if model.failure else ""
+    reason = f"the request needs a new challenge password{before}"
+    need_operator(turn, FailureCause.REJECTED, reason)
 
 
 def _close_lost(turn: Turn) -> str:
     model = turn.model
     assert model.transaction is not None
     closed = model.transaction.transaction_id
+    if model.failure is None and isinstance(turn.event, ReplyRejected):
+        model.failure = describe_failure(turn)
     model.transaction = None
     model.is_recovered = True
     return closed
