@@ -1,0 +1,1 @@
+"""Drivers carry the machine's commands out: blocking, asyncio, virtual time."""

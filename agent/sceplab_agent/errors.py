@@ -1,0 +1,129 @@
+"""Errors of the agent. Each class has its cause and its exit code; each text names the next step.
+
+A refusal by the peer is an event of the machine, not an exception, until a driver gives up.
+No text here contains a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sceplab_agent.core.events import FailureCause
+from sceplab_agent.exit_codes import ExitCode, exit_code_for
+
+
+class AgentError(Exception):
+    """Root of everything this package raises on purpose."""
+
+    exit_code: ExitCode = ExitCode.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One mistake in a configuration file."""
+
+    path: str
+    """Dotted path of the key, for example ``trustpoint.lab.url``; empty: the whole file."""
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+
+class ConfigError(AgentError):
+    """A configuration file, or the command line, cannot be used.
+
+    Args:
+        file: name of the file, for people.
+        problems: everything that is wrong with it, in the order found.
+    """
+
+    exit_code = ExitCode.CONFIGURATION
+
+    def __init__(self, file: str, problems: tuple[ConfigProblem, ...]) -> None:
+        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
+        self.file = file
+        self.problems = problems
+
+
+class EnrollmentFailedError(AgentError):
+    """A trustpoint ended without the certificate that was asked for.
+
+    Args:
+        trustpoint: its name.
+        cause: whose fault it is; ``None`` when the journal does not say.
+        reason: what happened, for a person.
+    """
+
+    def __init__(self, trustpoint: str, cause: FailureCause | None, reason: str) -> None:
+        super().__init__(f"{trustpoint}: {reason}")
+        self.trustpoint = trustpoint
+        self.cause = cause
+        self.reason = reason
+        self.exit_code = exit_code_for(cause)
+
+
+class TransportError(AgentError):
+    """No usable HTTP answer.
+
+    Args:
+        message: what happened and what to do, for a person.
+        is_retryable: whether the same request may succeed later.
+        cause: whose fault it is.
+    """
+
+    default_cause: ClassVar[FailureCause] = FailureCause.TRANSPORT
+
+    def __init__(
+        self, message: str, *, is_retryable: bool, cause: FailureCause | None = None
+    ) -> None:
+        super().__init__(message)
+        self.is_retryable = is_retryable
+        self.cause = cause or self.default_cause
+        self.exit_code = exit_code_for(self.cause)
+
+
+class TransportTimeoutError(TransportError):
+    """Connecting, reading or the whole exchange took too long."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_retryable=True)
+
+
+class ConnectionClosedError(TransportError):
+    """The server reset or closed the connection before a complete answer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_retryable=True)
+
+
+class HttpStatusError(TransportError):
+    """The server answered with a status that is no success.
+
+    Args:
+        status: HTTP status code.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, is_retryable: bool, cause: FailureCause
+    ) -> None:
+        super().__init__(message, is_retryable=is_retryable, cause=cause)
+        self.status = status
+
+
+class UnusableReplyError(TransportError):
+    """HTTP 200 with a body that is no answer of a SCEP server: HTML, nothing, garbage."""
+
+    default_cause = FailureCause.PEER
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_retryable=True)
+
+
+class JournalError(AgentError):
+    """The journal cannot be read or written. It is never reset behind the operator's back."""
+
+
+class InstallError(AgentError):
+    """A certificate file cannot be written; the old files are still in their place."""

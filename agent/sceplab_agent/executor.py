@@ -1,0 +1,185 @@
+"""Carries one command of the machine out and says what came of it, as an event.
+
+A `Record` is durable before the next command starts; the machine puts one in front of every effect
+that cannot be taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sceplab_agent.challenge import ChallengeSource
+from sceplab_agent.core.commands import (
+    AskOperator,
+    BuildRequest,
+    Command,
+    DeleteKey,
+    FetchCa,
+    GenerateKey,
+    InstallCertificate,
+    Notify,
+    Record,
+    SendRequest,
+)
+from sceplab_agent.core.events import (
+    CaCertificatesReceived,
+    CertificateInstalled,
+    Event,
+    FailureCause,
+    InstallFailed,
+    KeyDeleted,
+    KeyFailed,
+    KeyReady,
+    TransportFailed,
+)
+from sceplab_agent.errors import InstallError, TransportError
+from sceplab_agent.exchange import Exchange
+from sceplab_agent.install import CertificateInstaller
+from sceplab_agent.journal import Journal
+from sceplab_agent.observer import Observer, SilentObserver
+from sceplab_agent.scep_client import ScepClient
+from sceplab_agent.transaction import RandomBytes, ReplyReader, RequestBuilder
+from sceplab_agent.trustpoint import TrustpointConfig
+from sceplab_hsm.api import KeyStore
+from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an executor works with; everything is handed in."""
+
+    store: KeyStore
+    journal: Journal
+    installer: CertificateInstaller
+    challenge: ChallengeSource
+    random_bytes: RandomBytes
+    """`os.urandom` on a device."""
+    clock: Callable[[], datetime]
+    """Now, aware UTC."""
+    observer: Observer = field(default_factory=SilentObserver)
+
+
+class Executor:
+    """Hands of one trustpoint's machine.
+
+    Args:
+        config: the trustpoint.
+        surroundings: key store, journal, installer and so on.
+    """
+
+    def __init__(self, config: TrustpointConfig, surroundings: Surroundings) -> None:
+        self._config = config
+        self._store = surroundings.store
+        self._journal = surroundings.journal
+        self._installer = surroundings.installer
+        self._clock = surroundings.clock
+        self._observer = surroundings.observer
+        self._challenge = surroundings.challenge
+        self._client = ScepClient(config.url, ca_identifier=config.ca_identifier)
+        self._builder = RequestBuilder(
+            config,
+            store=surroundings.store,
+            challenge=surroundings.challenge,
+            random_bytes=surroundings.random_bytes,
+        )
+        self._reader = ReplyReader(config, challenge=surroundings.challenge)
+
+    def carry_out(self, command: Command) -> Exchange[Event | None]:
+        """Carries one command out.
+
+        Returns:
+            The event that answers it; ``None`` when none is due, or when it comes from elsewhere
+            (`AskOperator`).
+
+        Raises:
+            JournalError: a `Record` could not be committed; nothing behind it may happen.
+        """
+        match command:
+            case Record():
+                self._observer.recorded(
+                    self._journal.commit(self._config.name, self._clock(), command)
+                )
+            case Notify():
+                self._observer.noticed(self._config.name, command)
+            case AskOperator():
+                self._observer.asked(self._config.name, command.certificate_der)
+            case FetchCa():
+                return (yield from self._fetch_ca())
+            case SendRequest():
+                return (yield from self._send(command))
+            case GenerateKey():
+                return self._make_key(command.key_id)
+            case DeleteKey():
+                return self._delete_key(command.key_id)
+            case BuildRequest():
+                return self._builder.build(command, self._clock())
+            case InstallCertificate():
+                return self._install(command)
+        return None
+
+    def _fetch_ca(self) -> Exchange[Event]:
+        try:
+            capabilities = yield from self._client.fetch_capabilities()
+            certificates_der = yield from self._client.fetch_ca_certificates()
+        except TransportError as error:
+            return self._transport_failed(error)
+        return CaCertificatesReceived(certificates_der=certificates_der, capabilities=capabilities)
+
+    def _send(self, command: SendRequest) -> Exchange[Event]:
+        try:
+            # First: a reply nobody can open is worse than no reply.
+            key = self._store.get(command.signer_key_id)
+        except KeyStoreError as error:
+            return TransportFailed(
+                cause=FailureCause.KEY_STORE, reason=str(error), is_retryable=True
+            )
+        self._observer.message_sent(self._config.name, command.message_der)
+        try:
+            body = yield from self._client.send_message(
+                command.message_der, use_post=command.use_post
+            )
+        except TransportError as error:
+            return self._transport_failed(error)
+        self._observer.message_received(self._config.name, body)
+        return self._reader.read(command, body, key)
+
+    def _transport_failed(self, error: TransportError) -> TransportFailed:
+        # A server's own words may be part of the text.
+        return TransportFailed(
+            cause=error.cause,
+            reason=self._challenge.redact(str(error)),
+            is_retryable=error.is_retryable,
+        )
+
+    def _make_key(self, key_id: str) -> KeyReady | KeyFailed:
+        try:
+            try:
+                key = self._store.get(key_id)
+            except KeyNotFoundError:
+                key = self._store.generate(key_id, self._config.key_algorithm)
+        except KeyStoreError as error:
+            return KeyFailed(reason=str(error), key_id=key_id)
+        public_key_der = key.public_key.public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+        return KeyReady(key_id=key_id, public_key_der=public_key_der)
+
+    def _delete_key(self, key_id: str) -> KeyDeleted | KeyFailed:
+        try:
+            self._store.delete(key_id)
+        except KeyNotFoundError:
+            return KeyDeleted(key_id=key_id)
+        except KeyStoreError as error:
+            return KeyFailed(reason=str(error), key_id=key_id)
+        return KeyDeleted(key_id=key_id)
+
+    def _install(self, command: InstallCertificate) -> CertificateInstalled | InstallFailed:
+        try:
+            self._installer.install(self._config.name, command)
+        except InstallError as error:
+            return InstallFailed(reason=str(error))
+        return CertificateInstalled()

@@ -1,0 +1,89 @@
+"""Where certificates go: PEM files in the state directory, each replaced in one step.
+
+::
+
+    STATE_DIR/                 0700
+      journal.sqlite3          0600  (with -wal and -shm while it is open)
+      TRUSTPOINT/              0700
+        ca.pem                 0644  the anchor
+        chain.pem              0644  CA certificates, issuer first, anchor last
+        certificate.pem        0644  the trustpoint's certificate, replaced last
+
+The private key stays in its key store.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sceplab_agent.core.commands import InstallCertificate
+from sceplab_agent.durable import make_directory, replace_file
+from sceplab_agent.errors import InstallError
+
+CERTIFICATE_FILE = "certificate.pem"
+CHAIN_FILE = "chain.pem"
+CA_FILE = "ca.pem"
+_DIRECTORY_MODE = 0o700
+_FILE_MODE = 0o644
+
+
+class CertificateInstaller(Protocol):
+    """Puts an issued certificate where its users find it."""
+
+    def install(self, trustpoint: str, command: InstallCertificate) -> None:
+        """Installs; the certificate is durably in its place when this returns. Again is harmless.
+
+        Raises:
+            InstallError: the certificate before is still in its place.
+        """
+
+
+class FileInstaller:
+    """Installs into the state directory.
+
+    Args:
+        state_dir: exists; the agent is its only writer.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+
+    def install(self, trustpoint: str, command: InstallCertificate) -> None:
+        """See `CertificateInstaller.install`."""
+        directory = self._state_dir / trustpoint
+        chain = command.chain_der or (command.certificate_der,)
+        try:
+            make_directory(directory, mode=_DIRECTORY_MODE)
+            for name, certificates_der in (
+                (CA_FILE, chain[-1:]),
+                (CHAIN_FILE, chain),
+                # Last: until it is there, the certificate before counts.
+                (CERTIFICATE_FILE, (command.certificate_der,)),
+            ):
+                replace_file(directory / name, _to_pem(certificates_der), mode=_FILE_MODE)
+        except OSError as error:
+            raise InstallError(
+                f"cannot write into {directory}: {error.strerror}; the certificate before is "
+                "still in its place"
+            ) from error
+
+
+class MemoryInstaller:
+    """Keeps the newest certificate of each trustpoint, for tests and labs."""
+
+    def __init__(self) -> None:
+        self.installed: dict[str, InstallCertificate] = {}
+        """Newest command by trustpoint."""
+
+    def install(self, trustpoint: str, command: InstallCertificate) -> None:
+        """See `CertificateInstaller.install`."""
+        self.installed[trustpoint] = command
+
+
+def _to_pem(certificates_der: tuple[bytes, ...]) -> bytes:
+    certificates = (x509.load_der_x509_certificate(der) for der in certificates_der)
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)

@@ -1,0 +1,53 @@
+"""Who watches an enrollment: progress lines, traces, device consoles. Nothing depends on it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sceplab_agent.core.commands import Notify
+from sceplab_agent.core.states import State
+from sceplab_agent.journal import JournalEntry
+
+
+class Observer(Protocol):
+    """Told what happens, in the thread that makes it happen. Must not raise and not wait."""
+
+    def recorded(self, entry: JournalEntry) -> None:
+        """An entry is in the journal, durably."""
+
+    def noticed(self, trustpoint: str, notice: Notify) -> None:
+        """The machine has something to say that needs no journal."""
+
+    def state_changed(self, trustpoint: str, old: State, new: State) -> None:
+        """The machine moved."""
+
+    def asked(self, trustpoint: str, certificate_der: bytes) -> None:
+        """The operator has to compare this CA certificate's fingerprint; answered by an event."""
+
+    def message_sent(self, trustpoint: str, message_der: bytes) -> None:
+        """A pkiMessage is about to leave."""
+
+    def message_received(self, trustpoint: str, body: bytes) -> None:
+        """A body came back; not yet judged."""
+
+
+class SilentObserver:
+    """Looks away."""
+
+    def recorded(self, entry: JournalEntry) -> None:
+        """See `Observer.recorded`."""
+
+    def noticed(self, trustpoint: str, notice: Notify) -> None:
+        """See `Observer.noticed`."""
+
+    def state_changed(self, trustpoint: str, old: State, new: State) -> None:
+        """See `Observer.state_changed`."""
+
+    def asked(self, trustpoint: str, certificate_der: bytes) -> None:
+        """See `Observer.asked`."""
+
+    def message_sent(self, trustpoint: str, message_der: bytes) -> None:
+        """See `Observer.message_sent`."""
+
+    def message_received(self, trustpoint: str, body: bytes) -> None:
+        """See `Observer.message_received`."""

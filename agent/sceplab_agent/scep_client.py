@@ -1,0 +1,108 @@
+"""The three SCEP operations of a client, as exchanges over any transport.
+
+What comes back is decided by content, never by content type.
+
+Spec: RFC 8894 §3.5, §4; checklist 6, 18 to 20.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sceplab_agent.core.events import FailureCause
+from sceplab_agent.errors import (
+    ConnectionClosedError,
+    HttpStatusError,
+    TransportError,
+    UnusableReplyError,
+)
+from sceplab_agent.exchange import Exchange, HttpRequest
+from sceplab_agent.http_status import check_response
+from sceplab_agent.text import clean_text
+from sceplab_agent.url import UrlError, operation_url
+from sceplab_scep.capabilities import NO_CAPABILITIES, Capabilities, parse_capabilities
+from sceplab_scep.degenerate import read_certs_only
+from sceplab_scep.errors import ScepError
+from sceplab_scep.operations import (
+    PKI_MESSAGE_TYPE,
+    Operation,
+    build_query,
+    encode_get_message,
+)
+
+
+class ScepClient:
+    """SCEP operations of one enrollment URL.
+
+    Args:
+        url: as configured; it is opaque, an operation is appended (C-28, T-44).
+        ca_identifier: sent as ``message`` with GetCACaps and GetCACert; empty: nothing is sent
+            (T-14).
+    """
+
+    def __init__(self, url: str, *, ca_identifier: str = "") -> None:
+        self._url = url
+        self._identifier = quote(ca_identifier, safe="") if ca_identifier else None
+
+    def fetch_capabilities(self) -> Exchange[Capabilities]:
+        """GetCACaps. A server that does not know the operation has no capabilities (C-24, T-32).
+
+        Raises:
+            TransportError: the server cannot be reached at all.
+        """
+        try:
+            response = yield self._get(Operation.GET_CA_CAPS, self._identifier)
+            return parse_capabilities(check_response(response, "GetCACaps"))
+        except (HttpStatusError, UnusableReplyError, ConnectionClosedError):
+            return NO_CAPABILITIES
+
+    def fetch_ca_certificates(self) -> Exchange[tuple[bytes, ...]]:
+        """GetCACert: every certificate of the answer, DER, in the order of the wire.
+
+        Raises:
+            TransportError: no answer, or one without certificates.
+        """
+        response = yield self._get(Operation.GET_CA_CERT, self._identifier)
+        body = check_response(response, "GetCACert")
+        try:
+            certificates = read_certs_only(body)
+        except ScepError as error:
+            raise UnusableReplyError(
+                f"GetCACert: the answer holds no certificates: {clean_text(str(error))}"
+            ) from error
+        if not certificates:
+            raise UnusableReplyError("GetCACert: the answer holds no certificates")
+        return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+    def send_message(self, message_der: bytes, *, use_post: bool) -> Exchange[bytes]:
+        """PKIOperation: body of the answer, whatever it claims to be.
+
+        Raises:
+            TransportError: no answer, or one that cannot be a CertRep.
+
+        Spec: RFC 8894 §4.1, §4.3 (C-26, C-27).
+        """
+        if use_post:
+            request = HttpRequest(
+                method="POST",
+                url=self._operation_url(Operation.PKI_OPERATION, None),
+                body=message_der,
+                content_type=PKI_MESSAGE_TYPE,
+            )
+        else:
+            request = self._get(Operation.PKI_OPERATION, encode_get_message(message_der))
+        response = yield request
+        return check_response(response, "PKIOperation")
+
+    def _get(self, operation: Operation, message: str | None) -> HttpRequest:
+        return HttpRequest(method="GET", url=self._operation_url(operation, message))
+
+    def _operation_url(self, operation: Operation, message: str | None) -> str:
+        try:
+            return operation_url(self._url, build_query(operation, message=message))
+        except UrlError as error:
+            raise TransportError(
+                str(error), is_retryable=False, cause=FailureCause.CONFIGURATION
+            ) from error

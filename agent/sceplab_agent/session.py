@@ -1,0 +1,101 @@
+"""One trustpoint at work: its machine, its hands, and the journal it starts again from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+
+from sceplab_agent.core.errors import SnapshotError
+from sceplab_agent.core.events import Event, Restarted, TrustpointConfigured
+from sceplab_agent.core.machine import EnrollmentMachine
+from sceplab_agent.core.schedule import RandomSource
+from sceplab_agent.core.states import State
+from sceplab_agent.errors import JournalError
+from sceplab_agent.exchange import Exchange
+from sceplab_agent.executor import Executor, Surroundings
+from sceplab_agent.trustpoint import TrustpointConfig
+
+
+class EnrollmentSession:
+    """Feeds events to the machine, has its commands carried out, feeds the answers back.
+
+    It does no HTTP and never waits; a driver runs its exchanges, one at a time. An exchange that is
+    broken off leaves the machine waiting for an answer: drop the session and make a new one from
+    the same journal.
+
+    Args:
+        config: the trustpoint.
+        surroundings: key store, journal and so on.
+        rng: source of jitter.
+        new_transaction_id: see `EnrollmentMachine`.
+
+    Raises:
+        JournalError: the journal's snapshot of this trustpoint is damaged or of another version.
+    """
+
+    def __init__(
+        self,
+        config: TrustpointConfig,
+        surroundings: Surroundings,
+        *,
+        rng: RandomSource,
+        new_transaction_id: Callable[[], str],
+    ) -> None:
+        self.config = config
+        self._clock = surroundings.clock
+        self._observer = surroundings.observer
+        self._executor = Executor(config, surroundings)
+        stored = surroundings.journal.snapshot(config.name)
+        if stored is None:
+            self.machine = EnrollmentMachine(
+                config.policy, rng=rng, new_transaction_id=new_transaction_id
+            )
+            return
+        try:
+            self.machine = EnrollmentMachine.restore(
+                config.policy, stored.body, rng=rng, new_transaction_id=new_transaction_id
+            )
+        except SnapshotError as error:
+            raise JournalError(
+                f"the journal's snapshot of trustpoint {config.name} cannot be used: {error}; "
+                "use the version that wrote it, or restore the journal from a copy"
+            ) from error
+
+    @property
+    def name(self) -> str:
+        """Name of the trustpoint."""
+        return self.config.name
+
+    @property
+    def state(self) -> State:
+        """Where the enrollment stands."""
+        return self.machine.state
+
+    def next_deadline(self) -> datetime | None:
+        """The moment at which `DeadlineReached` is due, UTC."""
+        return self.machine.next_deadline()
+
+    def start(self) -> Exchange[None]:
+        """To be run first: a new trustpoint is set up, a stored one resumes what was cut off."""
+        if self.machine.state is State.UNCONFIGURED:
+            return self.process(TrustpointConfigured())
+        return self.process(Restarted())
+
+    def process(self, event: Event) -> Exchange[None]:
+        """Handles one event and everything that follows from it, until the machine waits.
+
+        Raises:
+            IllegalEventError: the event cannot happen now; nothing was changed.
+            JournalError: a record could not be committed; the session is over.
+        """
+        events = deque([event])
+        while events:
+            before = self.machine.state
+            commands = self.machine.handle(events.popleft(), self._clock())
+            if self.machine.state is not before:
+                self._observer.state_changed(self.name, before, self.machine.state)
+            for command in commands:
+                answer = yield from self._executor.carry_out(command)
+                if answer is not None:
+                    events.append(answer)

@@ -1,0 +1,77 @@
+"""A trustpoint as the agent works with it: one CA, one subject, one key, one policy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from sceplab_agent.core.policy import EnrollmentPolicy
+from sceplab_hsm.api import KeyAlgorithm
+from sceplab_scep.algorithms import Digest
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Names of trustpoints; they become names of directories and keys."""
+
+_FURTHER_ATTRIBUTES = {
+    "emailAddress": NameOID.EMAIL_ADDRESS,
+    "E": NameOID.EMAIL_ADDRESS,
+    "serialNumber": NameOID.SERIAL_NUMBER,
+    "SN": NameOID.SURNAME,
+    "GN": NameOID.GIVEN_NAME,
+    "unstructuredName": NameOID.UNSTRUCTURED_NAME,
+    "unstructuredAddress": x509.ObjectIdentifier("1.2.840.113549.1.9.8"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustpointConfig:
+    """What the messages of one trustpoint are made of. Plain values, no secret."""
+
+    name: str
+    """Matches `NAME_PATTERN`."""
+    url: str
+    """Enrollment URL; operations are appended to it."""
+    ca_identifier: str = ""
+    """Sent as ``message`` with GetCACaps and GetCACert; empty: nothing is sent."""
+    subject: x509.Name
+    """Subject of a first enrollment."""
+    dns_names: tuple[str, ...] = ()
+    ip_addresses: tuple[IPv4Address | IPv6Address, ...] = ()
+    challenge: str = ""
+    """Reference to the challenge password (``env:``, ``file:``, ``prompt:``); empty: none."""
+    key_algorithm: KeyAlgorithm = KeyAlgorithm.RSA_2048
+    """For keys that do not exist yet."""
+    digest: Digest | None = None
+    """Digest of CSR and messages; ``None``: by the server's capabilities."""
+    store_uri: str = ""
+    """Key store of this trustpoint."""
+    store_secret: str = ""
+    """Reference to the store's passphrase or PIN; empty: it has none."""
+    policy: EnrollmentPolicy
+
+
+def parse_subject(text: str) -> x509.Name:
+    """Distinguished name from RFC 4514 text, most specific part first.
+
+    Knows ``emailAddress``, ``serialNumber``, ``unstructuredName`` and ``unstructuredAddress`` too.
+
+    Raises:
+        ValueError: malformed, or empty.
+
+    Spec: RFC 4514 §3.
+    """
+    name = x509.Name.from_rfc4514_string(text, _FURTHER_ATTRIBUTES)
+    if not list(name):
+        raise ValueError("the subject is empty")
+    return name
+
+
+def alternative_names(config: TrustpointConfig) -> x509.SubjectAlternativeName | None:
+    """The subjectAltName a first enrollment asks for, ``None`` without names."""
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in config.dns_names]
+    names += [x509.IPAddress(address) for address in config.ip_addresses]
+    return x509.SubjectAlternativeName(names) if names else None
