@@ -117,7 +117,7 @@ def _open(data: bytes, offset: int, limit: int) -> tuple[Element, int]:
     start = offset
     offset = _skip_identifier(data, offset, limit)
     identifier = data[start:offset]
-    length, offset = _read_length(data, offset, limit)
+    length, offset = read_length(data, offset, limit)
     if length is None:
         if not identifier[0] & _CONSTRUCTED:
             raise BerError("a primitive element of indefinite length")
@@ -145,7 +145,7 @@ def _skip_identifier(data: bytes, offset: int, limit: int) -> int:
     return offset
 
 
-def _read_length(data: bytes, offset: int, limit: int) -> tuple[int | None, int]:
+def read_length(data: bytes, offset: int, limit: int) -> tuple[int | None, int]:
     """Length, ``None`` for an indefinite one, and the offset behind it."""
     if offset >= limit:
         raise BerError("truncated")

@@ -1,0 +1,352 @@
+"""CMS SignedData with one signer and signed attributes: made, taken apart, verified.
+
+The meaning of SCEP's attributes is not known here (see `signedattributes`).
+
+Spec: RFC 5652 §5, §11; RFC 8894 §3.2; checklist M-01, M-03, M-12, S-42, T-03, T-22.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.asn1 import TLV, SetOf, encode_der
+
+from sceplab_scep import oids
+from sceplab_scep.algorithms import Digest, Floor
+from sceplab_scep.ber import Element, decode_tolerant
+from sceplab_scep.cms import (
+    Attribute,
+    AttributeList,
+    EncapsulatedContentInfo,
+    IssuerAndSerialNumber,
+    SignedContentInfo,
+    SignedData,
+    SignerInfo,
+    content_of,
+    to_tlv,
+    wrap_der,
+)
+from sceplab_scep.errors import (
+    MalformedMessageError,
+    RemoteProtocolError,
+    SignatureInvalidError,
+)
+from sceplab_scep.ports import MessageSigner
+from sceplab_scep.signatures import (
+    HASHES,
+    compute_digest,
+    digest_identifier,
+    is_signature_valid,
+    require_floor,
+    rsa_encryption_identifier,
+    signature_identifier,
+    unknown_algorithm,
+)
+from sceplab_scep.x509fields import (
+    certificate_der,
+    issuer_and_serial,
+    load_certificate,
+    subject_key_identifier,
+)
+
+_SECTION = "RFC 8894 §3.2"
+_SEQUENCE = b"\x30"
+_SET = b"\x31"
+_CONTEXT_0 = b"\xa0"
+
+
+@dataclass(slots=True, kw_only=True)
+class ReceivedSignedData:
+    """A SignedData with exactly one signer, taken apart and not yet verified."""
+
+    signed_data: SignedData
+    signer_info: SignerInfo
+    attributes: dict[x509.ObjectIdentifier, TLV]
+    """Values of the single-valued signed attributes."""
+    signed_encodings: list[bytes]
+    """Encodings the signature may be over, the most literal first."""
+    deviations: list[str] = field(default_factory=list)
+
+    @property
+    def content(self) -> bytes | None:
+        """What is signed, ``None`` when eContent is absent."""
+        return self.signed_data.encap_content_info.content
+
+    @property
+    def digest(self) -> Digest | None:
+        """Digest the signer names, ``None`` when it is unknown."""
+        return oids.DIGEST_BY_OID.get(self.signer_info.digest_algorithm.algorithm)
+
+
+def make_attribute(attribute_type: x509.ObjectIdentifier, value: TLV) -> Attribute:
+    """An attribute with its one value."""
+    return Attribute(type=attribute_type, values=SetOf([value]))
+
+
+def build_signed_data(
+    content: bytes | None,
+    attributes: Iterable[Attribute],
+    *,
+    signer: MessageSigner,
+    signer_certificate: x509.Certificate,
+    digest: Digest,
+    certificates: Sequence[x509.Certificate],
+    names_digest_in_signature: bool = False,
+) -> bytes:
+    """Signs content and attributes; contentType and messageDigest are added here.
+
+    Args:
+        content: eContent; ``None`` leaves it out (and its digest is that of nothing).
+        attributes: further signed attributes, in any order.
+        signer: key of ``signer_certificate``.
+        signer_certificate: named in the SignerInfo.
+        digest: of content and signature.
+        certificates: sent along, in this order.
+        names_digest_in_signature: write ``shaNWithRSA`` instead of ``rsaEncryption`` (T-03).
+    """
+    signed_attributes = sorted(
+        (
+            make_attribute(oids.CONTENT_TYPE, to_tlv(oids.DATA)),
+            make_attribute(oids.MESSAGE_DIGEST, to_tlv(compute_digest(digest, content or b""))),
+            *attributes,
+        ),
+        key=encode_der,
+    )
+    public_key = signer.public_key
+    signature_algorithm = signature_identifier(digest, public_key)
+    if signature_algorithm.algorithm == oids.RSA_SIGNATURES[digest] and (
+        not names_digest_in_signature
+    ):
+        signature_algorithm = rsa_encryption_identifier()
+    signer_info = SignerInfo(
+        version=1,
+        sid=issuer_and_serial(signer_certificate),
+        digest_algorithm=digest_identifier(digest),
+        signed_attributes=signed_attributes,
+        signature_algorithm=signature_algorithm,
+        signature=signer.sign(_encode_as_set(signed_attributes), HASHES[digest]),
+    )
+    signed_data = SignedData(
+        version=1,
+        digest_algorithms=SetOf([digest_identifier(digest)]),
+        encap_content_info=EncapsulatedContentInfo(content_type=oids.DATA, content=content),
+        certificates=[wrap_der(certificate_der(c)) for c in certificates] or None,
+        signer_infos=SetOf([signer_info]),
+    )
+    return encode_der(SignedContentInfo(content_type=oids.SIGNED_DATA, content=signed_data))
+
+
+def _encode_as_set(attributes: list[Attribute]) -> bytes:
+    """The attributes in the order given, tagged as the SET that is signed. RFC 5652 §5.4."""
+    return _SET + content_of(AttributeList(attributes=attributes))[1:]
+
+
+def parse_signed_data(data: bytes) -> ReceivedSignedData:
+    """Takes a signed message apart; BER is tolerated.
+
+    Raises:
+        MalformedMessageError: no SignedData of type data.
+        RemoteProtocolError: not exactly one signer, or signed attributes that CMS forbids.
+
+    Spec: RFC 8894 §3.2; checklist M-01, M-03.
+    """
+    message, source = decode_tolerant(SignedContentInfo, data, "pkiMessage")
+    signed_data = message.content
+    if message.content_type != oids.SIGNED_DATA:
+        raise MalformedMessageError(
+            "this is no pkiMessage: its type is not SignedData", section=_SECTION
+        )
+    if signed_data.encap_content_info.content_type != oids.DATA:
+        raise MalformedMessageError(
+            "the signed content is not of type data", section=_SECTION, attribute="eContentType"
+        )
+    signer_infos = signed_data.signer_infos.as_list()
+    if len(signer_infos) != 1:
+        raise RemoteProtocolError(
+            f"a pkiMessage has one signer, this has {len(signer_infos)}",
+            section=_SECTION,
+            attribute="signerInfos",
+        )
+    attributes = signer_infos[0].signed_attributes
+    if not attributes:
+        raise RemoteProtocolError(
+            "the signer signed no attributes", section=_SECTION, attribute="signedAttrs"
+        )
+    received = ReceivedSignedData(
+        signed_data=signed_data,
+        signer_info=signer_infos[0],
+        attributes=_single_values(attributes),
+        signed_encodings=[_encode_as_set(attributes)],
+    )
+    if source is not None:
+        received.deviations.append("BER, not DER")
+        received.signed_encodings[:0] = _attributes_in_source(data, source)
+    ordered = sorted(attributes, key=encode_der)
+    if ordered != attributes:
+        received.deviations.append("signed attributes are not in DER order")
+        received.signed_encodings.append(_encode_as_set(ordered))
+    return received
+
+
+def _single_values(attributes: Sequence[Attribute]) -> dict[x509.ObjectIdentifier, TLV]:
+    """Value by type. Attributes nobody here knows may have several values and are left out."""
+    values: dict[x509.ObjectIdentifier, TLV] = {}
+    seen: set[x509.ObjectIdentifier] = set()
+    for attribute in attributes:
+        name = oids.ATTRIBUTE_NAMES.get(attribute.type, attribute.type.dotted_string)
+        if attribute.type in seen:
+            raise RemoteProtocolError(
+                f"signed attribute {name} appears twice", section=_SECTION, attribute=name
+            )
+        seen.add(attribute.type)
+        listed = attribute.values.as_list()
+        if len(listed) == 1:
+            values[attribute.type] = listed[0]
+        elif attribute.type in oids.ATTRIBUTE_NAMES:
+            raise RemoteProtocolError(
+                f"signed attribute {name} has {len(listed)} values instead of one",
+                section=_SECTION,
+                attribute=name,
+            )
+    return values
+
+
+def _attributes_in_source(data: bytes, source: Element) -> list[bytes]:
+    """The signed attributes as they stand in a BER message, retagged as a SET."""
+    try:
+        signer_info = source.children[1].children[0].children[-1].children[0]
+    except IndexError:
+        return []
+    return [
+        _SET + data[child.start + 1 : child.end]
+        for child in signer_info.children
+        if child.identifier == _CONTEXT_0
+    ]
+
+
+def carried_certificates(signed_data: SignedData) -> list[x509.Certificate]:
+    """The X.509 certificates of a SignedData; other kinds and unreadable ones are left out."""
+    certificates = []
+    for choice in signed_data.certificates or []:
+        if choice.tag_bytes != _SEQUENCE:
+            continue
+        try:
+            certificates.append(load_certificate(encode_der(choice)))
+        except MalformedMessageError:
+            continue
+    return certificates
+
+
+def find_certificate(
+    name: IssuerAndSerialNumber | bytes, candidates: Sequence[x509.Certificate]
+) -> x509.Certificate | None:
+    """The certificate a CMS structure names, by issuer and serial number or by key identifier.
+
+    A certificate whose serial number fits but whose issuer is spelled differently is taken when
+    it is the only one: some peers rebuild names.
+    """
+    if isinstance(name, bytes):
+        return next((c for c in candidates if subject_key_identifier(c) == name), None)
+    issuer = encode_der(name.issuer)
+    by_serial = []
+    for candidate in candidates:
+        own_name = issuer_and_serial(candidate)
+        if own_name.serial_number != name.serial_number:
+            continue
+        if encode_der(own_name.issuer) == issuer:
+            return candidate
+        by_serial.append(candidate)
+    return by_serial[0] if len(by_serial) == 1 else None
+
+
+def verify_signed_data(
+    received: ReceivedSignedData, certificate: x509.Certificate, floor: Floor, peer: str
+) -> Digest:
+    """Checks digest and signature with the key of a certificate; whose it is, is not asked.
+
+    Args:
+        received: the message; a deviation may be added to it.
+        certificate: the signer's.
+        floor: weakest digest accepted.
+        peer: ``server`` or ``client``, for the text of a refusal.
+
+    Returns:
+        The digest algorithm.
+
+    Raises:
+        UnsupportedAlgorithmError: unknown algorithm, or one below the floor.
+        SignatureInvalidError: digest or signature do not verify, or contradict each other.
+
+    Spec: RFC 5652 §5.4, §5.6; checklist 22.
+    """
+    digest = _agreed_digest(received, floor, peer)
+    _check_message_digest(received, digest)
+    try:
+        public_key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SignatureInvalidError(f"the signer's key cannot be read: {error}") from error
+    signature = received.signer_info.signature
+    for position, encoding in enumerate(received.signed_encodings):
+        if is_signature_valid(public_key, signature, encoding, digest):
+            if position:
+                received.deviations.append(
+                    "the signature is over the attributes in DER, not as sent"
+                )
+            return digest
+    raise SignatureInvalidError(
+        f"the signature does not verify with the key of {certificate.subject.rfc4514_string()}",
+        section="RFC 5652 §5.6",
+    )
+
+
+def _agreed_digest(received: ReceivedSignedData, floor: Floor, peer: str) -> Digest:
+    """The digest that SignedData, SignerInfo and signature algorithm all name."""
+    signer_info = received.signer_info
+    oid = signer_info.digest_algorithm.algorithm
+    digest = received.digest
+    if digest is None:
+        raise unknown_algorithm(f"digest {oid.dotted_string}", floor, peer)
+    require_floor(digest, floor, peer)
+    listed = received.signed_data.digest_algorithms.as_list()
+    if all(algorithm.algorithm != oid for algorithm in listed):
+        raise SignatureInvalidError(
+            "the signer's digest algorithm is not among those of the message",
+            section="RFC 5652 §5.1",
+            attribute="digestAlgorithms",
+        )
+    signature_oid = signer_info.signature_algorithm.algorithm
+    if signature_oid == oids.RSA_ENCRYPTION:
+        return digest
+    named = oids.SIGNATURE_DIGEST_BY_OID.get(signature_oid)
+    if named is None:
+        name = "RSASSA-PSS" if signature_oid == oids.RSASSA_PSS else signature_oid.dotted_string
+        raise unknown_algorithm(f"signature algorithm {name}", floor, peer)
+    if named is not digest:
+        raise SignatureInvalidError(
+            f"the signer digests with {digest.value} and signs with {named.value}",
+            section="RFC 5652 §5.3",
+            attribute="signatureAlgorithm",
+        )
+    return digest
+
+
+def _check_message_digest(received: ReceivedSignedData, digest: Digest) -> None:
+    content_type = received.attributes.get(oids.CONTENT_TYPE)
+    if content_type is None or encode_der(content_type) != encode_der(oids.DATA):
+        raise SignatureInvalidError(
+            "the signed attribute contentType is missing or not data",
+            section="RFC 5652 §11.1",
+            attribute="contentType",
+        )
+    stated = received.attributes.get(oids.MESSAGE_DIGEST)
+    actual = to_tlv(compute_digest(digest, received.content or b""))
+    if stated is None or not hmac.compare_digest(encode_der(stated), encode_der(actual)):
+        raise SignatureInvalidError(
+            "the content does not have the digest that was signed",
+            section="RFC 5652 §11.2",
+            attribute="messageDigest",
+        )
