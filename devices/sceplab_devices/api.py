@@ -1,7 +1,7 @@
-"""What a device needs from the outside, declared here so that devices import neither agent nor SCEP.
+"""What a device needs from outside, declared here so that devices import neither agent nor SCEP.
 
-`EnrollmentPort` is the device's enrollment engine as the device sees it; `sceplab_lab` implements it
-with the agent's machine. Every text and table a console prints comes from a `TrustpointView`, a
+`EnrollmentPort` is the device's enrollment engine as the device sees it; `sceplab_lab` implements
+it with the agent's machine. Every text and table a console prints comes from a `TrustpointView`, a
 `KeyView` or a `PortEvent`: nothing is canned.
 """
 
@@ -144,8 +144,8 @@ class EnrollmentPort(Protocol):
     def authenticate(self, name: str) -> None:
         """Fetches the CA certificates.
 
-        Ends in ``ca_pinned_ok``, ``ca_pin_mismatch``, ``ca_pin_missing``, ``ca_unreachable`` or, unpinned,
-        in ``ca_cert_received``, which waits for `answer_ca`.
+        Ends in ``ca_pinned_ok``, ``ca_pin_mismatch``, ``ca_pin_missing``, ``ca_unreachable`` or,
+        unpinned, in ``ca_cert_received``, which waits for `answer_ca`.
         """
 
     def answer_ca(self, name: str, *, accept: bool) -> None:

@@ -58,7 +58,7 @@ def disable(ctx: Context) -> None:
 
 
 def login(ctx: Context) -> Dialog:
-    """Asks for name and password while the device has users; closes the session after three failures."""
+    """Asks for name and password if the device has users; three failures close the session."""
     if not ctx.device.users:
         return
     ctx.say("login.banner")

@@ -19,7 +19,7 @@ _DEFAULT_COLUMNS = 80
 
 
 def help_text(device: Device, session: Session, typed: str) -> str:
-    """What ``?`` prints behind ``typed``, lines with their ends, the empty line behind them included.
+    """What ``?`` prints behind ``typed``: lines with their ends, an empty line last.
 
     Three forms: all commands on an empty line, the words that may follow after a blank, and the
     completions of a word directly behind its letters.
@@ -44,7 +44,7 @@ def help_text(device: Device, session: Session, typed: str) -> str:
 
 
 def complete(device: Device, session: Session, typed: str) -> str | None:
-    """The line with its last word completed and a blank behind it; ``None`` when there is no one way."""
+    """The line with its last word completed and a blank behind it; ``None``: no one way."""
     tokens = tokenize(typed)
     if not tokens or typed.endswith(" "):
         return None
@@ -88,7 +88,7 @@ def _words(device: Device, walk: Walk, partial: Token) -> list[str]:
 
 
 def _table(device: Device, mode: Mode, walk: Walk) -> list[tuple[str, str]]:
-    """What may follow, with descriptions: parameters and keywords sorted, then ``|`` and ``<cr>``."""
+    """What may follow, with descriptions: parameters, keywords, then ``|`` and ``<cr>``."""
     tables = (mode.help, device.profile.help)
     if walk.pipe >= 0:
         if walk.after_pipe:

@@ -1,8 +1,9 @@
 """One terminal session, sans-I/O: received bytes in, bytes for the terminal out.
 
-The console edits the line, runs the command it means, pages the output and carries dialogs. No exception
-leaves it: a broken handler is logged with its traceback, the terminal gets the platform's error text and
-the next prompt. It holds no thread, no socket and no timer; a line (`sceplab_devices.lines`) drives it.
+The console edits the line, runs the command it means, pages the output and carries dialogs. No
+exception leaves it: a broken handler is logged with its traceback, the terminal gets the platform's
+error text and the next prompt. It holds no thread, no socket and no timer; a line
+(`sceplab_devices.lines`) drives it.
 """
 
 from __future__ import annotations
@@ -54,9 +55,15 @@ class Console:
     Attributes:
         device: the box.
         session: state that handlers see and change.
-        on_activity: called when output appeared or a deadline moved outside of `open` and `receive`.
+        on_activity: called when output or a deadline changed outside of `open` and `receive`.
         is_closed: the session is over; the line should send what is left and hang up.
     """
+
+    __slots__ = (
+        "_after_paging", "_context", "_deadline", "_decision", "_dialog", "_editor", "_ending",
+        "_events", "_keys", "_last_input_at", "_literal_next", "_log_lines", "_pager", "_screen",
+        "_step", "_waits", "device", "is_closed", "on_activity", "session",
+    )  # fmt: skip
 
     def __init__(self, device: Device, line: LineInfo) -> None:
         self.device = device
@@ -171,7 +178,7 @@ class Console:
             self._guarded(lambda key=key: self._on_key(key))  # type: ignore[misc]
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """Runs a part of the engine or a handler; whatever breaks ends the command, not the session."""
+        """Runs engine or handler; whatever breaks ends the command, not the session."""
         try:
             action()
         except Exception:
@@ -206,27 +213,19 @@ class Console:
             self._literal_next = False
             if key.isprintable():
                 self._screen.echo(self._editor.insert(key))
-        elif key == keys.ENTER:
-            self._on_enter()
-        elif key == keys.INTERRUPT:
-            self._screen.echo("^C\n")
-            self._interrupt()
-        elif key == keys.SUSPEND:
-            self._on_suspend()
-        elif key == "\x16":  # Ctrl-V: the next key is text
-            self._literal_next = True
-        elif key in ("\x12", "\x0c"):  # Ctrl-R, Ctrl-L
-            self._screen.echo("\n")
-            self._retype()
-        elif self._waits is _Waits.COMMAND and key == keys.HELP:
-            self._on_help()
-        elif self._waits is _Waits.COMMAND and key == keys.TAB:
-            self._on_tab()
+        else:
+            self._on_line_key(key)
+
+    def _on_line_key(self, key: str) -> None:
+        """A key while a command or an answer is being typed."""
+        is_command = self._waits is _Waits.COMMAND
+        action = _LINE_KEYS.get(key) or (_COMMAND_KEYS.get(key) if is_command else None)
+        if action:
+            action(self)
         elif key.isprintable():
             self._screen.echo(self._editor.insert(key))
         else:
-            with_history = self._waits is _Waits.COMMAND
-            self._screen.echo(self._editor.control(key, with_history=with_history))
+            self._screen.echo(self._editor.control(key, with_history=is_command))
 
     def _on_enter(self) -> None:
         text = self._editor.text
@@ -238,13 +237,24 @@ class Console:
             self._run(text)
 
     def _on_suspend(self) -> None:
-        """Ctrl-Z: carries out what was typed, then leaves every mode. In a question it is Ctrl-C."""
+        """Ctrl-Z: carries out what was typed, then leaves every mode. A question: as Ctrl-C."""
         self._screen.echo("^Z\n")
         if self._waits is _Waits.ANSWER:
             self._interrupt()
             return
         self._ending = self.device.profile.shell.suspend_ends_modes
         self._run(self._editor.text)
+
+    def _on_interrupt(self) -> None:
+        self._screen.echo("^C\n")
+        self._interrupt()
+
+    def _on_literal(self) -> None:
+        self._literal_next = True
+
+    def _on_redraw(self) -> None:
+        self._screen.echo("\n")
+        self._retype()
 
     def _on_help(self) -> None:
         typed = self._editor.text[: self._editor.cursor]
@@ -485,3 +495,19 @@ class Console:
         self.is_closed = True
         self._waits = _Waits.NOTHING
         self.device.forget_console(self)
+
+
+_LINE_KEYS: dict[str, Callable[[Console], None]] = {
+    keys.ENTER: Console._on_enter,
+    keys.INTERRUPT: Console._on_interrupt,
+    keys.SUSPEND: Console._on_suspend,
+    keys.LITERAL: Console._on_literal,
+    "\x12": Console._on_redraw,
+    "\x0c": Console._on_redraw,
+}
+"""While a line is typed. Redraw: Ctrl-R and Ctrl-L."""
+_COMMAND_KEYS: dict[str, Callable[[Console], None]] = {
+    keys.HELP: Console._on_help,
+    keys.TAB: Console._on_tab,
+}
+"""While the line is a command."""

@@ -78,7 +78,7 @@ class CommandContext(Generic[DeviceT_co]):
     # --- output -------------------------------------------------------------------------------
 
     def write(self, text: str = "") -> None:
-        r"""Prints ``text`` and a line end. ``\\n`` inside starts a new line; ``""`` prints an empty one."""
+        r"""Prints ``text`` and a line end. ``\n`` inside starts a new line."""
         self._put(text + "\n")
 
     def write_partial(self, text: str) -> None:
@@ -86,7 +86,7 @@ class CommandContext(Generic[DeviceT_co]):
         self._put(text)
 
     def text(self, key: str, **values: object) -> str:
-        """A text of the profile's ``[texts]`` (dotted key) with its ``{placeholders}`` filled in."""
+        """A text of ``[texts]`` (dotted key) with its ``{placeholders}`` filled in."""
         return self.device.profile.text(key, **values)
 
     def say(self, key: str, **values: object) -> None:
@@ -94,7 +94,7 @@ class CommandContext(Generic[DeviceT_co]):
         self.write(self.text(key, **values))
 
     def reject(self, parameter: str = "") -> None:
-        """Prints the invalid-input error with its marker under ``parameter`` (else the last word)."""
+        """Prints the invalid-input error, marker under ``parameter`` (else the last word)."""
         match = self._match
         offset = match.offset_of(parameter) if match else 0
         self.write(invalid_input(self.device, self.session, self.line, offset))
@@ -106,7 +106,7 @@ class CommandContext(Generic[DeviceT_co]):
     # --- modes and session --------------------------------------------------------------------
 
     def enter_mode(self, mode_id: str, **values: str) -> None:
-        """Opens a mode on top of the present one; ``values`` fill its prompt and `Session.mode_values`."""
+        """Opens a mode; ``values`` fill its prompt and are `Session.mode_values`."""
         mode = self.device.profile.modes[mode_id]
         self.session.frames.append(ModeFrame(mode, values))
 
@@ -126,7 +126,7 @@ class CommandContext(Generic[DeviceT_co]):
             pass
 
     def close(self) -> None:
-        """Ends the session after this command (``logout``): closes the line or shows the idle screen."""
+        """Ends the session after this command: closes the line or shows the idle screen."""
         self._closing = True
 
     # --- engine side --------------------------------------------------------------------------

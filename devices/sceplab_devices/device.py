@@ -1,4 +1,4 @@
-"""One box: what all its sessions share. Profiles subclass `Device` for their own state and log format.
+"""One box: what its sessions share. Profiles subclass `Device` for their own state and log format.
 
 Everything here runs in one thread (the event loop's). Whoever publishes port events from elsewhere
 hands them over to that thread first.
@@ -84,7 +84,7 @@ class Device:
                 console.log_line(text)
 
     def handle_event(self, event: PortEvent) -> None:
-        """Hook for profiles: the enrollment engine reported something. Called before waiting dialogs see it."""
+        """Hook for profiles: the enrollment engine reported something; dialogs see it next."""
 
     def tick(self, now: datetime) -> None:
         """Lets every console look at its deadlines; for clocks that jump."""

@@ -1,4 +1,4 @@
-"""Line editor: keys change a line of text and give the characters that make the terminal show it."""
+"""Line editor: keys change a line of text and give the characters that show it."""
 
 from __future__ import annotations
 
@@ -118,9 +118,9 @@ def _delete_word_back(text: str, cursor: int) -> tuple[str, int]:
 
 
 def _transpose(text: str, cursor: int) -> tuple[str, int]:
-    if cursor == 0 or len(text) < 2:
-        return text, cursor
     second = min(cursor, len(text) - 1)
+    if second < 1:
+        return text, cursor
     return (
         text[: second - 1] + text[second] + text[second - 1] + text[second + 1 :],
         second + 1,

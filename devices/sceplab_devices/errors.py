@@ -1,4 +1,4 @@
-"""What can go wrong around a device. Console input never raises; it prints what the device prints."""
+"""What can go wrong around a device. Console input never raises: it prints what the device does."""
 
 from __future__ import annotations
 

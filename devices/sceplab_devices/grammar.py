@@ -4,14 +4,14 @@ Syntax of one command, in words separated by blanks::
 
     keyword              any unambiguous prefix is accepted, case is ignored
     !keyword             hidden keyword: accepted when spelled in full, never shown
-    <name:kind>          parameter; kinds: word, line (rest of the line), ipv4, url, hex, N-M (range of
-                         whole numbers), or a kind of the profile's [kinds]
+    <name:kind>          parameter; kinds: word, line (rest of the line), ipv4, url, hex,
+                         N-M (range of whole numbers), or a kind of the profile's [kinds]
     [ a b ]              optional; [ a | b ]: at most one of
     { a | b c | d }      one of
     { a | b <x:word> }*  any of, in any order, each at most once
 
-Keywords win over parameters, a narrower kind over a wider one. The table of a mode is compiled state by
-state when somebody first types that far, once per profile, and is shared by all consoles.
+Keywords win over parameters, a narrower kind over a wider one. The table of a mode is compiled
+state by state when somebody first types that far, once per profile, and is shared by all consoles.
 """
 
 from __future__ import annotations

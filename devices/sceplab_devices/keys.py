@@ -1,9 +1,9 @@
-"""From received bytes to keys: text runs, control keys, cursor keys. Knows nothing of what keys mean.
+"""From received bytes to keys: text runs, control keys, cursor keys; not what keys mean.
 
-A key is a string. Text is printable ASCII, as long a run as was received (``?`` always alone, because
-it needs no Enter); control keys are one control character; cursor keys are given as the control
-characters that do the same. CR, LF, CR LF and CR NUL each are one `ENTER`. Bytes above 0x7E and other
-controls are dropped.
+A key is a string. Text is printable ASCII, as long a run as was received (``?`` always alone,
+because it needs no Enter); control keys are one control character; cursor keys are given as the
+control characters that do the same. CR, LF, CR LF and CR NUL each are one `ENTER`. Bytes above 0x7E
+are dropped.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ BREAK = "\x1e"
 """Ctrl-Shift-6, the escape of Cisco devices."""
 SUSPEND = "\x1a"
 """Ctrl-Z."""
+LITERAL = "\x16"
+"""Ctrl-V: the next key is text."""
 HELP = "?"
 TAB = "\t"
 WORD_BACK, WORD_FORWARD, WORD_DELETE = "\x1bb", "\x1bf", "\x1bd"
@@ -25,16 +27,19 @@ WORD_BACK, WORD_FORWARD, WORD_DELETE = "\x1bb", "\x1bf", "\x1bd"
 TYPE_AHEAD_LIMIT_BYTES = 64 * 1024
 
 _TEXT = re.compile(rb"[\x20-\x3e\x40-\x7e]+|\?")
+_SINGLE = re.compile(rb"[\x20-\x7e]")
 _DROPPED = re.compile(rb"[\x80-\xff\x00]+")
+_CR, _LF, _NUL, _ESCAPE = 0x0D, 0x0A, 0x00, 0x1B
 _SEQUENCE = re.compile(rb"\x1b[\[O]([0-9;]{0,16})([@-~])")
 _PARTIAL_SEQUENCE = re.compile(rb"\x1b(?:[\[O][0-9;]{0,16})?")
 _CURSOR = {"A": "\x10", "B": "\x0e", "C": "\x06", "D": "\x02", "H": "\x01", "F": "\x05"}
 _EDIT = {"1": "\x01", "3": "\x04", "4": "\x05", "7": "\x01", "8": "\x05"}
+_KEYS = {_CR: ENTER, _LF: ENTER, 0x08: BACKSPACE, 0x7F: BACKSPACE}
 _META = {"b": WORD_BACK, "f": WORD_FORWARD, "d": WORD_DELETE}
 
 
 class KeyReader:
-    """Bytes in, keys out, one at a time so that the reader of keys may change its mind in between."""
+    """Bytes in, keys out, one at a time: what a key does may change how the next is read."""
 
     __slots__ = ("_buffer", "_position", "_skip")
 
@@ -72,49 +77,29 @@ class KeyReader:
             single: give text one character at a time.
         """
         buffer = self._buffer
+        text = _SINGLE if single else _TEXT
         while self._position < len(buffer):
             byte = buffer[self._position]
-            if self._skip:
-                self._skip = False
-                if byte in (0x0A, 0x00):
-                    self._position += 1
-                    continue
-            if 0x20 <= byte < 0x7F:
-                return self._text(single)
-            if byte == 0x1B:
-                key, waits = self._escape()
-                if waits:
-                    return None
-                if key:
-                    return key
-                continue
-            self._position += 1
-            if byte == 0x0D:
-                self._skip = True
-                return ENTER
-            if byte == 0x0A:
-                return ENTER
-            if byte in (0x08, 0x7F):
-                return BACKSPACE
-            if 0 < byte < 0x20:
-                return chr(byte)
-            if found := _DROPPED.match(buffer, self._position):
+            belongs_to_cr = self._skip and byte in (_LF, _NUL)
+            self._skip = byte == _CR
+            if found := text.match(buffer, self._position):
                 self._position = found.end()
+                return found[0].decode("ascii")
+            if byte == _ESCAPE:
+                key, is_partial = self._escape()
+                if key or is_partial:
+                    return key or None
+            elif found := _DROPPED.match(buffer, self._position):
+                self._position = found.end()
+            else:
+                self._position += 1
+                if not belongs_to_cr:
+                    return _KEYS.get(byte) or chr(byte)
+        self._buffer, self._position = b"", 0
         return None
 
-    def _text(self, single: bool) -> str:
-        if single:
-            end = self._position + 1
-        else:
-            found = _TEXT.match(self._buffer, self._position)
-            assert found is not None, "a printable byte stands here"
-            end = found.end()
-        text = self._buffer[self._position : end].decode("ascii")
-        self._position = end
-        return text
-
     def _escape(self) -> tuple[str, bool]:
-        """Reads an escape sequence: its key (empty: unknown, dropped) and whether bytes are missing."""
+        """Reads an escape sequence: its key (empty: dropped) and whether bytes are missing."""
         buffer, position = self._buffer, self._position
         if found := _SEQUENCE.match(buffer, position):
             self._position = found.end()

@@ -22,14 +22,14 @@ class Mode:
 
     id: str
     prompt: str
-    """Template: ``{hostname}``, ``{mark}`` (by privilege, ``[shell.marks]``) and the values the mode was
-    entered with. Written as it stands, trailing space included."""
+    """Template: ``{hostname}``, ``{mark}`` (by privilege, ``shell.marks``) and the values the mode
+    was entered with. Written as it stands, trailing space included."""
     hostname_limit: int = 0
     """The host name is cut to this many characters in the prompt; 0: not cut."""
     groups: tuple[str, ...] = ()
     """Further names under which commands may list this mode."""
     fallback: str = ""
-    """Mode whose commands are tried when none of this mode fits; running one leaves this mode first."""
+    """Mode whose commands are tried when none of this one fits; running one leaves this mode."""
     do: str = ""
     """Mode whose commands ``do …`` runs without leaving this one; empty: no ``do``."""
     negation: bool = False
@@ -39,9 +39,9 @@ class Mode:
     help: Mapping[str, str] = field(default_factory=dict)
     """Help texts of this mode; they come before the profile's ``[help]``."""
     unknown: str = ""
-    """Handler for a line whose first word is unknown; ``ctx.line`` has it. Empty: the usual error."""
+    """Handler for a line (``ctx.line``) whose first word is unknown; empty: the usual error."""
     raw: str = ""
-    """Handler that gets every line unparsed in ``ctx.line`` (hexadecimal paste modes); empty: parse."""
+    """Handler that gets every line unparsed in ``ctx.line`` (paste modes); empty: parse."""
     on_leave: str = ""
     """`LeaveHandler` to call when the mode is left in any way, a dropped line included."""
 

@@ -24,7 +24,7 @@ class Pager:
         self._used = 0
 
     def show(self, text: str, length: int) -> str:
-        r"""The part of ``text`` that fits on a page of ``length`` lines, of which the last is the prompt's.
+        r"""The part of ``text`` that fits on the page, whose last line is the prompt's.
 
         Args:
             text: lines with ``\\n`` ends.

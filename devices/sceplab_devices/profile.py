@@ -1,8 +1,8 @@
-r"""A device profile: modes, command table, prompts and texts in TOML, behaviour in Python functions.
+r"""A device profile: modes, commands, prompts and texts in TOML, behaviour in Python functions.
 
-A profile is a folder of ``*.toml`` files (read as one table; files may be split as their author likes)
-and a dict of handlers. A distribution registers ``create_profile() -> DeviceProfile`` in the entry-point
-group ``sceplab.devices``; `open_profile` finds it by name. ::
+A profile is a folder of ``*.toml`` files (read as one table; split them as you like) and a dict of
+handlers. A distribution registers ``create_profile() -> DeviceProfile`` in the entry-point group
+``sceplab.devices``; `open_profile` finds it by name. ::
 
     [profile]
     name = "sample"                     # as users choose it
@@ -12,16 +12,16 @@ group ``sceplab.devices``; `open_profile` finds it by name. ::
     [shell]
     base_mode = "exec"                  # the mode a session starts in
     privilege = 1                       # of a new session without login
-    filters = ["include", "exclude", "begin", "section", "count", "redirect", "append", "tee"]
+    filters = ["include", "exclude", "begin", "section", "count", "redirect", "tee"]
     filterable = ["show"]               # first words of commands that read "| include …"
-    marks = { "1" = ">", "15" = "#" }   # {mark} in prompts: the highest entry not above the privilege
+    marks = { "1" = ">", "15" = "#" }   # {mark}: the highest entry not above the privilege
     more = " --More-- "
     more_erase = "\\b\\b\\b        \\b\\b\\b"  # what wipes it from the screen
     line_limit = 1024                   # longer typed lines are cut
 
     [lines.vty]                         # also [lines.console]
     opening = "login"                   # handler run before the first prompt; "" for none
-    closing = "close"                   # after a session: "close" the line or "reopen" (idle screen)
+    closing = "close"                   # after a session: "close" the line or "reopen" it
     length = 24                         # lines of a page, 0 for no paging
     monitor = false                     # log lines are shown from the start
     count = 16                          # sessions at a time
@@ -48,7 +48,7 @@ group ``sceplab.devices``; `open_profile` finds it by name. ::
     hidden = false                      # works when typed in full, is never shown
     options = { stored = true }         # anything; the handler reads ctx.options
 
-    [help]                              # path of words (parameters as <name>), or the last word alone
+    [help]                              # keywords before a word and the word, or the word alone
     "crypto pki" = "Public Key components"
     "<name>" = "CA Server Name"
 
@@ -64,14 +64,16 @@ group ``sceplab.devices``; `open_profile` finds it by name. ::
     unrecognized = "% Unrecognized command"          # answer to ? where nothing fits
     internal = "% Command failed\\n"                  # a handler broke; the traceback is logged
 
-    [texts.enroll]                      # any tree of texts for handlers: ctx.say("enroll.start", name=…)
-    start = "% Start certificate enrollment .. "
+    [texts.enroll]                      # any tree of texts for handlers
+    start = "% Start certificate enrollment .. "   # ctx.say("enroll.start", name=…)
 
-``no``: true: ``no`` takes the same syntax; false: refused; a string: the syntax that follows ``no``;
-``"*"``: the leading keywords, then anything or nothing. ``default`` reads what ``no`` reads.
+    [data]                              # anything for the profile's own handlers: profile.data
 
-Built-in handlers (`sceplab_devices.builtin`) can be named in data without any Python. What a profile
-leaves out of ``[shell]``, ``[lines]``, ``[errors]``, ``[help]`` and ``[texts.login]`` comes from
+``no``: true: ``no`` takes the same syntax; false: refused; a string: the syntax that follows
+``no``; ``"*"``: the leading keywords, then anything or nothing. ``default`` reads what ``no`` reads.
+
+Built-in handlers (`sceplab_devices.builtin`) can be named in data without any Python. What a
+profile leaves out of ``[shell]``, ``[lines]``, ``[errors]``, ``[help]`` and ``[texts.login]`` comes from
 ``defaults.toml``. Syntax is described in `sceplab_devices.grammar`.
 """
 

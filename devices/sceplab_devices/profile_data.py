@@ -1,4 +1,4 @@
-"""Reads a profile's data files into checked objects. Every complaint names the place in the data."""
+"""Reads a profile's data files into checked objects. Complaints name the place in the data."""
 
 from __future__ import annotations
 

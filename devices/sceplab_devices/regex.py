@@ -1,12 +1,14 @@
 r"""Regular expressions of output filters, matched in time proportional to the text.
 
-Operators type these patterns, and the standard library's matcher takes exponential time on some of them
-(``(a+)+$``), which would stop every console of the process. This one follows all alternatives at once
-(Thompson's construction) and remembers the sets it meets, so no pattern can stall it. It answers one
-question, whether a line matches anywhere; it knows no groups to extract and no back-references.
+Operators type these patterns, and the standard library's matcher takes exponential time on some of
+them (``(a+)+$``), which would stop every console of the process. This one follows all alternatives
+at once (Thompson's construction) and remembers the sets it meets, so no pattern can stall it. It
+answers one question, whether a line matches anywhere; it knows no groups to extract and no
+back-references.
 
-Notation, as Cisco documents it: ``.`` ``[a-z]`` ``[^a-z]`` ``*`` ``+`` ``?`` ``|`` ``( )`` ``^`` ``$``,
-``_`` (start, end, blank, comma, brace, parenthesis or underscore) and ``\\`` before any of them.
+Notation, as Cisco documents it: ``.`` ``[a-z]`` ``[^a-z]`` ``*`` ``+`` ``?`` ``|`` ``( )`` ``^``
+``$``, ``_`` (start, end, blank, comma, brace, parenthesis or underscore) and ``\\`` before any of
+them.
 """
 
 from __future__ import annotations

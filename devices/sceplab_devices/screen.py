@@ -1,4 +1,4 @@
-"""What goes to the terminal: line ends, a character set it can show, and where the cursor stands."""
+"""What goes to the terminal: line ends, characters it can show, and where the cursor stands."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _UNSHOWABLE = re.compile(r"[^\n\x20-\x7e]")
 class Screen:
     """Output of one terminal, waiting to be taken.
 
-    Only printable ASCII, CR, LF, backspace and bell leave it; anything else in a text becomes ``?``, so
-    that a name inside a certificate cannot steer an operator's terminal.
+    Only printable ASCII, CR, LF, backspace and bell leave it; anything else in a text becomes
+    ``?``, so that a name inside a certificate cannot steer an operator's terminal.
     """
 
     __slots__ = ("_at_line_start", "_parts", "_size", "is_full_after_take")

@@ -1,4 +1,4 @@
-"""State of one terminal session: who is on it, how wide it is, which modes are open. No behaviour."""
+"""State of one terminal session: who is on it, how wide it is, which modes are open. Data only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LineInfo:
     name: str
     """``con0``, ``vty0``, ``vty1`` …"""
     kind: str
-    """``console`` or ``vty``: decides which opening dialog the profile runs and what logging shows."""
+    """``console`` or ``vty``: decides the opening dialog and whether log lines are shown."""
     number: int = 0
     peer: str = ""
     """Address of the other side without port; empty on a serial line."""

@@ -1,4 +1,4 @@
-"""Settings of a platform's shell: what ``[shell]`` and ``[lines.*]`` of a profile say. Data only."""
+"""A platform's shell as the tables ``[shell]`` and ``[lines.*]`` of its profile say. Data only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Syntax strings of commands as small expressions, and the one operation a parser needs on them.
 
-`next_steps` gives every word that may come next together with the expression that remains, so that a
-command table can be followed word by word without building an automaton by hand. The notation is
+`next_steps` gives every word that may come next together with the expression that remains, so that
+a command table can be followed word by word without building an automaton by hand. The notation is
 described in `sceplab_devices.grammar`.
 """
 
@@ -150,33 +150,33 @@ class _Reader:
         options: list[Expression] = []
         items: list[Expression] = []
         while self.position < len(self.tokens):
-            token = self.tokens[self.position]
+            piece = self.tokens[self.position]
             self.position += 1
-            if token == "|" and closing:
+            if piece == "|" and closing:
                 options.append(join(*items))
                 items = []
-            elif closing and token[0] == closing:
+            elif closing and piece[0] == closing:
                 options.append(join(*items))
-                if token == "}*":
+                if piece == "}*":
                     return AnyOrder(tuple(options))
                 return options[0] if len(options) == 1 else Choice(tuple(options))
             else:
-                items.append(self.item(token))
+                items.append(self.item(piece))
         if closing:
             raise ValueError(f"syntax {self.text!r} lacks a {closing!r}")
         return join(*items)
 
-    def item(self, token: str) -> Expression:
-        """Reads what begins with ``token``."""
-        if token == "[":
+    def item(self, piece: str) -> Expression:
+        """Reads what begins with ``piece``."""
+        if piece == "[":
             return Choice((self.alternatives("]"), NOTHING))
-        if token == "{":
+        if piece == "{":
             return self.alternatives("}")
-        if token[0] in "]}|":
-            raise ValueError(f"syntax {self.text!r} has a stray {token!r}")
-        if token[0] != "<":
-            return Keyword(token.removeprefix("!"), hidden=token.startswith("!"))
-        name, _, kind_name = token[1:-1].partition(":")
+        if piece[0] in "]}|":
+            raise ValueError(f"syntax {self.text!r} has a stray {piece!r}")
+        if piece[0] != "<":
+            return Keyword(piece.removeprefix("!"), hidden=piece.startswith("!"))
+        name, _, kind_name = piece[1:-1].partition(":")
         kind = find_kind(kind_name or "word", self.own_kinds)
         if kind is None:
             raise ValueError(f"syntax {self.text!r}: unknown parameter kind {kind_name!r}")

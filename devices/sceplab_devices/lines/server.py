@@ -64,8 +64,8 @@ class LineServer:
         self._server = None
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A plain function, not a coroutine: tasks that the streams make themselves print a traceback
-        # each when they are cancelled.
+        # A plain function, not a coroutine: tasks that the streams make themselves print a
+        # traceback each when they are cancelled.
         number = min(set(range(len(self._tasks) + 1)) - set(self._tasks.values()))
         if number >= self._device.profile.lines[self._kind].count:
             writer.close()

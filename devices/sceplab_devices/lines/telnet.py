@@ -1,11 +1,11 @@
 """Telnet as a codec: commands and options out of the byte stream, answers to them, and escaping.
 
-The server echoes and does not send go-ahead (both offered first, as routers do) and asks for the window
-size. It refuses every other option once. A peer cannot make it answer without end: only a change of an
-option's state is answered, and a subnegotiation is dropped beyond a bound.
+The server echoes and does not send go-ahead (both offered first, as routers do) and asks for the
+window size. It refuses every other option once. A peer cannot make it answer without end: only a
+change of an option's state is answered, and a subnegotiation is dropped beyond a bound.
 
-Spec: RFC 854, 855, 856 (binary), 857 (echo), 858 (suppress go-ahead), 860 (timing mark), 1073 (window
-size), 1143 (no option loops).
+Spec: RFC 854, 855, 856 (binary), 857 (echo), 858 (suppress go-ahead), 860 (timing mark), 1073
+(window size), 1143 (no option loops).
 """
 
 from __future__ import annotations
