@@ -16,7 +16,8 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 LOCK_NOTE := \# Pinned by `make lock` from the ranges in pyproject.toml; every file is checked against its hash.
 
-.PHONY: help demo dev test quick test-slow check fmt bench fuzz docs coverage-table lock dist clean
+.PHONY: help demo dev test quick test-slow check lint types layers fresh fmt bench fuzz docs \
+	coverage-table lock dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,11 +40,19 @@ test-slow: ## what is too long for `make test`
 	@scripts/bootstrap.sh test
 	@$(PYTEST) -m "slow" $(ARGS)
 
-check: dev ## lint, format, types, import layers, freshness of the generated documents
+check: lint types layers fresh ## lint, types, import layers, freshness of the generated documents
+
+lint: dev
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+
+types: dev
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+
+layers: dev
+	@$(BIN)/lint-imports --no-logo
+
+fresh: dev
 	@$(COVERAGE_TABLE)=check
 
 fmt: dev ## format the code and repair what ruff can repair

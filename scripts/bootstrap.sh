@@ -1,22 +1,24 @@
 #!/bin/sh
 # Prepares the checkout, then gets out of the way. Safe to run again: when nothing has changed it does nothing.
 #
-#   scripts/bootstrap.sh run     what the product needs
-#   scripts/bootstrap.sh dev     run, and the test and check tools
-#   scripts/bootstrap.sh test    dev, and (as root on Debian) the packages of scripts/debian-packages.txt
+#   scripts/bootstrap.sh run       what the product needs
+#   scripts/bootstrap.sh dev       run, and the test and check tools
+#   scripts/bootstrap.sh packages  (as root on Debian) the packages of scripts/debian-packages.txt
+#   scripts/bootstrap.sh test      dev and packages
 #
 # Variables: PYTHON  interpreter to use, default the first suitable on the path
 #            VENV    virtual environment, default .venv
 #            SCEPLAB_NO_APT=1  never call apt-get, also not as root
+#            POLICY_RC_D  where Debian asks whether a service may start, default /usr/sbin/policy-rc.d
 #
 # Messages go to standard error. Exit code 1: the reason and the next step were printed.
 set -eu
 
 mode=${1:-run}
 case $mode in
-run | dev | test) ;;
+run | dev | packages | test) ;;
 *)
-    echo "usage: scripts/bootstrap.sh [run|dev|test]" >&2
+    echo "usage: scripts/bootstrap.sh [run|dev|packages|test]" >&2
     exit 2
     ;;
 esac
@@ -48,7 +50,7 @@ missing_packages() {
 
 apt_line() { echo "apt-get install --no-install-recommends -y $*"; }
 
-policy=/usr/sbin/policy-rc.d
+policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 saved_policy=$policy.sceplab-saved
 policy_mark="# Written by the sceplab bootstrap for the length of one installation."
 
@@ -251,13 +253,17 @@ install_test_packages() {
     fi
 }
 
-find_python
-make_venv
+prepare_python() {
+    find_python
+    make_venv
+    install_requirements "$1"
+}
+
 case $mode in
-run) install_requirements run ;;
-dev) install_requirements dev ;;
+run | dev) prepare_python "$mode" ;;
+packages) install_test_packages ;;
 test)
-    install_requirements dev
+    prepare_python dev
     install_test_packages
     ;;
 esac
