@@ -1,0 +1,22 @@
+"""What the server must not forget: requests, certificates, passwords, revocations, events.
+
+A reply leaves the server only after the commit that covers it.
+"""
+
+from sceplab_ndes.depot.certificates import CertificateRecord, CertificateTable
+from sceplab_ndes.depot.database import Database
+from sceplab_ndes.depot.depot import Depot
+from sceplab_ndes.depot.passwords import PasswordRecord, PasswordTable
+from sceplab_ndes.depot.requests import RequestRecord, RequestState, RequestTable
+
+__all__ = [
+    "CertificateRecord",
+    "CertificateTable",
+    "Database",
+    "Depot",
+    "PasswordRecord",
+    "PasswordTable",
+    "RequestRecord",
+    "RequestState",
+    "RequestTable",
+]

@@ -1,0 +1,111 @@
+"""What happened at the server, for logs, demos and reports.
+
+Events carry no secret: no password, no decrypted content. The audit trail that must survive is in
+the depot; these are for whoever watches.
+
+Catalogue of kinds: ``capabilities.sent``, ``ca_certificate.sent``, ``page.general``,
+``page.password``, ``page.cache_full``, ``page.no_permission``, ``login.refused``,
+``request.issued``, ``request.redelivered``, ``request.pending``, ``request.refused``,
+``request.approved``, ``request.denied``, ``certificate.revoked``, ``crl.sent``,
+``certificate.sent``, ``http.refused``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, TextIO
+
+from sceplab_ndes.refusals import format_hresult
+from sceplab_scep.attributes import FailInfo, MessageType
+from sceplab_scep.envelope import OpenedEnvelope
+
+if TYPE_CHECKING:
+    from sceplab_scep.trace import MessageTrace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerEvent:
+    """One thing that happened."""
+
+    kind: str
+    at: datetime
+    peer: str = ""
+    operation: str = ""
+    """SCEP operation, as the query spells it."""
+    status: int = 200
+    """HTTP status of the answer."""
+    message_type: MessageType | None = None
+    transaction_id: str = ""
+    request_id: int | None = None
+    subject: str = ""
+    serial: str = ""
+    user: str = ""
+    cause: str = ""
+    """Row of the table of refusals."""
+    detail: str = ""
+    fail_info: FailInfo | None = None
+    hresult: int | None = None
+    floor: str = ""
+    deviations: tuple[str, ...] = ()
+    """Where the message departs from the rules and was accepted all the same."""
+    message: bytes = b""
+    """The pkiMessage received."""
+    reply: bytes = b""
+    """The CertRep sent."""
+    opened: OpenedEnvelope | None = None
+    """The opened envelope, for the trace; never printed as it is."""
+
+    def record(self) -> dict[str, object]:
+        """The event as JSON can hold it; empty fields and the messages themselves are left out."""
+        found: dict[str, object] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in {"message", "reply", "opened"} or value in {"", None, ()}:
+                continue
+            found[field.name] = value
+        found["at"] = self.at.isoformat()
+        if self.message_type is not None:
+            found["message_type"] = self.message_type.name
+        if self.fail_info is not None:
+            found["fail_info"] = self.fail_info.wire_name
+        if self.hresult is not None:
+            found["hresult"] = format_hresult(self.hresult)
+        return found
+
+    def trace_message(self) -> MessageTrace | None:
+        """The request as one readable block; ``None`` for events without a message."""
+        from sceplab_scep.trace import explain
+
+        return explain(self.message, opened=self.opened) if self.message else None
+
+    def trace_reply(self) -> MessageTrace | None:
+        """The CertRep as one readable block; ``None`` for events without one."""
+        from sceplab_scep.trace import explain
+
+        return explain(self.reply) if self.reply else None
+
+
+EventSink = Callable[[ServerEvent], None]
+"""Called after the answer is decided and committed, possibly from several threads."""
+
+
+def ignore_event(event: ServerEvent) -> None:
+    """A sink for nobody."""
+    del event
+
+
+def json_lines(stream: TextIO) -> EventSink:
+    """A sink that writes one JSON object a line.
+
+    Args:
+        stream: text stream; each line is flushed.
+    """
+
+    def write(event: ServerEvent) -> None:
+        stream.write(json.dumps(event.record()) + "\n")
+        stream.flush()
+
+    return write

@@ -1,0 +1,159 @@
+"""Keeps what was decided about requests: one commit each, and no transaction answered twice.
+
+That commit also uses the challenge password up and checks that nobody else answered the same
+transaction meanwhile.
+
+Spec: checklist S-45, S-46; feature rows A14, B4, B6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from sceplab_ndes.authority import der_of
+from sceplab_ndes.challenge import ChallengeDesk, Ticket
+from sceplab_ndes.depot import CertificateRecord, Depot, RequestRecord, RequestState
+from sceplab_ndes.errors import RefusedError
+from sceplab_ndes.incoming import IncomingRequest
+from sceplab_ndes.serials import serial_hex
+
+
+class LostRaceError(Exception):
+    """Somebody else answered this transaction first; look at it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A request that may be served, about to be decided."""
+
+    request_id: int
+    request: IncomingRequest
+    template: str
+    ticket: Ticket
+    """The challenge it came with."""
+    renews: CertificateRecord | None
+    """The certificate it renews."""
+    seen_id: int | None
+    """Newest request of the same transactionID when this one was looked at."""
+    now: datetime
+
+
+class Ledger:
+    """Writes requests and certificates into the depot.
+
+    Args:
+        depot: what is remembered.
+        challenge: uses passwords up.
+    """
+
+    def __init__(self, depot: Depot, challenge: ChallengeDesk) -> None:
+        self._depot = depot
+        self._challenge = challenge
+
+    def keep_issued(self, entry: Entry, certificate: x509.Certificate) -> None:
+        """Keeps a certificate with its request.
+
+        Raises:
+            LostRaceError: the transaction was answered meanwhile; nothing is kept.
+            RefusedError: the password was used meanwhile; nothing is kept.
+        """
+        serial = serial_hex(certificate.serial_number)
+        record = certificate_record(
+            certificate, entry.request_id, entry.request.key_digest, entry.now
+        )
+        with self._depot.transaction():
+            self._claim(entry)
+            self._keep(_record(entry, RequestState.ISSUED, serial=serial))
+            self._depot.certificates.add(record)
+
+    def keep_pending(self, entry: Entry) -> None:
+        """Keeps a request that waits for approval.
+
+        Raises:
+            LostRaceError: the transaction was answered meanwhile; nothing is kept.
+            RefusedError: the password was used meanwhile; nothing is kept.
+        """
+        with self._depot.transaction():
+            self._claim(entry)
+            self._keep(_record(entry, RequestState.PENDING))
+
+    def keep_failed(self, entry: Entry, refusal: RefusedError) -> None:
+        """Keeps a request that the CA refused.
+
+        The password is gone all the same unless the settings say otherwise (NDES 7, O9).
+        """
+        record = _record(entry, RequestState.FAILED, refusal=refusal)
+        with self._depot.transaction():
+            if self._challenge.settings.consume == "on_check":
+                self._challenge.use(entry.ticket, record.transaction_id, entry.now)
+            self._keep(record)
+
+    def _claim(self, entry: Entry) -> None:
+        """Makes sure that this is the answer of its transaction; raising undoes everything."""
+        transaction_id = entry.request.transaction_id
+        if self._depot.requests.newest_id(transaction_id) != entry.seen_id:
+            raise LostRaceError
+        self._challenge.use(entry.ticket, transaction_id, entry.now)
+
+    def _keep(self, record: RequestRecord) -> None:
+        self._depot.requests.add(record)
+        fields = {
+            "request_id": record.request_id,
+            "transaction_id": record.transaction_id,
+            "subject": record.subject,
+            "template": record.template,
+            "password_id": record.password_id,
+            "renews_serial": record.renews_serial,
+            "serial": record.serial,
+            "cause": record.cause,
+        }
+        known = {name: value for name, value in fields.items() if value is not None}
+        self._depot.log(f"request.{record.state.value}", record.received_at, known)
+
+
+def certificate_record(
+    certificate: x509.Certificate, request_id: int, key_digest: bytes, now: datetime
+) -> CertificateRecord:
+    """The row of a new certificate."""
+    return CertificateRecord(
+        serial=serial_hex(certificate.serial_number),
+        request_id=request_id,
+        certificate=der_of(certificate),
+        key_digest=key_digest,
+        subject=certificate.subject.rfc4514_string(),
+        issued_at=now,
+        not_after=certificate.not_valid_after_utc,
+    )
+
+
+def _record(
+    entry: Entry,
+    state: RequestState,
+    *,
+    serial: str | None = None,
+    refusal: RefusedError | None = None,
+) -> RequestRecord:
+    request = entry.request
+    return RequestRecord(
+        request_id=entry.request_id,
+        transaction_id=request.transaction_id,
+        kind="enrollment" if entry.renews is None else "renewal",
+        state=state,
+        message_digest=request.message_digest,
+        csr_digest=request.csr_digest,
+        csr=request.csr.der,
+        signer_certificate=request.sender.certificate_der,
+        signer_key_digest=request.sender.key_digest,
+        subject=request.subject_text,
+        template=entry.template,
+        renews_serial=None if entry.renews is None else entry.renews.serial,
+        password_id=entry.ticket.password_id,
+        serial=serial,
+        cause=None if refusal is None else refusal.cause,
+        detail=None if refusal is None else refusal.detail,
+        received_at=entry.now,
+        decided_at=None if state is RequestState.PENDING else entry.now,
+    )
