@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_folder_of_the_user_is_not_overwritten(run: Run, folder: Path) -> None:
     """A folder in the place of the virtual environment is left alone."""
     (folder / "mine").mkdir()
     (folder / "mine" / "thesis.tex").write_text("…", encoding="utf-8")
-    done = run("run", VENV="mine", PYTHON=shutil.which("python3") or "python3")
+    done = run("run", VENV="mine", PYTHON=sys.executable)
     assert done.returncode == 1
     assert "mine exists and is not a virtual environment" in done.stderr
     assert (folder / "mine" / "thesis.tex").exists()
