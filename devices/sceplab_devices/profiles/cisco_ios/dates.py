@@ -36,7 +36,7 @@ def weekday_text(moment: datetime, zone: Zone) -> str:
 
 
 def clock_text(moment: datetime, zone: Zone) -> str:
-    """``13:31:05.123 UTC Wed Nov 5 2025``, as ``show clock`` prints it (without the leading mark)."""
+    """``13:31:05.123 UTC Wed Nov 5 2025``, as in ``show clock``, without the mark."""
     at = zone.local(moment)
     full = weekday_text(moment, zone)
     return f"{full[:8]}.{at.microsecond // 1000:03d}{full[8:]}"
@@ -55,9 +55,9 @@ def iso_text(moment: datetime) -> str:
 
 
 def remaining_text(duration: timedelta) -> str:
-    """Remaining time of a timer in 14 columns: ``291d23:59:52.231``, ``     3:26.037``, never negative.
+    """Remaining time of a timer in 16 columns: ``291d23:59:52.231``, ``     3:26.037``.
 
-    Units in front that are zero are left out.
+    Units in front that are zero are left out. Never negative.
     """
     total_ms = max(0, duration // timedelta(milliseconds=1))
     seconds, milliseconds = divmod(total_ms, 1000)

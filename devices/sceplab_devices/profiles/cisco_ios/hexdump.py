@@ -1,4 +1,4 @@
-"""Hexadecimal the way IOS prints it: groups of eight upper-case digits, a blank behind each group."""
+"""Hexadecimal the way IOS prints it: eight upper-case digits and a blank, and again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ _LINE_BYTES = 32
 
 
 def grouped_hex(data: bytes) -> str:
-    """``data`` in groups, trailing blank included, as fingerprints and key identifiers are shown."""
+    """``data`` in groups, trailing blank included, as fingerprints are shown."""
     return data.hex(" ", -_GROUP_BYTES).upper() + " "
 
 
@@ -21,6 +21,5 @@ def hex_lines(data: bytes, *, indent: int = 2) -> list[str]:
 
 
 def serial_hex(number: int) -> str:
-    """A certificate's serial number: upper-case hexadecimal, an even number of digits."""
-    digits = f"{number:X}"
-    return digits.rjust(len(digits) + len(digits) % 2, "0")
+    """A certificate's serial number: content octets of its DER INTEGER (``00DC``)."""
+    return number.to_bytes(number.bit_length() // 8 + 1, "big", signed=number < 0).hex().upper()

@@ -56,7 +56,7 @@ _SEPARATED = re.compile(r'((?:"[^"]*"|\\.|[^,+"\\])*)([,+]|$)')
 
 
 def read_subject(typed: str) -> str | None:
-    """RFC 4514 text of a name typed as ``CN=R1, OU=VPN, O="Otus, Ltd"``; ``None`` when it is no name.
+    """RFC 4514 text of a name typed as ``CN=R1, OU=VPN, O="Otus, Ltd"``; ``None``: no name.
 
     The order is kept: IOS names are typed most specific first, as RFC 4514 writes them.
     """

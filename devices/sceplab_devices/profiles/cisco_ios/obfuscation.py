@@ -1,6 +1,10 @@
-"""Type 7 passwords of a configuration: they hide a password from a glance, nothing more."""
+"""Passwords in a configuration: type 7 hides them from a glance, type 8 is a hash."""
 
 from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from functools import lru_cache
 
 # The key every IOS box shares.
 _KEY = b"dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
@@ -25,3 +29,22 @@ def reveal(text: str) -> str | None:
 
 def _mix(data: bytes, seed: int) -> bytes:
     return bytes(byte ^ _KEY[(seed + index) % len(_KEY)] for index, byte in enumerate(data))
+
+
+_CRYPT_DIGITS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_BASE64_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_TO_CRYPT = str.maketrans(_BASE64_DIGITS, _CRYPT_DIGITS)
+_ROUNDS = 20_000
+_SALT_LETTERS = 14
+
+
+@lru_cache(maxsize=256)
+def hash_secret(password: str) -> str:
+    """Type 8 text of a password: PBKDF2 with SHA-256.
+
+    The salt is derived from the password, so that a configuration reads the same whenever shown.
+    """
+    seed = hashlib.sha256(b"type 8 salt" + password.encode()).digest()
+    salt = b64encode(seed).decode().translate(_TO_CRYPT)[:_SALT_LETTERS]
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), _ROUNDS)
+    return f"$8${salt}${b64encode(digest).decode().rstrip('=').translate(_TO_CRYPT)}"

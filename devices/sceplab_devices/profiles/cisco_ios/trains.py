@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from types import MappingProxyType
+from typing import Any
 
 from sceplab_devices.errors import ProfileError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
-    """One software train. The fields are the keys of its table in ``tables/trains.toml``."""
+    """One software train. The fields are the keys of its table in ``data/trains.toml``."""
 
     name: str
     title: str
@@ -49,25 +46,22 @@ class Train:
     """Enrolling without CA certificate: ``refuse``, or ``authenticate`` first."""
 
 
-@cache
-def load_trains() -> Mapping[str, Train]:
-    """Every train by its name."""
-    text = files(__package__).joinpath("tables/trains.toml").read_text(encoding="utf-8")
-    trains = {}
-    for name, table in tomllib.loads(text).items():
-        banner, interfaces = tuple(table.pop("banner")), tuple(table.pop("interfaces"))
-        trains[name] = Train(name=name, banner=banner, interfaces=interfaces, **table)
-    return MappingProxyType(trains)
+def read_train(data: Mapping[str, Any], name: str = "") -> Train:
+    """A train from a profile's data.
 
-
-def find_train(name: str) -> Train:
-    """The train called ``name``.
+    Args:
+        data: the profile's ``[data]``.
+        name: of the train; empty: the default one.
 
     Raises:
-        ProfileError: there is none; the message lists the known ones.
+        ProfileError: there is none of that name; the message lists the known ones.
     """
-    trains = load_trains()
+    trains = data["trains"]
+    name = name or data["train"]
     if name not in trains:
-        known = ", ".join(sorted(trains))
-        raise ProfileError("cisco-ios", f"no train {name!r}; known: {known}")
-    return trains[name]
+        raise ProfileError("cisco-ios", f"no train {name!r}; known: {', '.join(sorted(trains))}")
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in trains[name].items()
+    }
+    return Train(name=name, **values)

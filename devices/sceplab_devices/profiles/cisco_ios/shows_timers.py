@@ -1,0 +1,65 @@
+"""``show crypto pki timers [detail]``."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from sceplab_devices.profiles.cisco_ios.dates import iso_text, remaining_text
+from sceplab_devices.profiles.cisco_ios.router import Context, Router
+
+EXPIRY_ALERT_BEFORE = timedelta(days=60)
+"""How long before the end of a certificate the box starts to warn."""
+
+Timer = tuple[datetime, str]
+"""When it runs out, and its name."""
+
+
+def show_timers(ctx: Context) -> None:
+    """``show crypto pki timers [detail]``."""
+    router = ctx.device
+    groups = {
+        "PKI Timers": _enrollment_timers(router),
+        "Expiry Alert Timers": _alert_timers(router),
+    }
+    for title, timers in groups.items():
+        if timers:
+            ctx.write(title)
+            ctx.write("\n".join(_lines(sorted(timers), router.now(), detail=ctx.has("detail"))))
+
+
+def _enrollment_timers(router: Router) -> list[Timer]:
+    timers = []
+    for name in router.config.trustpoints:
+        view = router.view(name)
+        if view.next_poll_at is not None:
+            timers.append((view.next_poll_at, f"POLL {name}"))
+        if view.renew_at is not None:
+            timers.append((view.renew_at, f"RENEW {name}"))
+    return timers
+
+
+def _alert_timers(router: Router) -> list[Timer]:
+    timers = []
+    for name, trustpoint in router.config.trustpoints.items():
+        certificate_der = router.view(name).certificate_der
+        if certificate_der and not trustpoint.renews:
+            end = x509.load_der_x509_certificate(certificate_der).not_valid_after_utc
+            alert_at = end - EXPIRY_ALERT_BEFORE
+            if alert_at > router.now():
+                timers.append((alert_at, f"ID({name})"))
+    return timers
+
+
+def _lines(timers: list[Timer], now: datetime, *, detail: bool) -> list[str]:
+    lines = [f"|{_moment(timers[0][0], now, detail=detail)}"]
+    separator = " " if detail else "  "
+    for at, name in timers:
+        lines.append(f"  |{_moment(at, now, detail=detail)}{separator}{name}")
+    return lines
+
+
+def _moment(at: datetime, now: datetime, *, detail: bool) -> str:
+    remaining = remaining_text(at - now)
+    return f"{remaining}  ({iso_text(at)})" if detail else remaining
