@@ -13,12 +13,6 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-    from typing_extensions import override
-else:
-
-    def override(method: object) -> object:
-        """`typing.override` of Python 3.12, which the type checker asks for."""
-        return method
 
 
 class DeadlineSocket:
@@ -73,10 +67,8 @@ class _Reader(io.RawIOBase):
         super().__init__()
         self._source = source
 
-    @override
     def readable(self) -> bool:
         return True
 
-    @override
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         return self._source.receive_into(buffer)

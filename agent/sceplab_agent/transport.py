@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 MAX_REPLY_BYTES = 1_048_576
@@ -83,14 +85,19 @@ class AsyncHttpTransport(Protocol):
 
 
 class ThreadedTransport:
-    """A blocking transport for an event loop: each request runs in a thread of the loop's pool.
+    """A blocking transport for an event loop: each request runs in a thread of a pool of its own.
 
-    A cancelled request leaves its thread behind, which ends with the transport's own limits or
-    when the transport is closed.
+    A cancelled request leaves its thread behind, which ends with the transport's own limits, or
+    when that transport is closed.
+
+    Args:
+        transport: usable by several threads.
+        max_requests: requests at a time; more wait their turn.
     """
 
-    def __init__(self, transport: HttpTransport) -> None:
+    def __init__(self, transport: HttpTransport, *, max_requests: int = 32) -> None:
         self._transport = transport
+        self._pool = ThreadPoolExecutor(max_requests, thread_name_prefix="sceplab-http")
 
     async def request(
         self,
@@ -102,7 +109,7 @@ class ThreadedTransport:
         headers: Mapping[str, str] | None = None,
     ) -> HttpResponse:
         """See `HttpTransport.request`."""
-        return await asyncio.to_thread(
+        call = partial(
             self._transport.request,
             method,
             url,
@@ -110,3 +117,8 @@ class ThreadedTransport:
             content_type=content_type,
             headers=headers,
         )
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+    def close(self) -> None:
+        """Waits for the requests under way; close the blocking transport before, to end them."""
+        self._pool.shutdown(cancel_futures=True)

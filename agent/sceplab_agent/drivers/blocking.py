@@ -67,16 +67,22 @@ class BlockingDriver:
         while not is_done(self.session):
             if until is not None and self._clock() >= until:
                 break
-            deadline = self.session.next_deadline()
-            if deadline is None:
+            if not self.step():
                 break
-            seconds = self._pause.seconds(deadline)
-            if seconds > 0:
-                self._sleep(seconds)
-                continue
+        return self.session.state
+
+    def step(self) -> bool:
+        """Sleeps towards the next deadline, or serves it; false when there is none."""
+        deadline = self.session.next_deadline()
+        if deadline is None:
+            return False
+        seconds = self._pause.seconds(deadline)
+        if seconds > 0:
+            self._sleep(seconds)
+        else:
             self._pause.serve(deadline)
             self.feed(DeadlineReached())
-        return self.session.state
+        return True
 
     def _run(self, exchange: Exchange[None]) -> State:
         run_exchange(exchange, self._transport)

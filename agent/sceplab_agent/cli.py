@@ -1,0 +1,119 @@
+"""`sceplab-agent`: check, enroll, run, status, renew. Parses; the commands are imported late."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sceplab_agent.errors import AgentError
+from sceplab_agent.exit_codes import ExitCode, describe_exit_codes
+
+_EPILOG = f"""\
+examples:
+  sceplab-agent check -c agent.toml          is everything right? changes nothing
+  sceplab-agent enroll -c agent.toml lab     get a certificate for trustpoint 'lab'
+  sceplab-agent status -c agent.toml --json  what the journal knows, for a program
+  sceplab-agent run -c agent.toml            enroll, poll and renew until stopped
+
+exit codes:
+{describe_exit_codes()}
+"""
+
+_ENROLL_EPILOG = """\
+Without --no-wait the command stays until the CA has decided. Interrupt it at any time: the next
+call goes on with the same transaction. A trustpoint that has a valid certificate is left alone.
+"""
+
+
+def build_parser(prog: str = "sceplab-agent") -> argparse.ArgumentParser:
+    """The command line's grammar.
+
+    Args:
+        prog: how the program is called.
+    """
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="SCEP enrollment agent: certificates for the trustpoints of one TOML file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add(commands, "check", "check the configuration, the key stores and the journal")
+    enroll = _add(commands, "enroll", "get certificates", epilog=_ENROLL_EPILOG)
+    _add_no_wait(enroll)
+    enroll.add_argument(
+        "--again", action="store_true", help="also where there is a valid certificate"
+    )
+    _add(commands, "run", "enroll, poll and renew until SIGTERM or SIGINT")
+    _add(commands, "status", "show what the journal knows; no network, no key store")
+    renew = _add(commands, "renew", "renew certificates now")
+    _add_no_wait(renew)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "sceplab-agent") -> int:
+    """Runs one command.
+
+    Args:
+        argv: arguments without the program's name; ``None``: those of the process.
+        prog: how the program is called, for its texts.
+
+    Returns:
+        The exit code; a wrong command line exits with 2 by itself.
+    """
+    arguments = build_parser(prog).parse_args(argv)
+    # From here on the heavier modules are needed.
+    from sceplab_agent import cli_commands
+    from sceplab_agent.cli_output import Output
+    from sceplab_agent.core.errors import CoreError
+    from sceplab_hsm.errors import KeyStoreError
+
+    output = Output(as_json=arguments.json, is_quiet=arguments.quiet)
+    run = getattr(cli_commands, arguments.command)
+    try:
+        return int(run(arguments, output))
+    except KeyboardInterrupt:
+        return output.fail("interrupted; the next call goes on", ExitCode.INTERRUPTED)
+    except AgentError as error:
+        return output.fail(str(error), error.exit_code)
+    except KeyStoreError as error:
+        return output.fail(str(error), ExitCode.KEY_STORE)
+    except CoreError as error:
+        return output.fail(str(error), ExitCode.FAILED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not complain when it flushes.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    *,
+    epilog: str | None = None,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=f"{summary}.", epilog=epilog)
+    command.add_argument(
+        "-c", "--config", type=Path, required=True, metavar="FILE", help="configuration, TOML"
+    )
+    command.add_argument("--json", action="store_true", help="answer in JSON on standard output")
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+    command.add_argument(
+        "trustpoints", nargs="*", metavar="TRUSTPOINT", help="names; none: all of the file"
+    )
+    return command
+
+
+def _add_no_wait(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--no-wait",
+        action="store_true",
+        help=f"return as soon as it has to wait (exit code {ExitCode.PENDING:d} while the CA waits "
+        "for an approval); call it again, or let `run` go on",
+    )

@@ -1,0 +1,151 @@
+"""The commands of `sceplab-agent`, each a function of its arguments. The composition root."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import secrets
+import signal
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sceplab_agent.cli_output import Output, Progress
+from sceplab_agent.config import AgentConfig, load_config
+from sceplab_agent.config_check import check_surroundings
+from sceplab_agent.config_view import describe_config, format_toml
+from sceplab_agent.core.states import State
+from sceplab_agent.errors import EnrollmentFailedError
+from sceplab_agent.exit_codes import ExitCode
+from sceplab_agent.http_transport import StdlibTransport
+from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
+from sceplab_agent.service import AgentService, Outside, raise_for_outcome
+from sceplab_agent.session import EnrollmentSession
+from sceplab_agent.status import TrustpointStatus, describe_machine, read_status
+from sceplab_agent.trustpoint import TrustpointConfig
+
+_TRANSACTION_ID_BYTES = 16
+
+
+def check(arguments: argparse.Namespace, output: Output) -> int:
+    """Checks configuration, key stores and journal, and shows what is in force."""
+    config = load_config(arguments.config)
+    configs = config.select(tuple(arguments.trustpoints))
+    findings = check_surroundings(config, configs, now=_now)
+    view = describe_config(config)
+    if output.as_json:
+        output.document({"ok": True, "exit_code": 0, "config": view, "findings": findings})
+    else:
+        output.text(format_toml(view))
+        output.text("")
+        for finding in findings:
+            output.text(f"# {finding}")
+        output.text(f"# {config.file} is in order")
+    return ExitCode.OK
+
+
+def enroll(arguments: argparse.Namespace, output: Output) -> int:
+    """Gets certificates."""
+    config, configs = _load(arguments)
+    with _service(config, output) as service:
+        sessions = service.enroll(configs, wait=not arguments.no_wait, again=arguments.again)
+        return _tell(config, sessions, output)
+
+
+def renew(arguments: argparse.Namespace, output: Output) -> int:
+    """Renews certificates now."""
+    config, configs = _load(arguments)
+    with _service(config, output) as service:
+        return _tell(config, service.renew(configs, wait=not arguments.no_wait), output)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Serves all trustpoints until a signal comes."""
+    config, configs = _load(arguments)
+    with _service(config, output) as service:
+        sessions, number = asyncio.run(_run_until_signal(service, configs))
+        code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
+        output.say(f"stopped by {signal.Signals(number).name}")
+        output.statuses(_statuses(config, sessions), ExitCode.OK)
+        return code
+
+
+def status(arguments: argparse.Namespace, output: Output) -> int:
+    """Shows what the journal knows."""
+    config, configs = _load(arguments)
+    journal = SqliteJournal.open_read_only(config.state_dir / FILE_NAME)
+    try:
+        statuses = read_status(configs, journal, state_dir=config.state_dir)
+    finally:
+        if journal is not None:
+            journal.close()
+    return output.statuses(statuses, ExitCode.OK)
+
+
+def _load(arguments: argparse.Namespace) -> tuple[AgentConfig, tuple[TrustpointConfig, ...]]:
+    config = load_config(arguments.config)
+    return config, config.select(tuple(arguments.trustpoints))
+
+
+def _service(config: AgentConfig, output: Output) -> AgentService:
+    outside = Outside(
+        transport=StdlibTransport(
+            config.http.limits,
+            tls_ca_file=config.http.tls_ca_file,
+            user_agent=config.http.user_agent,
+        ),
+        clock=_now,
+        sleep=time.sleep,
+        random_bytes=os.urandom,
+        rng=random.SystemRandom(),
+        new_transaction_id=lambda: secrets.token_hex(_TRANSACTION_ID_BYTES).upper(),
+        observer=Progress(output, _now),
+    )
+    return AgentService(config, outside)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _run_until_signal(
+    service: AgentService, configs: Sequence[TrustpointConfig]
+) -> tuple[list[EnrollmentSession], int]:
+    stop = asyncio.Event()
+    received: list[int] = []
+
+    def on_signal(number: int) -> None:
+        received.append(number)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    sessions = await service.run(configs, stop)
+    return sessions, received[0]
+
+
+def _tell(config: AgentConfig, sessions: Sequence[EnrollmentSession], output: Output) -> int:
+    """Prints how the sessions ended; the first failure gives the exit code."""
+    code = ExitCode.OK
+    for session in sessions:
+        try:
+            raise_for_outcome(session)
+        except EnrollmentFailedError as error:
+            if not output.as_json:
+                output.fail(str(error), error.exit_code)
+            if code in {ExitCode.OK, ExitCode.PENDING}:
+                code = error.exit_code
+        else:
+            if session.state is State.PENDING and code is ExitCode.OK:
+                code = ExitCode.PENDING
+    return output.statuses(_statuses(config, sessions), code)
+
+
+def _statuses(config: AgentConfig, sessions: Sequence[EnrollmentSession]) -> list[TrustpointStatus]:
+    return [
+        describe_machine(session.config, session.machine, state_dir=config.state_dir, at=_now())
+        for session in sessions
+    ]

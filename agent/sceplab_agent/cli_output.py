@@ -1,0 +1,131 @@
+"""What the command line prints: results on standard output, progress and errors beside it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from sceplab_agent.core.commands import NoticeLevel, Notify
+from sceplab_agent.core.states import State
+from sceplab_agent.exit_codes import ExitCode
+from sceplab_agent.journal import JournalEntry
+from sceplab_agent.observer import SilentObserver
+from sceplab_agent.status import TrustpointStatus
+
+
+class Output:
+    """Prints for a person or for a program.
+
+    Args:
+        as_json: one JSON document on standard output.
+        is_quiet: no progress; errors are always told.
+    """
+
+    def __init__(self, *, as_json: bool, is_quiet: bool) -> None:
+        self.as_json = as_json
+        self.is_quiet = is_quiet
+
+    def say(self, text: str) -> None:
+        """A line of progress."""
+        if not self.is_quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def fail(self, message: str, code: ExitCode) -> int:
+        """Tells an error; gives the exit code back."""
+        if self.as_json:
+            self.document({"ok": False, "exit_code": int(code), "error": message})
+        else:
+            print(f"sceplab-agent: {message}", file=sys.stderr, flush=True)
+        return int(code)
+
+    def document(self, value: Mapping[str, object]) -> None:
+        """The JSON answer."""
+        print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+
+    def text(self, text: str) -> None:
+        """The answer for a person."""
+        print(text, flush=True)
+
+    def statuses(self, statuses: Sequence[TrustpointStatus], code: ExitCode) -> int:
+        """How trustpoints stand, and how the command ended; gives the exit code back."""
+        if self.as_json:
+            self.document(
+                {
+                    "ok": code is ExitCode.OK,
+                    "exit_code": int(code),
+                    "trustpoints": [status.to_json() for status in statuses],
+                }
+            )
+        else:
+            self.text("\n\n".join(format_status(status) for status in statuses))
+        return int(code)
+
+
+class Progress(SilentObserver):
+    """Prints what the journal gets and what the machine notices, one line each.
+
+    Args:
+        output: where to.
+        clock: now, aware UTC; stamps notices, which have no time of their own.
+    """
+
+    def __init__(self, output: Output, clock: Callable[[], datetime]) -> None:
+        self._output = output
+        self._clock = clock
+        self._states: dict[str, State] = {}
+        self._lock = threading.Lock()
+
+    def recorded(self, entry: JournalEntry) -> None:
+        """Prints the entry."""
+        self._print(entry.at, entry.trustpoint, entry.event_id, entry.details)
+
+    def noticed(self, trustpoint: str, notice: Notify) -> None:
+        """Prints the notice, unless it only informs."""
+        if notice.level is not NoticeLevel.INFO:
+            self._print(self._clock(), trustpoint, notice.event_id, notice.details)
+
+    def state_changed(self, trustpoint: str, old: State, new: State) -> None:  # noqa: ARG002
+        """Keeps the state for the next line."""
+        with self._lock:
+            self._states[trustpoint] = new
+
+    def _print(
+        self, at: datetime, trustpoint: str, event_id: str, details: Mapping[str, object]
+    ) -> None:
+        with self._lock:
+            state = self._states.get(trustpoint)
+        shown = " ".join(f"{name}={value}" for name, value in details.items() if value is not None)
+        where = state.value if state else "-"
+        self._output.say(f"{at:%H:%M:%S} {trustpoint} {where} {event_id} {shown}".rstrip())
+
+
+def format_status(status: TrustpointStatus) -> str:
+    """A status for a person, several lines."""
+    rows = [
+        ("subject", status.subject),
+        ("serial", status.serial_number),
+        ("valid", _span(status.not_before, status.not_after)),
+        ("renewal", _moment(status.renewal_at)),
+        ("sha256", status.certificate_sha256),
+        ("file", status.certificate_file),
+        ("key", status.key_id),
+        ("CA sha256", status.ca_sha256 and f"{status.ca_sha256} ({status.ca_basis})"),
+        ("transaction", status.transaction_id),
+        ("polls", str(status.polls) if status.transaction_id else ""),
+        ("next step", _moment(status.next_step_at)),
+        ("failure", status.failure),
+    ]
+    lines = [f"{status.name}: {status.state.value}"]
+    lines += [f"  {label:<12} {value}" for label, value in rows if value]
+    return "\n".join(lines)
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment is not None else ""
+
+
+def _span(start: datetime | None, end: datetime | None) -> str:
+    return f"{_moment(start)} to {_moment(end)}" if start is not None else ""

@@ -1,0 +1,115 @@
+"""The effective configuration as shown back: defaults filled in, secrets only as references."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+
+from sceplab_agent.config import AgentConfig
+from sceplab_agent.core.policy import EnrollmentPolicy, PinAlgorithm
+from sceplab_agent.fingerprint import format_pin
+from sceplab_agent.trustpoint import TrustpointConfig
+
+View = dict[str, object]
+
+_PIN_IN_URI = re.compile(r"(pin-value=)[^&;?]*")
+"""RFC 7512 lets a PIN stand in a PKCS#11 URI."""
+
+
+def describe_config(config: AgentConfig) -> View:
+    """JSON-ready form, in the shape and with the key names of the file."""
+    http: View = {**asdict(config.http.limits), "user_agent": config.http.user_agent}
+    if config.http.tls_ca_file is not None:
+        http["tls_ca_file"] = str(config.http.tls_ca_file)
+    return {
+        "agent": {"state_dir": str(config.state_dir)},
+        "http": http,
+        "trustpoint": {
+            trustpoint.name: _describe_trustpoint(trustpoint) for trustpoint in config.trustpoints
+        },
+    }
+
+
+def mask_uri(uri: str) -> str:
+    """A key store's URI without the PIN it may hold."""
+    return _PIN_IN_URI.sub(r"\1***", uri)
+
+
+def format_toml(view: View, path: str = "") -> str:
+    """The view as TOML text that the agent would read again."""
+    plain = {key: value for key, value in view.items() if not isinstance(value, dict)}
+    tables = {key: value for key, value in view.items() if isinstance(value, dict)}
+    lines = [f"{key} = {_toml_value(value)}" for key, value in plain.items()]
+    if path and plain:
+        lines.insert(0, f"[{path}]")
+    blocks = ["\n".join(lines)] if lines else []
+    blocks += [
+        format_toml(value, f"{path}.{_toml_key(key)}" if path else _toml_key(key))
+        for key, value in tables.items()
+    ]
+    return "\n\n".join(blocks)
+
+
+def _describe_trustpoint(config: TrustpointConfig) -> View:
+    policy = config.policy
+    view: View = {"url": config.url}
+    if config.ca_identifier:
+        view["ca_identifier"] = config.ca_identifier
+    if policy.pin is not None:
+        is_strong = policy.pin.algorithm is PinAlgorithm.SHA256
+        view["fingerprint" if is_strong else "legacy_fingerprint"] = format_pin(policy.pin)
+    view["on_unpinned"] = policy.unpinned_ca.value
+    view["subject"] = config.subject.rfc4514_string()
+    view["dns_names"] = list(config.dns_names)
+    view["ip_addresses"] = [str(address) for address in config.ip_addresses]
+    if config.challenge:
+        view["challenge"] = config.challenge
+    if config.digest is not None:
+        view["digest"] = config.digest.value
+    view["floor"] = policy.floor.value
+    view["recovery"] = policy.recovery.value
+    view["clock_skew_s"] = policy.clock_skew_s
+    view["key"] = _describe_key(config)
+    view |= _describe_policy(policy)
+    return view
+
+
+def _describe_key(config: TrustpointConfig) -> View:
+    view: View = {
+        "algorithm": config.key_algorithm.value,
+        "store": mask_uri(config.store_uri),
+        "id": config.policy.key_id or config.name,
+        "delete_when_replaced": config.policy.owns_key,
+    }
+    if config.store_secret:
+        view["secret"] = config.store_secret
+    return view
+
+
+def _describe_policy(policy: EnrollmentPolicy) -> View:
+    poll, retry = policy.poll, policy.retry
+    renewal = {key: value for key, value in asdict(policy.renewal).items() if value is not None}
+    return {
+        "poll": {
+            **asdict(poll.backoff),
+            "max_polls": poll.max_polls,
+            "max_wait_s": poll.max_wait_s,
+        },
+        "retry": {**asdict(retry.backoff), "max_attempts": retry.max_attempts},
+        "renewal": renewal,
+    }
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_value(key)
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, list):
+        return f"[{', '.join(_toml_value(item) for item in value)}]"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

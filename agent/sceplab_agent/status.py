@@ -1,0 +1,134 @@
+"""How trustpoints stand, read from the journal: no network, no key store, nothing is changed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sceplab_agent.core.errors import SnapshotError
+from sceplab_agent.core.events import FailureCause
+from sceplab_agent.core.machine import EnrollmentMachine
+from sceplab_agent.core.states import State
+from sceplab_agent.errors import JournalError
+from sceplab_agent.install import CERTIFICATE_FILE
+from sceplab_agent.journal import Journal
+from sceplab_agent.trustpoint import TrustpointConfig
+from sceplab_scep.certificates import fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustpointStatus:
+    """One trustpoint as the journal knows it. Moments are UTC."""
+
+    name: str
+    state: State
+    subject: str = ""
+    """Of the active certificate, RFC 4514 text; empty without one, like all that follows."""
+    serial_number: str = ""
+    """Hexadecimal."""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    renewal_at: datetime | None = None
+    certificate_sha256: str = ""
+    """Hexadecimal."""
+    certificate_file: str = ""
+    key_id: str = ""
+    ca_sha256: str = ""
+    """Of the trusted CA certificate, hexadecimal."""
+    ca_basis: str = ""
+    """Why the CA is trusted: ``pin``, ``operator``, ``tofu``."""
+    transaction_id: str = ""
+    """Of the open transaction."""
+    polls: int = 0
+    next_step_at: datetime | None = None
+    """When something happens by itself."""
+    failure: str = ""
+    failure_cause: FailureCause | None = None
+    at: datetime | None = None
+    """When the journal heard of it last."""
+
+    def to_json(self) -> dict[str, str | int | None]:
+        """JSON-ready form; moments as ISO 8601."""
+        view: dict[str, str | int | None] = {}
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, datetime):
+                value = value.isoformat()
+            elif isinstance(value, (State, FailureCause)):
+                value = value.value
+            view[name] = value
+        return view
+
+
+def read_status(
+    configs: Iterable[TrustpointConfig], journal: Journal | None, *, state_dir: Path | None
+) -> list[TrustpointStatus]:
+    """Status of several trustpoints.
+
+    Args:
+        configs: which.
+        journal: ``None``: there is none yet.
+        state_dir: where certificates are installed; ``None``: not in files.
+
+    Raises:
+        JournalError: a snapshot cannot be read.
+    """
+    found = []
+    for config in configs:
+        stored = journal.snapshot(config.name) if journal is not None else None
+        if stored is None:
+            found.append(TrustpointStatus(name=config.name, state=State.UNCONFIGURED))
+            continue
+        machine = _restore(config, stored.body)
+        found.append(describe_machine(config, machine, state_dir=state_dir, at=stored.at))
+    return found
+
+
+def describe_machine(
+    config: TrustpointConfig,
+    machine: EnrollmentMachine,
+    *,
+    state_dir: Path | None,
+    at: datetime | None,
+) -> TrustpointStatus:
+    """Status of a machine."""
+    active, ca, failure = machine.active, machine.ca, machine.failure
+    transaction = machine.transaction
+    path = state_dir / config.name / CERTIFICATE_FILE if active and state_dir else ""
+    return TrustpointStatus(
+        name=config.name,
+        state=machine.state,
+        subject=active.subject if active else "",
+        serial_number=f"{active.serial_number:X}" if active else "",
+        not_before=active.not_before if active else None,
+        not_after=active.not_after if active else None,
+        renewal_at=machine.renewal_at if active and config.policy.renewal.enabled else None,
+        certificate_sha256=fingerprint(active.certificate_der, "sha256").hex() if active else "",
+        certificate_file=str(path),
+        key_id=active.key_id if active else "",
+        ca_sha256=fingerprint(ca.anchor_der, "sha256").hex() if ca else "",
+        ca_basis=ca.basis.value if ca else "",
+        transaction_id=transaction.transaction_id if transaction else "",
+        polls=transaction.polls if transaction else 0,
+        next_step_at=machine.next_deadline(),
+        failure=failure.reason if failure else "",
+        failure_cause=failure.cause if failure else None,
+        at=at,
+    )
+
+
+def _restore(config: TrustpointConfig, body: Mapping[str, object]) -> EnrollmentMachine:
+    try:
+        return EnrollmentMachine.restore(
+            config.policy,
+            body,
+            rng=random.Random(0),  # noqa: S311 - jitter, and a status draws none
+            new_transaction_id=str,
+        )
+    except SnapshotError as error:
+        raise JournalError(
+            f"the journal's snapshot of trustpoint {config.name} cannot be used: {error}"
+        ) from error
