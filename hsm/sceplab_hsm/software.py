@@ -41,24 +41,23 @@ from sceplab_hsm.files import (
     names_in,
     read_private,
     remove,
-    require_private_directory,
     status_of,
 )
 from sceplab_hsm.keyfile import KEY_FILE_LIMIT_BYTES, KeyFile, decode_key_file, encode_key_file
-from sceplab_hsm.sealing import (
+from sceplab_hsm.sealing import Seal
+from sceplab_hsm.software_key import PrivateKey, PublicKey, SoftwareKeyHandle
+from sceplab_hsm.store_header import (
     HEADER_LIMIT_BYTES,
-    Seal,
+    HEADER_NAME,
+    KEY_SUFFIX,
     StoreHeader,
     Stretching,
     create_header,
-    read_header,
+    find_header,
+    write_header,
 )
-from sceplab_hsm.secret import Secret
-from sceplab_hsm.software_key import PrivateKey, PublicKey, SoftwareKeyHandle
 from sceplab_hsm.uri import DirectoryUri, check_key_id
 
-_HEADER_NAME = "store.header"
-_KEY_SUFFIX = ".key"
 _MAX_LOADED_KEYS = 64
 _RSA_BITS = {
     KeyAlgorithm.RSA_2048: 2048,
@@ -175,7 +174,7 @@ class SoftwareKeyStore:
         """
         self._require_open()
         try:
-            names = names_in(self._directory, _KEY_SUFFIX)
+            names = names_in(self._directory, KEY_SUFFIX)
         except FileNotFoundError as error:
             raise self._gone() from error
         infos = []
@@ -185,7 +184,7 @@ class SoftwareKeyStore:
             except KeyNotFoundError:
                 continue  # deleted since the directory was read
             except StoreUriError as error:
-                raise KeyDamagedError(f"{name}{_KEY_SUFFIX} is no key of {self._uri}") from error
+                raise KeyDamagedError(f"{name}{KEY_SUFFIX} is no key of {self._uri}") from error
         return infos
 
     def delete(self, key_id: str) -> None:
@@ -264,7 +263,7 @@ class SoftwareKeyStore:
             raise KeyDamagedError(f"key '{key_id}' in {path} is damaged: {error}") from error
 
     def _path_of(self, key_id: str) -> Path:
-        return self._directory / (check_key_id(key_id) + _KEY_SUFFIX)
+        return self._directory / (check_key_id(key_id) + KEY_SUFFIX)
 
     def _require_open(self) -> Seal:
         seal = self._seal
@@ -275,16 +274,14 @@ class SoftwareKeyStore:
     def _require_same_store(self) -> None:
         # A key sealed into a directory that has since become another store would never open.
         try:
-            content, _ = read_private(
-                self._directory / _HEADER_NAME, limit_bytes=HEADER_LIMIT_BYTES
-            )
+            content, _ = read_private(self._directory / HEADER_NAME, limit_bytes=HEADER_LIMIT_BYTES)
         except FileNotFoundError as error:
             raise self._gone() from error
         if content != self._header.content:
             raise StoreUnavailableError(f"key store {self._uri} was replaced; open it again")
 
     def _missing(self, key_id: str) -> KeyStoreError:
-        if os.path.exists(self._directory / _HEADER_NAME):
+        if os.path.exists(self._directory / HEADER_NAME):
             return KeyNotFoundError(key_id, self._uri)
         return self._gone()
 
@@ -316,12 +313,12 @@ def open_store(
         raise StoreUriError(f"'{uri}': kdf is 'standard' or 'lab'") from error
     if create:
         make_private_directory(parsed.path)
-    header = _find_header(parsed.path)
+    header = find_header(parsed.path)
     if header is not None:
         passphrase = secrets(f"Passphrase of {uri}: ")
     elif create:
         passphrase = secrets(f"New passphrase for {uri}: ")
-        header = _make_header(parsed.path, passphrase, stretching)
+        header = write_header(parsed.path, create_header(passphrase, stretching))
     else:
         raise StoreUnavailableError(
             f"there is no key store in {parsed.path}: create it, or correct the URI {uri}"
@@ -331,34 +328,6 @@ def open_store(
     except StoreLockedError as error:
         raise StoreLockedError(f"key store {uri} does not open: {error}") from error
     return SoftwareKeyStore(uri=uri, directory=parsed.path, header=header, seal=seal, now=now)
-
-
-def _find_header(directory: Path) -> StoreHeader | None:
-    try:
-        require_private_directory(directory)
-        content, _ = read_private(directory / _HEADER_NAME, limit_bytes=HEADER_LIMIT_BYTES)
-    except FileNotFoundError:
-        if any(directory.glob(f"*{_KEY_SUFFIX}")):
-            raise KeyDamagedError(
-                f"{directory} holds keys but no {_HEADER_NAME}; restore it, no key opens without it"
-            ) from None
-        return None
-    try:
-        return read_header(content)
-    except KeyStoreError as error:
-        raise type(error)(f"key store {directory}: {error}") from error
-
-
-def _make_header(directory: Path, passphrase: Secret, stretching: Stretching) -> StoreHeader:
-    header = create_header(passphrase, stretching)
-    try:
-        create_private(directory / _HEADER_NAME, header.content)
-    except FileExistsError:
-        # Another process was faster: its store is the one, and our passphrase must open it.
-        found = _find_header(directory)
-        assert found is not None
-        return found
-    return header
 
 
 def _generate(algorithm: KeyAlgorithm) -> PrivateKey:

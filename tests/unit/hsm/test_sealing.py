@@ -17,8 +17,8 @@ from sceplab_hsm.errors import (
     StoreLockedError,
     StoreUnavailableError,
 )
-from sceplab_hsm.sealing import Stretching, create_header, read_header
 from sceplab_hsm.secret import Secret
+from sceplab_hsm.store_header import Stretching, create_header, read_header
 
 RSA = KeyAlgorithm.RSA_2048
 EC = KeyAlgorithm.EC_P256
@@ -130,7 +130,7 @@ def test_an_unknown_store_version_is_named(place: Path) -> None:
     soft_store(place).close()
     path = place / "store.header"
     path.write_bytes(path.read_bytes().replace(b"sceplab-keystore 1", b"sceplab-keystore 2", 1))
-    with pytest.raises(StoreUnavailableError, match=r"format version 2, .* reads version 1; update"):
+    with pytest.raises(StoreUnavailableError, match=r"version 2, .* reads version 1; update"):
         soft_store(place)
 
 
