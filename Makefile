@@ -11,6 +11,7 @@ export PYTHON VENV
 
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+DIAGRAM := $(BIN)/python -m sceplab_agent.core.diagram
 COVERAGE_TABLE := $(PYTEST) --collect-only -qq --coverage-table
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
@@ -53,6 +54,7 @@ layers: dev
 	@$(BIN)/lint-imports --no-logo
 
 fresh: dev
+	@$(DIAGRAM) --check
 	@$(COVERAGE_TABLE)=check
 
 fmt: dev ## format the code and repair what ruff can repair
@@ -66,6 +68,7 @@ fuzz: dev ## generated input for the parsers, a hundred times the examples of `m
 	@SCEPLAB_FUZZ=long $(PYTEST) -m fuzz $(ARGS)
 
 docs: dev ## write the generated documents anew
+	@$(DIAGRAM)
 	@$(COVERAGE_TABLE)=write
 
 coverage-table: dev ## write docs/feature-coverage.md from the marks of the tests

@@ -3,7 +3,6 @@
 The import layers are a contract of import-linter and part of `make check`.
 """
 
-import os
 import re
 import statistics
 import subprocess
@@ -13,11 +12,11 @@ import pytest
 
 from tests.support.source_tree import (
     ROOT,
-    SOURCE_ROOTS,
     called_names,
     function_sizes,
     modules_of_tests,
     product_modules,
+    source_environment,
     text_files,
 )
 
@@ -89,10 +88,9 @@ def test_tests_do_not_sleep() -> None:
 def test_start_up_imports_nothing_heavy(module: str) -> None:
     """What runs on a device, and the way to it, loads no server, terminal or validation library."""
     program = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    source_path = os.pathsep.join(str(ROOT / name) for name in SOURCE_ROOTS)
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": source_path},
+        env=source_environment(),
         capture_output=True,
         text=True,
         check=False,

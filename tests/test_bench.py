@@ -10,6 +10,7 @@ import pytest
 from tests.bench.measure import cpu_us
 from tests.bench.record import Record
 from tests.bench.registry import Effort
+from tests.support.source_tree import ROOT, source_environment
 
 
 def test_ratio_is_judged_when_there_is_a_reference() -> None:
@@ -55,8 +56,9 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
     """`make bench` with the least effort ends well and writes complete records."""
     report = tmp_path / "bench.json"
     command = [sys.executable, "-m", "tests.bench", "--rounds=1", "--repeats=2", f"--json={report}"]
-    root = Path(__file__).parents[1]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=source_environment(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     records = json.loads(report.read_text(encoding="utf-8"))
     assert {"rsa_floor.client", "rsa_floor.server"} <= {record["name"] for record in records}

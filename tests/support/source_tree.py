@@ -1,6 +1,7 @@
 """The project's own files, for tests about the source itself."""
 
 import ast
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +9,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE_ROOTS = ("agent", "devices", "hsm", "simulations")
+
+
+def source_environment() -> dict[str, str]:
+    """Environment in which a child process finds the packages, installed or not."""
+    roots = os.pathsep.join(str(ROOT / name) for name in SOURCE_ROOTS)
+    return {**os.environ, "PYTHONPATH": roots}
 
 
 def product_modules() -> list[Path]:

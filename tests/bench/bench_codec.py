@@ -1,0 +1,198 @@
+"""CPU of one enrollment in the codec alone, each side held against its RSA floor.
+
+Client: request, self-signed certificate and message are written, the reply is read, the issued
+certificate is judged. Server: the message is read, the certificate issued, the reply written. Keys
+lie in a software key store; there is no transport, no state machine and no database.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+
+from sceplab_hsm.api import KeyAlgorithm, KeyHandle
+from sceplab_scep.algorithms import AlgorithmSuite, Digest, Floor
+from sceplab_scep.attributes import PkiStatus
+from sceplab_scep.certificates import self_signed_certificate
+from sceplab_scep.csr import build_csr, read_csr
+from sceplab_scep.envelope import open_envelope
+from sceplab_scep.issued import check_issued, choose_issued
+from sceplab_scep.messages import CertRep, PkcsReq
+from sceplab_scep.pkimessage import build_request, read_pki_message, read_request
+from sceplab_scep.reply import ReplyStyle, build_cert_rep, read_cert_rep
+from sceplab_scep.signing_key import signing_key
+from tests.bench.measure import cpu_us
+from tests.bench.record import Record
+from tests.bench.registry import Effort, benchmark
+from tests.bench.rsa_floor import client_floor, server_floor
+from tests.support.soft_stores import soft_store
+
+_RATIO_TARGET = 1.5
+
+_NOW = datetime(2026, 3, 1, tzinfo=UTC)
+_TRANSACTION_ID = "6F1A2B3C4D5E6F708192A3B4C5D6E7F8"
+_NONCE = bytes(range(16))
+_SUITE = AlgorithmSuite()
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _issue(ca_key: KeyHandle, subject: x509.Name, public_key: object) -> x509.Certificate:
+    assert isinstance(public_key, rsa.RSAPublicKey)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(_name("Bench CA"))
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_NOW - timedelta(minutes=10))
+        .not_valid_after(_NOW + timedelta(days=365))
+        .add_extension(
+            x509.BasicConstraints(ca=public_key == ca_key.public_key, path_length=None), True
+        )
+    )
+    return builder.sign(signing_key(ca_key), SHA256())
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A CA with separate RA certificates for signing and for decryption."""
+
+    ca_key: KeyHandle
+    ra_key: KeyHandle
+    ca: x509.Certificate
+    ra_signing: x509.Certificate
+    ra_encryption: x509.Certificate
+
+    def answer(self, body: bytes) -> bytes:
+        """Everything between the request's bytes and the reply's."""
+        signed = read_pki_message(body, floor=Floor.MODERN)
+        assert signed.content is not None
+        recipients = [(self.ra_encryption, self.ra_key)]
+        opened = open_envelope(signed.content, recipients=recipients, floor=Floor.MODERN)
+        request = read_request(signed, opened.plaintext)
+        assert isinstance(request, PkcsReq)
+        csr = read_csr(request.csr_der)
+        assert csr.is_signature_valid
+        rep = CertRep(
+            transaction_id=request.transaction_id,
+            recipient_nonce=request.sender_nonce,
+            sender_nonce=_NONCE,
+            status=PkiStatus.SUCCESS,
+            certificates=(_issue(self.ca_key, csr.subject, csr.public_key),),
+        )
+        return build_cert_rep(
+            rep,
+            signer=self.ra_key,
+            signer_certificate=self.ra_signing,
+            recipient=signed.signer_certificate,
+            suite=_SUITE,
+            style=ReplyStyle(),
+        )
+
+
+def _make_server(ca_key: KeyHandle, ra_key: KeyHandle) -> _Server:
+    return _Server(
+        ca_key=ca_key,
+        ra_key=ra_key,
+        ca=_issue(ca_key, _name("Bench CA"), ca_key.public_key),
+        ra_signing=_issue(ca_key, _name("Bench RA signing"), ra_key.public_key),
+        ra_encryption=_issue(ca_key, _name("Bench RA encryption"), ra_key.public_key),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    key: KeyHandle
+    server: _Server
+
+    def ask(self) -> tuple[bytes, x509.Certificate]:
+        """The request's bytes, and the certificate it is signed with."""
+        subject = _name("router-1.example")
+        csr_der = build_csr(subject, self.key, digest=Digest.SHA256, challenge="BDE00774A789610F")
+        own = self_signed_certificate(subject, self.key, now=_NOW, digest=Digest.SHA256)
+        message = PkcsReq(transaction_id=_TRANSACTION_ID, sender_nonce=_NONCE, csr_der=csr_der)
+        body = build_request(
+            message,
+            signer=self.key,
+            signer_certificate=own,
+            recipient=self.server.ra_encryption,
+            suite=_SUITE,
+            now=_NOW,
+        )
+        return body, own
+
+    def take(self, reply: bytes, own: x509.Certificate) -> bytes:
+        """The issued certificate, read and judged."""
+        rep = read_cert_rep(
+            reply,
+            transaction_id=_TRANSACTION_ID,
+            sender_nonce=_NONCE,
+            decrypter=self.key,
+            decrypter_certificate=own,
+            trusted_signers=[self.server.ra_signing],
+            floor=Floor.MODERN,
+        )
+        public_key_der = self.key.public_key.public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+        issued = choose_issued([_der(c) for c in rep.certificates], public_key_der)
+        check_issued(
+            issued,
+            public_key_der=public_key_der,
+            chain_der=[],
+            anchor_der=_der(self.server.ca),
+            now=_NOW,
+            skew_s=300,
+        )
+        return issued
+
+
+@benchmark
+def codec(effort: Effort) -> list[Record]:
+    """Client and server CPU of one first enrollment, RSA-2048, AES-128 and SHA-256."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = soft_store(Path(folder) / "keys")
+        ca_key, ra_key, device_key = (
+            store.generate(name, KeyAlgorithm.RSA_2048) for name in ("ca", "ra", "device")
+        )
+        server = _make_server(ca_key, ra_key)
+        client = _Client(device_key, server)
+        body, own = client.ask()
+        reply = server.answer(body)
+
+        def enroll() -> None:
+            client.ask()
+            client.take(reply, own)
+
+        floor_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        subjects = {
+            "client": enroll,
+            "client floor": client_floor(floor_key),
+            "server": lambda: server.answer(body),
+            "server floor": server_floor(floor_key),
+        }
+        times = cpu_us(subjects, effort)
+        store.close()
+    return [
+        Record(
+            name=f"codec.{side}",
+            value=times[side],
+            unit="µs",
+            reference=times[f"{side} floor"],
+            target=_RATIO_TARGET,
+        )
+        for side in ("client", "server")
+    ]
