@@ -85,6 +85,7 @@ class Executor:
             store=surroundings.store,
             challenge=surroundings.challenge,
             random_bytes=surroundings.random_bytes,
+            observer=surroundings.observer,
         )
         self._reader = ReplyReader(config, challenge=surroundings.challenge)
 
@@ -127,6 +128,7 @@ class Executor:
             certificates_der = yield from self._client.fetch_ca_certificates()
         except TransportError as error:
             return self._transport_failed(error)
+        self._observer.ca_received(self._config.name, certificates_der)
         return CaCertificatesReceived(certificates_der=certificates_der, capabilities=capabilities)
 
     def _send(self, command: SendRequest) -> Exchange[Event]:

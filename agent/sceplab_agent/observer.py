@@ -24,6 +24,12 @@ class Observer(Protocol):
     def asked(self, trustpoint: str, certificate_der: bytes) -> None:
         """The operator has to compare this CA certificate's fingerprint; answered by an event."""
 
+    def ca_received(self, trustpoint: str, certificates_der: tuple[bytes, ...]) -> None:
+        """GetCACert was answered; not yet judged."""
+
+    def csr_signed(self, trustpoint: str, csr_der: bytes) -> None:
+        """A certification request goes into a message. It may hold the challenge password."""
+
     def message_sent(self, trustpoint: str, message_der: bytes) -> None:
         """A pkiMessage is about to leave."""
 
@@ -45,6 +51,12 @@ class SilentObserver:
 
     def asked(self, trustpoint: str, certificate_der: bytes) -> None:
         """See `Observer.asked`."""
+
+    def ca_received(self, trustpoint: str, certificates_der: tuple[bytes, ...]) -> None:
+        """See `Observer.ca_received`."""
+
+    def csr_signed(self, trustpoint: str, csr_der: bytes) -> None:
+        """See `Observer.csr_signed`."""
 
     def message_sent(self, trustpoint: str, message_der: bytes) -> None:
         """See `Observer.message_sent`."""

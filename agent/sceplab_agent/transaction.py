@@ -26,6 +26,7 @@ from sceplab_agent.core.events import (
     RequestFailed,
     TransportFailed,
 )
+from sceplab_agent.observer import Observer, SilentObserver
 from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig, alternative_names
 from sceplab_hsm.api import KeyHandle, KeyStore
@@ -54,6 +55,7 @@ class RequestBuilder:
         store: holds the keys.
         challenge: asked only for a message that carries the challenge password.
         random_bytes: source of nonces and serial numbers; `os.urandom` on a device.
+        observer: shown every certification request.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class RequestBuilder:
         store: KeyStore,
         challenge: ChallengeSource,
         random_bytes: RandomBytes,
+        observer: Observer | None = None,
     ) -> None:
         self._config = config
         self._store = store
         self._challenge = challenge
         self._random_bytes = random_bytes
+        self._observer = observer or SilentObserver()
 
     def build(self, command: BuildRequest, now: datetime) -> RequestBuilt | RequestFailed:
         """Carries one command out. Every failure is an event; none names a secret."""
