@@ -152,13 +152,15 @@ class RequestBuilder:
         subject = self._config.subject if replaced is None else replaced.subject
         names = alternative_names(self._config) if replaced is None else _names_of(replaced)
         challenge = self._challenge.take().reveal() if command.include_challenge else ""
-        return build_csr(
+        csr_der = build_csr(
             subject,
             self._store.get(command.key_id),
             digest=suite.digest,
             challenge=challenge,
             extensions=() if names is None else (x509.Extension(names.oid, False, names),),
         )
+        self._observer.csr_signed(self._config.name, csr_der)
+        return csr_der
 
     def _failed(self, cause: FailureCause, reason: str) -> RequestFailed:
         return RequestFailed(cause=cause, reason=self._challenge.redact(clean_text(reason)))
