@@ -58,7 +58,7 @@ class LabClock:
         self._runs = True
 
     def seconds_until(self, moment: datetime) -> float | None:
-        """Real seconds until ``moment`` comes by itself; 0 when past, ``None`` when it never does."""
+        """Real seconds until ``moment`` comes by itself; 0: it is past, ``None``: it never will."""
         left = (moment - self()).total_seconds()
         if left <= 0:
             return 0.0

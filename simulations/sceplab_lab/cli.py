@@ -1,0 +1,82 @@
+"""`sceplab`: one command line for demo, server, devices and agent.
+
+Each command imports what it needs when it runs, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sceplab_ndes.cli import app as ndes_app
+
+from sceplab_lab.cli_device import app as device_app
+
+app = typer.Typer(
+    help="Network-device emulator and SCEP agent, with an NDES-like server as the counterpart.",
+    epilog="Exit codes: 0 done · 1 failed · 2 configuration · 3 trust · 4 rejected · 5 transport"
+    " · 6 key store · 130 interrupted",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(ndes_app, name="ndes")
+app.add_typer(device_app, name="device")
+
+
+@app.command()
+def demo(
+    *,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Make two runs print the same transcript (ports and key-derived values apart)."
+        ),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave server and router running; Ctrl-C ends them.")
+    ] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="No visible typing, even on a terminal.")
+    ] = False,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            help="Where keys, journal and depot go; kept afterwards. Default: a temporary folder.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print only the summary, as JSON.")
+    ] = False,
+) -> None:
+    """A router gets a certificate from an NDES, waits for its approval, and renews it a year later.
+
+    Examples:
+        sceplab demo
+        sceplab demo --keep
+        sceplab demo --seed 7 > transcript.txt
+    """
+    from sceplab_lab.demo import DemoOptions, run_demo
+
+    raise typer.Exit(
+        run_demo(DemoOptions(seed=seed, keep=keep, fast=fast, directory=directory, as_json=as_json))
+    )
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def agent(context: typer.Context) -> None:
+    """The enrollment agent: check, enroll, run, status, renew (also installed as sceplab-agent)."""
+    # Stands here for `sceplab --help`; __main__ takes the short way before Typer is imported.
+    from sceplab_agent.cli import main as agent_main
+
+    raise typer.Exit(agent_main(context.args))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed_version
+
+    typer.echo(installed_version("sceplab"))

@@ -1,0 +1,78 @@
+"""`sceplab device`: serve an emulated device, list the profiles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Emulated network devices with a real enrollment behind their console.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def serve(
+    *,
+    profile: Annotated[str, typer.Option(help="Platform; `sceplab device profiles` lists them.")],
+    console: Annotated[
+        list[str],
+        typer.Option(help="Where to listen: telnet:HOST:PORT or tcp:HOST:PORT; 0: a free port."),
+    ],
+    server: Annotated[
+        str,
+        typer.Option(help="Enrollment URL; trustpoint LAB of the device points there."),
+    ] = "",
+    hostname: Annotated[str, typer.Option(help="Name of the device. Default: the profile's.")] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Folder for keys, journals and certificates. Default: a temporary one."),
+    ] = None,
+    floor: Annotated[
+        str, typer.Option(help="Weakest algorithms the device accepts: modern, ndes or lab.")
+    ] = "ndes",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Say where it listens as one JSON line.")
+    ] = False,
+) -> None:
+    r"""Run one device until Ctrl-C.
+
+    Examples:
+        sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:0
+        sceplab device serve --profile cisco-ios --console tcp:127.0.0.1:2001 \\
+            --server http://127.0.0.1:8080/certsrv/mscep/mscep.dll --state ./r1
+    """
+    from sceplab_lab.device_service import DeviceService, run_device_service
+
+    raise typer.Exit(
+        run_device_service(
+            DeviceService(
+                profile=profile,
+                consoles=tuple(console),
+                server=server,
+                hostname=hostname,
+                state=state,
+                floor=floor,
+                as_json=as_json,
+            )
+        )
+    )
+
+
+@app.command()
+def profiles(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """List the platforms that can be emulated."""
+    from sceplab_devices.profile import known_profiles, open_profile
+
+    rows = [{"name": name, "title": open_profile(name).title} for name in known_profiles()]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']:<16}{row['title']}")

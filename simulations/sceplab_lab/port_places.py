@@ -1,0 +1,59 @@
+"""Where a device keeps what its trustpoints obtain: a folder of its own, or memory.
+
+::
+
+    STATE/                      0700
+      trustpoints/NAME/         journal.sqlite3, certificate.pem, chain.pem, ca.pem
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+
+from sceplab_agent.install import CertificateInstaller, FileInstaller, MemoryInstaller
+from sceplab_agent.journal import Journal, MemoryJournal
+from sceplab_agent.journal_sqlite import SqliteJournal
+
+JOURNAL_FILE = "journal.sqlite3"
+
+
+class Places:
+    """Makes journals and installers.
+
+    Args:
+        state_dir: the device's folder; ``None`` keeps everything in memory.
+    """
+
+    def __init__(self, state_dir: Path | None) -> None:
+        self._root = None if state_dir is None else state_dir / "trustpoints"
+        if self._root is not None:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @staticmethod
+    def safe_name(trustpoint: str) -> str:
+        """The trustpoint's name as a folder name: what is not plain is percent-escaped."""
+        return quote(trustpoint, safe="").replace(".", "%2E") or "%00"
+
+    def folder(self, trustpoint: str) -> Path | None:
+        """The trustpoint's folder; ``None`` in memory."""
+        return None if self._root is None else self._root / self.safe_name(trustpoint)
+
+    def journal(self, trustpoint: str) -> Journal:
+        """Opens or makes the trustpoint's journal."""
+        folder = self.folder(trustpoint)
+        if folder is None:
+            return MemoryJournal()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return SqliteJournal.create_or_open(folder / JOURNAL_FILE)
+
+    def installer(self) -> CertificateInstaller:
+        """Puts certificates beside the journals."""
+        return MemoryInstaller() if self._root is None else FileInstaller(self._root)
+
+    def forget(self, trustpoint: str) -> None:
+        """Removes everything of a trustpoint whose journal is closed."""
+        folder = self.folder(trustpoint)
+        if folder is not None and folder.is_dir():
+            shutil.rmtree(folder)
