@@ -14,6 +14,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -24,6 +25,7 @@ from sceplab_hsm.api import (
     KeyInfo,
     SecretProvider,
     StoreCapabilities,
+    StoreFactory,
 )
 from sceplab_hsm.errors import (
     KeyDamagedError,
@@ -338,3 +340,7 @@ def _generate(algorithm: KeyAlgorithm) -> PrivateKey:
 
 def _timestamp(now: Clock) -> str:
     return now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+if TYPE_CHECKING:
+    _PROOF: StoreFactory = open_store  # store, handles and factory fit the interface
