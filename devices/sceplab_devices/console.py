@@ -385,6 +385,7 @@ class Console:
     def _interrupt(self) -> None:
         """Ctrl-C: ends the dialog, or leaves the modes above the base mode."""
         was_command = self._waits is _Waits.COMMAND
+        self._waits = _Waits.NOTHING
         self._drop_dialog()
         if was_command and self.device.profile.shell.interrupt_ends_modes:
             self._ending = True

@@ -18,18 +18,18 @@ class FilterFailure:
 
     kind: Literal["invalid", "incomplete", "ambiguous", "regex"]
     offset: int
-    """Column inside the text that was given."""
+    """Column in the line."""
 
 
 def parse_filter(spec: Token, verbs: Iterable[str]) -> Filter | FilterFailure:
     """The filter that the text behind ``|`` means.
 
     Args:
-        spec: the text; its offset is that of the ``|`` in the line.
+        spec: the text, and its column in the line.
         verbs: filters that the platform knows, among `VERBS`.
     """
     words = tokenize(spec.text)
-    base = spec.offset + 1
+    base = spec.offset
     if not words:
         return FilterFailure("incomplete", base)
     known = [verb for verb in verbs if verb.startswith(words[0].text.lower())]

@@ -83,7 +83,7 @@ class Match:
     """Column of each parameter in the line."""
     last_offset: int
     filter: Token | None = None
-    """What stands behind ``|``; its offset is that of the ``|``."""
+    """What stands behind ``|``, blanks around it removed."""
 
     def offset_of(self, parameter: str) -> int:
         """Column of a parameter, or of the last word when it was not typed."""
@@ -293,8 +293,13 @@ def _bind(walk: Walk, tokens: list[Token], line: str) -> Match:
         args=args,
         offsets=offsets,
         last_offset=tokens[len(leaves) - 1].offset,
-        filter=Token(line[pipe.offset + 1 :].strip(), pipe.offset) if pipe else None,
+        filter=_text_behind(pipe, line) if pipe else None,
     )
+
+
+def _text_behind(pipe: Token, line: str) -> Token:
+    text = line[pipe.offset + 1 :]
+    return Token(text.strip(), len(line) - len(text.lstrip()))
 
 
 def _leaves(expression: Expression, edges: list[Edge], index: int) -> list[Leaf] | None:

@@ -70,11 +70,12 @@ handlers. A distribution registers ``create_profile() -> DeviceProfile`` in the 
     [data]                              # anything for the profile's own handlers: profile.data
 
 ``no``: true: ``no`` takes the same syntax; false: refused; a string: the syntax that follows
-``no``; ``"*"``: the leading keywords, then anything or nothing. ``default`` reads what ``no`` reads.
+``no``; ``"*"``: the leading keywords, then anything or nothing. ``default`` reads what ``no``
+reads.
 
 Built-in handlers (`sceplab_devices.builtin`) can be named in data without any Python. What a
-profile leaves out of ``[shell]``, ``[lines]``, ``[errors]``, ``[help]`` and ``[texts.login]`` comes from
-``defaults.toml``. Syntax is described in `sceplab_devices.grammar`.
+profile leaves out of ``[shell]``, ``[lines]``, ``[errors]``, ``[help]`` and ``[texts.login]`` comes
+from ``defaults.toml``. Syntax is described in `sceplab_devices.grammar`.
 """
 
 from __future__ import annotations
