@@ -23,6 +23,7 @@ from cryptography.hazmat.asn1 import (
     GeneralizedTime,
     Implicit,
     Null,
+    PrintableString,
     SetOf,
     UTCTime,
     decode_der,
@@ -42,15 +43,27 @@ class AlgorithmIdentifier:
 
 @sequence
 class Attribute:
-    """Attribute of a SignerInfo or of a certification request."""
+    """Attribute of a SignerInfo or of a certification request.
+
+    Values that are read are always of type `TLV`; the other types serve writing.
+    """
 
     type: ObjectIdentifier
-    values: SetOf[TLV]
+    values: SetOf[
+        TLV | ObjectIdentifier | PrintableString | bytes | str | UTCTime | GeneralizedTime
+    ]
+
+
+@sequence
+class AttributeSet:
+    """Only to read attributes that stand alone, in DER order."""
+
+    attributes: SetOf[Attribute]
 
 
 @sequence
 class AttributeList:
-    """Only to encode attributes alone, in the order given."""
+    """Only to read attributes that stand alone, in any order."""
 
     attributes: list[Attribute]
 
@@ -79,7 +92,8 @@ class SignerInfo:
     sid: IssuerAndSerialNumber | Annotated[bytes, Implicit(0)]
     """Issuer and serial number, or the subject key identifier."""
     digest_algorithm: AlgorithmIdentifier
-    signed_attributes: Annotated[list[Attribute] | None, Implicit(0)] = None
+    signed_attributes: TLV
+    """Tag A0, kept as encoded because that is what is signed. SCEP always has them (M-03)."""
     signature_algorithm: AlgorithmIdentifier
     signature: bytes
     unsigned_attributes: Annotated[list[TLV] | None, Implicit(1)] = None
@@ -253,3 +267,16 @@ def wrap_der(encoding: bytes) -> TLV:
 def content_of(value: object) -> bytes:
     """Content of a value's encoding, without its identifier and length."""
     return bytes(decode_der(TLV, encode_der(value)).data)
+
+
+def make_attribute(
+    attribute_type: ObjectIdentifier,
+    value: TLV | ObjectIdentifier | PrintableString | bytes | str | UTCTime | GeneralizedTime,
+) -> Attribute:
+    """An attribute with one value."""
+    return Attribute(type=attribute_type, values=SetOf([value]))
+
+
+def attribute_values(attribute: Attribute) -> list[TLV]:
+    """Values of an attribute that was read."""
+    return [value for value in attribute.values.as_list() if isinstance(value, TLV)]

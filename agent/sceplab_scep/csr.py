@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.asn1 import TLV, BitString, SetOf, encode_der
+from cryptography.hazmat.asn1 import BitString, encode_der
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -26,14 +26,16 @@ from sceplab_scep.cms import (
     CertificationRequestInfo,
     Extension,
     ExtensionList,
+    attribute_values,
     content_of,
+    make_attribute,
     to_tlv,
     wrap_der,
 )
 from sceplab_scep.errors import LocalProtocolError, MalformedMessageError
 from sceplab_scep.ports import MessageSigner
 from sceplab_scep.signatures import HASHES, is_signature_valid, signature_identifier
-from sceplab_scep.strings import decode_string, encode_directory_string
+from sceplab_scep.strings import decode_string, directory_string
 
 _WHAT = "certification request"
 
@@ -98,10 +100,10 @@ def build_csr(
         requested.append(Extension(extension_id=names.oid, value=names.public_bytes()))
     attributes = []
     if challenge:
-        attributes.append(_attribute(oids.CHALLENGE_PASSWORD, encode_directory_string(challenge)))
+        attributes.append(make_attribute(oids.CHALLENGE_PASSWORD, directory_string(challenge)))
     if requested:
         wanted = wrap_der(content_of(ExtensionList(extensions=requested)))
-        attributes.append(_attribute(oids.EXTENSION_REQUEST, wanted))
+        attributes.append(make_attribute(oids.EXTENSION_REQUEST, wanted))
     public_key = signer.public_key
     info = encode_der(
         CertificationRequestInfo(
@@ -121,10 +123,6 @@ def build_csr(
             signature=BitString(signer.sign(info, HASHES[digest]), 0),
         )
     )
-
-
-def _attribute(attribute_type: x509.ObjectIdentifier, value: TLV) -> Attribute:
-    return Attribute(type=attribute_type, values=SetOf([value]))
 
 
 def read_csr(der: bytes) -> CsrView:
@@ -202,7 +200,7 @@ def _read_challenge(attributes: Sequence[Attribute]) -> tuple[str | None, str]:
     found = [a for a in attributes if a.type == oids.CHALLENGE_PASSWORD]
     if not found:
         return None, ""
-    values = found[0].values.as_list()
+    values = attribute_values(found[0])
     if len(found) > 1 or len(values) != 1:
         raise MalformedMessageError(
             "the request has more than one challenge password", attribute="challengePassword"

@@ -17,19 +17,24 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.hazmat.asn1 import TLV, GeneralizedTime, UTCTime, decode_der, encode_der
+from cryptography.hazmat.asn1 import (
+    TLV,
+    GeneralizedTime,
+    PrintableString,
+    UTCTime,
+    decode_der,
+    encode_der,
+)
 
 from sceplab_scep import oids
 from sceplab_scep.attributes import FailInfo, MessageType, PkiStatus
-from sceplab_scep.cms import Attribute, to_tlv
+from sceplab_scep.cms import Attribute, make_attribute
 from sceplab_scep.errors import LocalProtocolError, RemoteProtocolError
 from sceplab_scep.messages import CertRep, Request
-from sceplab_scep.signeddata import make_attribute
 from sceplab_scep.strings import (
     PRINTABLE_STRING,
     decode_string,
     encode_printable,
-    encode_utf8,
     is_printable_string,
 )
 
@@ -84,13 +89,13 @@ def request_attributes(message: Request, now: datetime | None) -> list[Attribute
     attributes = [
         _number(oids.MESSAGE_TYPE, message.message_type),
         make_attribute(oids.TRANSACTION_ID, encode_printable(transaction_id)),
-        make_attribute(oids.SENDER_NONCE, to_tlv(message.sender_nonce)),
+        make_attribute(oids.SENDER_NONCE, message.sender_nonce),
     ]
     if now is not None:
         moment = now.astimezone(UTC).replace(microsecond=0)
         short = moment.year < _FIRST_GENERALIZED_YEAR
-        value = UTCTime(moment) if short else GeneralizedTime(moment)
-        attributes.append(make_attribute(oids.SIGNING_TIME, to_tlv(value)))
+        time = UTCTime(moment) if short else GeneralizedTime(moment)
+        attributes.append(make_attribute(oids.SIGNING_TIME, time))
     return attributes
 
 
@@ -108,23 +113,23 @@ def reply_attributes(rep: CertRep) -> list[Attribute]:
         _number(oids.MESSAGE_TYPE, rep.message_type),
         _number(oids.PKI_STATUS, rep.status),
         make_attribute(oids.TRANSACTION_ID, encode_printable(rep.transaction_id)),
-        make_attribute(oids.RECIPIENT_NONCE, to_tlv(rep.recipient_nonce)),
+        make_attribute(oids.RECIPIENT_NONCE, rep.recipient_nonce),
     ]
     if rep.sender_nonce is not None:
-        attributes.append(make_attribute(oids.SENDER_NONCE, to_tlv(rep.sender_nonce)))
+        attributes.append(make_attribute(oids.SENDER_NONCE, rep.sender_nonce))
     if rep.fail_info is not None:
         attributes.append(_number(oids.FAIL_INFO, rep.fail_info))
     if rep.fail_info_text:
-        attributes.append(make_attribute(oids.FAIL_INFO_TEXT, encode_utf8(rep.fail_info_text)))
+        attributes.append(make_attribute(oids.FAIL_INFO_TEXT, rep.fail_info_text))
     if rep.hresult is not None:
-        attributes.append(make_attribute(oids.NDES_ERROR, encode_printable(str(rep.hresult))))
+        attributes.append(make_attribute(oids.NDES_ERROR, PrintableString(str(rep.hresult))))
     if rep.server_message:
-        attributes.append(make_attribute(oids.NDES_MESSAGE, encode_utf8(rep.server_message)))
+        attributes.append(make_attribute(oids.NDES_MESSAGE, rep.server_message))
     return attributes
 
 
 def _number(attribute_type: x509.ObjectIdentifier, value: enum.IntEnum) -> Attribute:
-    return make_attribute(attribute_type, encode_printable(str(int(value))))
+    return make_attribute(attribute_type, PrintableString(str(int(value))))
 
 
 def read_scep_attributes(values: Mapping[x509.ObjectIdentifier, TLV]) -> ScepAttributes:

@@ -13,21 +13,22 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.asn1 import TLV, SetOf, encode_der
+from cryptography.hazmat.asn1 import TLV, SetOf, decode_der, encode_der
 
 from sceplab_scep import oids
 from sceplab_scep.algorithms import Digest, Floor
-from sceplab_scep.ber import Element, decode_tolerant
+from sceplab_scep.ber import Element, decode_tolerant, encode_length
 from sceplab_scep.cms import (
     Attribute,
     AttributeList,
+    AttributeSet,
     EncapsulatedContentInfo,
     IssuerAndSerialNumber,
     SignedContentInfo,
     SignedData,
     SignerInfo,
-    content_of,
-    to_tlv,
+    attribute_values,
+    make_attribute,
     wrap_der,
 )
 from sceplab_scep.errors import (
@@ -54,9 +55,11 @@ from sceplab_scep.x509fields import (
 )
 
 _SECTION = "RFC 8894 §3.2"
+_DATA_DER = encode_der(oids.DATA)
 _SEQUENCE = b"\x30"
 _SET = b"\x31"
 _CONTEXT_0 = b"\xa0"
+_OCTET_STRING = b"\x04"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,11 +85,6 @@ class ReceivedSignedData:
         return oids.DIGEST_BY_OID.get(self.signer_info.digest_algorithm.algorithm)
 
 
-def make_attribute(attribute_type: x509.ObjectIdentifier, value: TLV) -> Attribute:
-    """An attribute with its one value."""
-    return Attribute(type=attribute_type, values=SetOf([value]))
-
-
 def build_signed_data(
     content: bytes | None,
     attributes: Iterable[Attribute],
@@ -108,13 +106,12 @@ def build_signed_data(
         certificates: sent along, in this order.
         names_digest_in_signature: write ``shaNWithRSA`` instead of ``rsaEncryption`` (T-03).
     """
-    signed_attributes = sorted(
+    signed_set = _encode_set(
         (
-            make_attribute(oids.CONTENT_TYPE, to_tlv(oids.DATA)),
-            make_attribute(oids.MESSAGE_DIGEST, to_tlv(compute_digest(digest, content or b""))),
+            make_attribute(oids.CONTENT_TYPE, oids.DATA),
+            make_attribute(oids.MESSAGE_DIGEST, compute_digest(digest, content or b"")),
             *attributes,
-        ),
-        key=encode_der,
+        )
     )
     public_key = signer.public_key
     signature_algorithm = signature_identifier(digest, public_key)
@@ -126,9 +123,9 @@ def build_signed_data(
         version=1,
         sid=issuer_and_serial(signer_certificate),
         digest_algorithm=digest_identifier(digest),
-        signed_attributes=signed_attributes,
+        signed_attributes=wrap_der(_CONTEXT_0 + signed_set[1:]),
         signature_algorithm=signature_algorithm,
-        signature=signer.sign(_encode_as_set(signed_attributes), HASHES[digest]),
+        signature=signer.sign(signed_set, HASHES[digest]),
     )
     signed_data = SignedData(
         version=1,
@@ -140,9 +137,10 @@ def build_signed_data(
     return encode_der(SignedContentInfo(content_type=oids.SIGNED_DATA, content=signed_data))
 
 
-def _encode_as_set(attributes: list[Attribute]) -> bytes:
-    """The attributes in the order given, tagged as the SET that is signed. RFC 5652 §5.4."""
-    return _SET + content_of(AttributeList(attributes=attributes))[1:]
+def _encode_set(attributes: Iterable[Attribute]) -> bytes:
+    """The attributes as the SET that is signed, in DER order. Spec: RFC 5652 §5.4."""
+    content = b"".join(sorted(map(encode_der, attributes)))
+    return _SET + encode_length(len(content)) + content
 
 
 def parse_signed_data(data: bytes) -> ReceivedSignedData:
@@ -171,25 +169,40 @@ def parse_signed_data(data: bytes) -> ReceivedSignedData:
             section=_SECTION,
             attribute="signerInfos",
         )
-    attributes = signer_infos[0].signed_attributes
-    if not attributes:
-        raise RemoteProtocolError(
-            "the signer signed no attributes", section=_SECTION, attribute="signedAttrs"
-        )
+    as_sent = encode_der(signer_infos[0].signed_attributes)
+    attributes, is_ordered = _read_attributes(as_sent)
     received = ReceivedSignedData(
         signed_data=signed_data,
         signer_info=signer_infos[0],
         attributes=_single_values(attributes),
-        signed_encodings=[_encode_as_set(attributes)],
+        signed_encodings=[_SET + as_sent[1:]],
     )
     if source is not None:
         received.deviations.append("BER, not DER")
         received.signed_encodings[:0] = _attributes_in_source(data, source)
-    ordered = sorted(attributes, key=encode_der)
-    if ordered != attributes:
+    if not is_ordered:
         received.deviations.append("signed attributes are not in DER order")
-        received.signed_encodings.append(_encode_as_set(ordered))
+        received.signed_encodings.append(_encode_set(attributes))
     return received
+
+
+def _read_attributes(encoding: bytes) -> tuple[list[Attribute], bool]:
+    """The signed attributes, and whether they are in DER order."""
+    if encoding[:1] != _CONTEXT_0:
+        raise RemoteProtocolError(
+            "the signer signed no attributes", section=_SECTION, attribute="signedAttrs"
+        )
+    body = encoding[1:]
+    size = encode_length(len(encoding))
+    try:
+        ordered = decode_der(AttributeSet, _SEQUENCE + size + _SET + body)
+        return ordered.attributes.as_list(), True
+    except ValueError:
+        pass
+    unordered, _ = decode_tolerant(
+        AttributeList, _SEQUENCE + size + _SEQUENCE + body, "set of signed attributes"
+    )
+    return unordered.attributes, False
 
 
 def _single_values(attributes: Sequence[Attribute]) -> dict[x509.ObjectIdentifier, TLV]:
@@ -203,7 +216,7 @@ def _single_values(attributes: Sequence[Attribute]) -> dict[x509.ObjectIdentifie
                 f"signed attribute {name} appears twice", section=_SECTION, attribute=name
             )
         seen.add(attribute.type)
-        listed = attribute.values.as_list()
+        listed = attribute_values(attribute)
         if len(listed) == 1:
             values[attribute.type] = listed[0]
         elif attribute.type in oids.ATTRIBUTE_NAMES:
@@ -336,15 +349,19 @@ def _agreed_digest(received: ReceivedSignedData, floor: Floor, peer: str) -> Dig
 
 def _check_message_digest(received: ReceivedSignedData, digest: Digest) -> None:
     content_type = received.attributes.get(oids.CONTENT_TYPE)
-    if content_type is None or encode_der(content_type) != encode_der(oids.DATA):
+    if content_type is None or encode_der(content_type) != _DATA_DER:
         raise SignatureInvalidError(
             "the signed attribute contentType is missing or not data",
             section="RFC 5652 §11.1",
             attribute="contentType",
         )
     stated = received.attributes.get(oids.MESSAGE_DIGEST)
-    actual = to_tlv(compute_digest(digest, received.content or b""))
-    if stated is None or not hmac.compare_digest(encode_der(stated), encode_der(actual)):
+    actual = compute_digest(digest, received.content or b"")
+    if (
+        stated is None
+        or stated.tag_bytes != _OCTET_STRING
+        or not hmac.compare_digest(bytes(stated.data), actual)
+    ):
         raise SignatureInvalidError(
             "the content does not have the digest that was signed",
             section="RFC 5652 §11.2",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import string
 
-from cryptography.hazmat.asn1 import TLV
+from cryptography.hazmat.asn1 import TLV, PrintableString
 
 from sceplab_scep.ber import encode_length
 from sceplab_scep.cms import wrap_der
@@ -51,12 +51,6 @@ def encode_printable(text: str) -> TLV:
     return wrap_der(b"\x13" + encode_length(len(content)) + content)
 
 
-def encode_utf8(text: str) -> TLV:
-    """A UTF8String."""
-    content = text.encode("utf-8")
-    return wrap_der(b"\x0c" + encode_length(len(content)) + content)
-
-
-def encode_directory_string(text: str) -> TLV:
+def directory_string(text: str) -> PrintableString | str:
     """A PrintableString when the text fits, else a UTF8String. Spec: checklist T-43."""
-    return encode_printable(text) if is_printable_string(text) else encode_utf8(text)
+    return PrintableString(text) if is_printable_string(text) else text

@@ -8,6 +8,8 @@ Spec: RFC 5280 §4.1.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography import x509
 from cryptography.hazmat.asn1 import BitString, decode_der, encode_der
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -45,8 +47,9 @@ def certificate_der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
+@lru_cache(maxsize=128)
 def tbs_fields(certificate: x509.Certificate) -> TbsCertificate:
-    """Fields of the signed part.
+    """Fields of the signed part; not to be changed, the last ones read are remembered.
 
     Raises:
         MalformedMessageError: the certificate is stricter read than it was loaded.
