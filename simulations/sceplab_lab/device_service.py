@@ -99,9 +99,10 @@ def _prepare_trustpoint(hosted: HostedDevice, url: str) -> None:
         raise ProfileError(device.profile.name, "has no lines for --server", place="data")
     console = device.open_console()
     console.open()
+    console.receive(b"\r")
     for line in lines:
         console.receive(line.format(url=url, hostname=device.hostname).encode() + b"\r")
-    console.close()
+    console.disconnect()
 
 
 def _announce(options: DeviceService, hosted: HostedDevice, state: Path) -> None:

@@ -95,24 +95,37 @@ async def _stay(stage: Stage, screen: Screen) -> None:
 def _summarize(stage: Stage, screen: Screen, *, is_kept: bool) -> None:
     screen.act("What came of it")
     facts = _facts(stage)
-    columns = ("who", "state", "serial number", "valid until", "SHA-256 fingerprint", "files")
-    keys = ("who", "state", "serial", "not_after", "sha256", "files")
-    rows = [tuple(row[key] for key in keys) for row in facts]
-    screen.table("Certificates", columns, rows)
     if not is_kept:
-        screen.say("The files are removed now; --dir FOLDER keeps them, --keep leaves it running.")
+        for row in facts:
+            row["files"] = str(Path(row["files"]).relative_to(stage.folder))
+    fields = [name for name in facts[0] if name != "who"]
+    screen.table(
+        ["who", *(row["who"] for row in facts)],
+        [[_LABELS[name], *(row[name] for row in facts)] for name in fields],
+    )
+    if not is_kept:
+        screen.say("The files were in a temporary folder, which is removed now.")
+        screen.say("--dir FOLDER keeps them; --keep leaves server and router running.")
 
 
 def _facts(stage: Stage) -> list[dict[str, str]]:
     view = stage.router.port.view(TRUSTPOINT)
-    rows = [
-        _row("CA", "-", stage.ndes.hierarchy.root.certificate, stage.folder / "ndes"),
-    ]
+    rows = [_row("CA", "-", stage.ndes.hierarchy.root.certificate, stage.folder / "ndes")]
     if view.certificate_der is not None:
         certificate = x509.load_der_x509_certificate(view.certificate_der)
         folder = stage.folder / "router" / "trustpoints" / TRUSTPOINT
         rows.append(_row(HOSTNAME, view.state, certificate, folder))
     return rows
+
+
+_LABELS = {
+    "state": "state",
+    "serial": "serial number",
+    "not_before": "valid from",
+    "not_after": "valid until",
+    "sha256": "SHA-256",
+    "files": "files",
+}
 
 
 def _row(who: str, state: str, certificate: x509.Certificate, folder: Path) -> dict[str, str]:

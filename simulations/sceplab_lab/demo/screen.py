@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
+from rich.box import ASCII
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 _PLAIN_WIDTH = 110
 """Columns where the output is no terminal, so that transcripts do not depend on a window."""
+
+_COLUMN_WIDTH = 32
+"""A SHA-256 fingerprint then takes two lines."""
 
 
 class Screen:
@@ -27,6 +31,8 @@ class Screen:
         width = None if stream.isatty() else _PLAIN_WIDTH
         self._rich = Console(file=stream, width=width, highlight=False, quiet=is_quiet)
         self._acts = 0
+        self._tail = ""
+        """What stands on the console's last line, usually a prompt."""
         self._is_in_line = False
 
     @property
@@ -52,9 +58,12 @@ class Screen:
         """What the router's console prints, as it comes."""
         if self._is_quiet or not text:
             return
+        if not self._is_in_line:
+            self._stream.write(self._tail)  # back to the console: its prompt is still there
         self._stream.write(text)
         self._stream.flush()
-        self._is_in_line = not text.endswith("\n")
+        self._tail = (self._tail + text).rpartition("\n")[2]
+        self._is_in_line = True
 
     def states(self, trustpoint: str, path: Sequence[str]) -> None:
         """The way an enrollment took through its states."""
@@ -69,18 +78,18 @@ class Screen:
             self._print(f"   |  {line}", style="magenta")
         self._print("   +--", style="magenta")
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table; long values are folded."""
         self._end_line()
-        table = Table(title=title, title_justify="left")
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        table = Table(box=ASCII)
+        for number, column in enumerate(columns):
+            table.add_column(column, overflow="fold", max_width=_COLUMN_WIDTH if number else None)
         for row in rows:
             table.add_row(*row)
         self._rich.print(table)
 
     def _end_line(self) -> None:
-        if self._is_in_line and not self._is_quiet:
+        if self._is_in_line and self._tail:
             self._stream.write("\n")
         self._is_in_line = False
 

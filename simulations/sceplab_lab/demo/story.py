@@ -22,9 +22,9 @@ KEY_LABEL = "R1-KEY"
 _A_POLL = timedelta(seconds=61)
 _A_YEAR = timedelta(days=365, hours=1)
 
-EXEC = rf"{HOSTNAME}#$"
-CONFIG = rf"{HOSTNAME}\(config\)#$"
-SUB_MODE = rf"{HOSTNAME}\([a-z-]+\)#$"
+EXEC = rf"{HOSTNAME}#"
+CONFIG = rf"{HOSTNAME}\(config\)#"
+SUB_MODE = rf"{HOSTNAME}\([a-z-]+\)#"
 
 
 class Story:
@@ -76,7 +76,7 @@ class Story:
     async def _configure_router(self) -> None:
         self._screen.act(f"Router {HOSTNAME}: key pair and trustpoint, typed over Telnet")
         typist = self._typist
-        await typist.expect(rf"{HOSTNAME}>$")
+        await typist.expect(rf"{HOSTNAME}>")
         await typist.enter("enable", then=EXEC)
         await typist.enter("terminal length 0", then=EXEC)
         await typist.enter("terminal monitor", then=EXEC)
