@@ -35,6 +35,8 @@ class DevicePlan:
     """Endpoints, for example ``telnet:127.0.0.1:0``."""
     state_dir: Path
     """Keys, journals and certificates of this device."""
+    enable_password: str = ""
+    """Asked by ``enable``; empty: it asks nothing."""
     floor: Floor = Floor.NDES
     """Weakest algorithms it accepts."""
     seed: int | None = None
@@ -106,7 +108,9 @@ async def start_device(plan: DevicePlan, *, clock: LabClock, pool: Executor) -> 
         floor=plan.floor,
         moved=plan.moved,
     )
-    device = plan.profile.new_device(port=port, clock=clock, hostname=plan.hostname)
+    device = plan.profile.new_device(
+        port=port, clock=clock, hostname=plan.hostname, enable_password=plan.enable_password
+    )
     alarm = Alarm(clock, port, device)
     lines: list[LineServer] = []
     hosted = HostedDevice(device, port, store, alarm, lines)
