@@ -42,10 +42,9 @@ def authenticate(ctx: Context) -> Dialog:
 def fetch_ca(ctx: Context, trustpoint: Trustpoint) -> Generator[Step, Any, bool]:
     """Fetches the CA certificate and settles whether it is trusted; true when it is."""
     router = ctx.device
-    if not trustpoint.url:
+    if not router.apply(trustpoint):
         ctx.say("authenticate.unreachable")
         return False
-    router.apply(trustpoint)
     router.counters.sessions_started += 1
     router.port.authenticate(trustpoint.name)
     event = yield from _wait(trustpoint, _FETCHED, FETCH_TIMEOUT_S)

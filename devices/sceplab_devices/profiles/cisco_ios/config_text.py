@@ -112,7 +112,7 @@ def _chain(router: Router, name: str) -> Iterator[Group]:
 
 def _certificate_lines(title: str, certificate_der: bytes) -> Iterable[str]:
     serial = x509.load_der_x509_certificate(certificate_der).serial_number
-    return [f" {title} {serial_hex(serial)}", *hex_lines(certificate_der), "  \tquit"]
+    return [f" {title} {serial_hex(serial)}", *hex_lines(certificate_der), "  quit"]
 
 
 def interface_lines(interface: Interface) -> Group:

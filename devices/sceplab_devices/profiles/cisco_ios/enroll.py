@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from sceplab_devices.api import TrustpointView
-from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco_ios.authenticate import fetch_ca
-from sceplab_devices.profiles.cisco_ios.keys import make_key
+from sceplab_devices.profiles.cisco_ios.automatic import is_running
+from sceplab_devices.profiles.cisco_ios.keys import KeyRefusedError, provide_key
 from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.trustpoint import (
     Trustpoint,
     address_of,
     fqdn_of,
-    key_label_of,
-    new_key_algorithm,
 )
 from sceplab_devices.steps import Ask, Dialog, Step
-
-_RUNNING = frozenset({"KEYGEN", "REQUESTING", "PENDING", "ISSUED_UNVERIFIED"})
-"""Machine states in which a request is under way."""
 
 
 def enroll(ctx: Context) -> Dialog:
@@ -44,7 +38,7 @@ def enroll(ctx: Context) -> Dialog:
         trusted: bool = yield from fetch_ca(ctx, trustpoint)
         if not trusted:
             return
-    if _is_running(view):
+    if is_running(view):
         ctx.say("enroll.in_progress", name=name)
         return
     if view.certificate_der:
@@ -53,10 +47,6 @@ def enroll(ctx: Context) -> Dialog:
         if not again:
             return
     yield from _EnrollmentDialog(ctx, trustpoint).run()
-
-
-def _is_running(view: TrustpointView) -> bool:
-    return view.pending_csr_der is not None or view.state in _RUNNING
 
 
 class _EnrollmentDialog:
@@ -145,15 +135,14 @@ class _EnrollmentDialog:
     def _send(self, challenge: str, *, is_quiet: bool) -> None:
         ctx, trustpoint = self.ctx, self.trustpoint
         router = ctx.device
-        label = key_label_of(router, trustpoint)
-        if router.find_key(label) is None:
-            try:
-                key = make_key(router, label, new_key_algorithm(trustpoint))
-            except DeviceError as error:
-                ctx.say("keys.failed", reason=error)
-                return
-            router.syslog("key_automatic", bits=key.algorithm.partition(":")[2])
-        router.apply(trustpoint)
+        try:
+            provide_key(router, trustpoint)
+        except KeyRefusedError as error:
+            ctx.say("keys.failed", reason=error)
+            return
+        if not router.apply(trustpoint):
+            ctx.say("enroll.cancelled")
+            return
         router.port.enroll(trustpoint.name, challenge=challenge)
         if is_quiet:
             ctx.say("enroll.sent_quiet")

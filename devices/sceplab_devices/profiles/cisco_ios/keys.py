@@ -9,6 +9,11 @@ from sceplab_devices.api import KeyView
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
+from sceplab_devices.profiles.cisco_ios.trustpoint import (
+    Trustpoint,
+    key_label_of,
+    new_key_algorithm,
+)
 from sceplab_devices.steps import Ask, Dialog, Step
 
 FACTORY_HOSTNAME = "Router"
@@ -84,18 +89,37 @@ def zeroize_key(ctx: Context) -> Dialog:
             ctx.device.syslog("key_deleted", label=label)
 
 
+class KeyRefusedError(DeviceError):
+    """The enrollment engine cannot make such a key."""
+
+
 def make_key(router: Router, label: str, algorithm: str, *, exportable: bool = False) -> KeyView:
     """A new key pair, logged as the box logs it.
 
     Raises:
-        DeviceError: the port cannot make such a key.
+        KeyRefusedError: the enrollment engine cannot make such a key.
     """
     is_first = not router.key_pairs()
-    key = router.port.generate_key(label, algorithm, exportable=exportable)
+    try:
+        key = router.port.generate_key(label, algorithm, exportable=exportable)
+    except (DeviceError, ValueError) as error:
+        raise KeyRefusedError(f"{algorithm} is not available") from error
     router.syslog("key_added", label=label)
     if is_first:
         router.syslog("ssh_enabled", version=router.train.ssh)
     return key
+
+
+def provide_key(router: Router, trustpoint: Trustpoint) -> None:
+    """Makes the trustpoint's key pair when there is none yet.
+
+    Raises:
+        KeyRefusedError: the enrollment engine cannot make such a key.
+    """
+    label = key_label_of(router, trustpoint)
+    if router.find_key(label) is None:
+        key = make_key(router, label, new_key_algorithm(trustpoint))
+        router.syslog("key_automatic", bits=key.algorithm.partition(":")[2])
 
 
 def _label(ctx: Context) -> str:
@@ -134,7 +158,7 @@ def _generate(ctx: Context, label: str, algorithm: str, *, exportable: bool) -> 
     began_at = router.now()
     try:
         make_key(router, label, algorithm, exportable=exportable)
-    except DeviceError as error:
+    except KeyRefusedError as error:
         ctx.say("keys.failed", reason=error)
         return
     if algorithm.startswith("rsa:"):

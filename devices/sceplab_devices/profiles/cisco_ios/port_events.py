@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from sceplab_devices.api import PortEvent, PortEventKind
+from sceplab_devices.profiles.cisco_ios.automatic import enroll_automatically
 from sceplab_devices.profiles.cisco_ios.dates import date_text, iso_text
 from sceplab_devices.profiles.cisco_ios.hexdump import serial_hex
 from sceplab_devices.profiles.cisco_ios.names import shown_on_one_line
@@ -49,6 +50,12 @@ def report(router: Router, event: PortEvent) -> None:
 
 def _ca_unreachable(router: Router, _event: PortEvent) -> None:
     router.syslog("ca_unreachable")
+
+
+def _ca_trusted(router: Router, event: PortEvent) -> None:
+    trustpoint = router.config.trustpoints.get(event.trustpoint)
+    if trustpoint is not None:
+        enroll_automatically(router, trustpoint)
 
 
 def _ca_refused(router: Router, _event: PortEvent) -> None:
@@ -147,6 +154,8 @@ def _debug(router: Router, topic: str, key: str, **values: object) -> None:
 
 _REPORTERS: dict[str, Callable[[Router, PortEvent], None]] = {
     PortEventKind.CA_UNREACHABLE: _ca_unreachable,
+    PortEventKind.CA_PINNED_OK: _ca_trusted,
+    PortEventKind.CA_TRUSTED: _ca_trusted,
     PortEventKind.CA_PIN_MISMATCH: _ca_refused,
     PortEventKind.CA_REFUSED: _ca_refused,
     PortEventKind.PKCSREQ_SENT: _request_sent,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sceplab_devices.api import EnrollmentPort, KeyView, PortEvent, TrustpointView
 from sceplab_devices.context import CommandContext
 from sceplab_devices.device import Device
+from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco_ios.dates import log_stamp
 from sceplab_devices.profiles.cisco_ios.running_config import Interface, RunningConfig, User
 from sceplab_devices.profiles.cisco_ios.trains import read_train
@@ -163,10 +164,19 @@ class Router(Device):
         """The running configuration was changed."""
         self.changed_at = self.device_time()
 
-    def apply(self, trustpoint: Trustpoint) -> None:
-        """Tells the port what the trustpoint's lines mean."""
-        if trustpoint.url:
+    def apply(self, trustpoint: Trustpoint) -> bool:
+        """Tells the port what the trustpoint's lines mean; false when they do not make one.
+
+        What the port cannot work with (a key size no key store has, for example) is logged.
+        """
+        if not trustpoint.url:
+            return False
+        try:
             self.port.configure(settings_of(self, trustpoint))
+        except (DeviceError, ValueError) as error:
+            self.syslog("unusable", name=trustpoint.name, reason=error)
+            return False
+        return True
 
     def view(self, name: str) -> TrustpointView:
         """How a trustpoint stands."""

@@ -50,7 +50,7 @@ def show_users(ctx: Context) -> None:
         session = console.session
         mark = "*" if session is ctx.session else " "
         line = _line_text(session)
-        ctx.write(f"{mark} {line:<10} {session.user:<10} {'idle':<20} 00:00:00 {session.line.peer}")
+        ctx.write(f"{mark} {line:<13}{session.user:<10} {'idle':<20} 00:00:00 {session.line.peer}")
     ctx.say("show.users_tail")
 
 

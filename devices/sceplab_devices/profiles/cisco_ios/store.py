@@ -59,9 +59,9 @@ def store_in_block(ctx: Context) -> None:
         keep_line(ctx, block.lines)
 
 
-def keep_line(ctx: Context, lines: dict[str, str]) -> None:
-    """Puts the typed line among ``lines``, or takes it out."""
-    line = " ".join(ctx.words)
+def keep_line(ctx: Context, lines: dict[str, str], line: str = "") -> None:
+    """Puts ``line`` (else the typed one) among ``lines``, or takes it out."""
+    line = line or " ".join(ctx.words)
     key = line if ctx.options.get("whole") else line_key(ctx)
     ctx.device.note_change()
     if ctx.negated or ctx.default:

@@ -28,7 +28,10 @@ def enter_line(ctx: Context) -> None:
 def set_line(ctx: Context) -> None:
     """A setting of the line; sessions on it follow at once."""
     header = ctx.session.mode_values["header"]
-    keep_line(ctx, ctx.device.config.terminal_lines[header].lines)
+    line = ""
+    if "minutes" in ctx.args:
+        line = f"exec-timeout {ctx.args['minutes']} {ctx.args.get('seconds', '0')}"
+    keep_line(ctx, ctx.device.config.terminal_lines[header].lines, line)
     for console in ctx.device.consoles:
         if _covers(header, console.session):
             apply_line_settings(ctx.device, console.session)
@@ -43,7 +46,7 @@ def apply_line_settings(router: Router, session: Session) -> None:
     # Deviation: the box ends idle sessions after ten minutes by itself; here only when configured,
     # because a laboratory clock may jump by a year.
     timeout = settings.get("exec-timeout", "exec-timeout 0 0").split()[1:]
-    minutes, seconds = (*timeout, "0")[:2]
+    minutes, seconds = timeout
     session.exec_timeout_s = 60.0 * int(minutes) + int(seconds)
     session.synchronous = "logging synchronous" in settings
     if "privilege level" in settings:

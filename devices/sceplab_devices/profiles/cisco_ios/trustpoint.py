@@ -160,7 +160,8 @@ def settings_of(router: Router, trustpoint: Trustpoint) -> TrustpointSettings:
         retry_period_s=60.0 * period,
         retry_count=int(trustpoint.value("enrollment retry count", "count") or DEFAULT_RETRY_COUNT),
         auto_renew_share=_renewal_share(trustpoint),
-        auto_enroll=trustpoint.renews,
+        # The box starts by itself (automatic.py): it has the password the engine would need.
+        auto_enroll=False,
         new_key_on_renewal=_regenerates(trustpoint),
         ca_identifier=trustpoint.name,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping
 
+from sceplab_devices.profiles.cisco_ios.automatic import enroll_automatically
 from sceplab_devices.profiles.cisco_ios.names import read_subject
 from sceplab_devices.profiles.cisco_ios.obfuscation import obfuscate, reveal
 from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
@@ -49,8 +50,8 @@ def enter_trustpoint(ctx: Context) -> Dialog:
 def trustpoint_left(ctx: Context, values: Mapping[str, str]) -> None:
     """The sub-mode was left: the port hears of the lines only now, all at once."""
     trustpoint = ctx.device.config.trustpoints.get(values["name"])
-    if trustpoint is not None:
-        ctx.device.apply(trustpoint)
+    if trustpoint is not None and ctx.device.apply(trustpoint):
+        enroll_automatically(ctx.device, trustpoint)
 
 
 def trustpoint_setting(ctx: Context) -> None:
