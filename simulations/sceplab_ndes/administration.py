@@ -67,7 +67,7 @@ class Administration:
             AlreadyDecidedError: it is not pending any more.
             RefusedError: the template refuses it by now.
         """
-        request = self._pending_request(request_id)
+        request = _pending_request(self._depot, request_id)
         csr = read_csr(request.csr)
         certificate = self._authority.issue(
             CertificateOrder(
@@ -78,8 +78,13 @@ class Administration:
             ),
             now,
         )
-        key_digest = hashlib.sha256(csr.public_key_der).digest()
-        record = certificate_record(certificate, request_id, key_digest, now)
+        record = certificate_record(
+            certificate,
+            request_id=request_id,
+            key_digest=hashlib.sha256(csr.public_key_der).digest(),
+            subject=request.subject,
+            now=now,
+        )
         with self._depot.transaction():
             is_first = self._depot.requests.decide(
                 request_id, RequestState.ISSUED, at=now, serial=record.serial
@@ -92,20 +97,8 @@ class Administration:
         return record
 
     def deny(self, request_id: int, now: datetime, *, user: str = "") -> None:
-        """Refuses a pending request; the device is told at its next poll.
-
-        Raises:
-            RequestNotFoundError: no such request.
-            AlreadyDecidedError: it is not pending any more.
-        """
-        self._pending_request(request_id)
-        with self._depot.transaction():
-            is_first = self._depot.requests.decide(
-                request_id, RequestState.DENIED, at=now, cause="denied"
-            )
-            if not is_first:
-                raise AlreadyDecidedError(f"request {request_id} was decided meanwhile")
-            self._depot.log("request.denied", now, {"request_id": request_id, "user": user})
+        """Refuses a pending request; see `deny_request`."""
+        deny_request(self._depot, request_id, now, user=user)
 
     def revoke(
         self, serial_hex: str, now: datetime, *, reason: str = "unspecified", user: str = ""
@@ -135,14 +128,6 @@ class Administration:
         self._publication.crl(now)
         return self._certificate(record.serial)
 
-    def _pending_request(self, request_id: int) -> RequestRecord:
-        request = self._depot.requests.find(request_id)
-        if request is None:
-            raise RequestNotFoundError(request_id)
-        if request.state is not RequestState.PENDING:
-            raise AlreadyDecidedError(f"request {request_id} is {request.state.value} already")
-        return request
-
     def _certificate(self, text: str) -> CertificateRecord:
         digits = text.replace(":", "").replace(" ", "").lower().removeprefix("0x")
         even = digits.zfill(len(digits) + len(digits) % 2)
@@ -151,3 +136,32 @@ class Administration:
             if record is not None:
                 return record
         raise CertificateNotFoundError(text)
+
+
+def deny_request(depot: Depot, request_id: int, now: datetime, *, user: str = "") -> None:
+    """Refuses a pending request; the device is told at its next poll. Needs no key.
+
+    Args:
+        depot: where the request is.
+        request_id: its number.
+        now: current time, aware UTC.
+        user: who does it, for the audit trail.
+
+    Raises:
+        RequestNotFoundError: no such request.
+        AlreadyDecidedError: it is not pending any more.
+    """
+    _pending_request(depot, request_id)
+    with depot.transaction():
+        if not depot.requests.decide(request_id, RequestState.DENIED, at=now, cause="denied"):
+            raise AlreadyDecidedError(f"request {request_id} was decided meanwhile")
+        depot.log("request.denied", now, {"request_id": request_id, "user": user})
+
+
+def _pending_request(depot: Depot, request_id: int) -> RequestRecord:
+    request = depot.requests.find(request_id)
+    if request is None:
+        raise RequestNotFoundError(request_id)
+    if request.state is not RequestState.PENDING:
+        raise AlreadyDecidedError(f"request {request_id} is {request.state.value} already")
+    return request

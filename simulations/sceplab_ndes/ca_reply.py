@@ -15,9 +15,7 @@ from sceplab_ndes.hierarchy import Hierarchy
 from sceplab_ndes.settings import CapabilitySettings, CaReplySettings
 from sceplab_scep.algorithms import Cipher, Digest, Floor
 from sceplab_scep.degenerate import build_certs_only
-
-SINGLE_TYPE = "application/x-x509-ca-cert"
-BUNDLE_TYPE = "application/x-x509-ca-ra-cert"
+from sceplab_scep.operations import CA_BUNDLE_TYPE, CA_CERTIFICATE_TYPE
 
 _NEEDS: dict[str, Digest | Cipher] = {"SHA-1": Digest.SHA1, "DES3": Cipher.DES_EDE3_CBC}
 
@@ -61,7 +59,7 @@ class CaReply:
         self._random_bytes = random_bytes if settings.order == "random" else None
         # RFC 8894 §4.2.1: a CA that answers for itself and has nobody above it sends itself bare
         is_single = len(self._certificates) == 1 and not hierarchy.has_ra
-        self.content_type = SINGLE_TYPE if is_single else BUNDLE_TYPE
+        self.content_type = CA_CERTIFICATE_TYPE if is_single else CA_BUNDLE_TYPE
         self._body = (
             der_of(self._certificates[0])
             if is_single

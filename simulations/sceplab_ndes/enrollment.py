@@ -67,7 +67,9 @@ class EnrollmentDesk:
         self._ledger = Ledger(depot, challenge)
         self._rules = profile.transactions
         self._template = profile.template
-        self._renewals = RenewalJudge(depot.certificates, profile.renewal)
+        self._renewals = RenewalJudge(
+            depot.certificates, authority.hierarchy.issuing.certificate.subject, profile.renewal
+        )
         self._answer_cache = timedelta(minutes=self._rules.answer_cache_minutes)
         self._pending_time = timedelta(days=self._rules.pending_days)
 
@@ -93,8 +95,8 @@ class EnrollmentDesk:
         record = self._depot.requests.newest(transaction_id)
         if (
             record is None
-            or record.signer_key_digest != sender.key_digest
             or not self._is_remembered(record, now)
+            or not sender.has_key_of(record.signer_certificate)
         ):
             raise RefusedError("transaction-unknown")
         return self._answer_again(record)
@@ -178,15 +180,17 @@ class EnrollmentDesk:
         return _Permit(Ticket(None) if is_free else self._check_challenge(request, now), own)
 
     def _permit_enrollment(self, request: IncomingRequest, now: datetime) -> _Permit | Outcome:
-        lately = self._certified_lately(request, now)
-        if lately is not None and self._rules.known_key == "refuse":
-            raise RefusedError("duplicate", f"certificate {lately.serial}")
+        if self._rules.known_key == "refuse":
+            held = self._good_certificate(request, now)
+            if held is not None:
+                raise RefusedError("duplicate", f"certificate {held.serial}")
         try:
             return _Permit(self._check_challenge(request, now))
         except RefusedError as refusal:
             if refusal.cause == "challenge-used":
-                if lately is not None and self._is_lost_success(lately, request):
-                    return _redeliver(lately)
+                lost = self._lost_success(request, now)
+                if lost is not None:
+                    return _redeliver(lost)
                 # checklist S-23: a second use may mean that somebody overheard the password
                 with self._depot.transaction():
                     fields = {"transaction_id": request.transaction_id}
@@ -211,9 +215,8 @@ class EnrollmentDesk:
             # A retransmission; a new message deserves a new look, something may be mended.
             is_resent = known.message_digest == request.message_digest
             return self._answer_again(known) if is_resent else None
-        if (
-            known.csr_digest == request.csr_digest
-            and known.signer_key_digest == request.sender.key_digest
+        if known.csr_digest == request.csr_digest and request.sender.has_key_of(
+            known.signer_certificate
         ):
             return self._answer_again(known)
         if known.state is RequestState.DENIED or self._rules.other_csr == "replace":
@@ -233,30 +236,32 @@ class EnrollmentDesk:
         assert issued is not None
         return _redeliver(issued)
 
-    def _certified_lately(
+    def _good_certificate(
         self, request: IncomingRequest, now: datetime
     ) -> CertificateRecord | None:
-        """A certificate of this key that is good, and young enough to be the one meant."""
-        if self._rules.known_key == "reissue":
-            return None
+        """The newest certificate of the key in the request, if it is good."""
         record = self._depot.certificates.newest_of_key(request.key_digest)
         if record is None or record.revoked_at is not None or record.not_after <= now:
             return None
-        is_young = now - record.issued_at <= self._answer_cache
-        return record if is_young or self._rules.known_key == "refuse" else None
+        return record
 
-    def _is_lost_success(self, record: CertificateRecord, request: IncomingRequest) -> bool:
-        """Whether this asks again, in a new transaction, for what was issued and never arrived.
+    def _lost_success(self, request: IncomingRequest, now: datetime) -> CertificateRecord | None:
+        """What was issued lately and is asked for again in a new transaction: it never arrived.
 
         Same key, same subject, and the very password that paid for the certificate.
         """
+        record = self._good_certificate(request, now)
+        if self._rules.known_key != "redeliver" or record is None:
+            return None
         paid = self._depot.requests.find(record.request_id)
-        return (
-            paid is not None
+        is_same = (
+            now - record.issued_at <= self._answer_cache
+            and paid is not None
             and paid.subject == request.subject_text
-            and request.sender.key_digest == record.key_digest
+            and request.sender.has_key_of(record.certificate)
             and self._challenge.was_used_by(request.csr.challenge or "", paid.transaction_id)
         )
+        return record if is_same else None
 
 
 def _redeliver(record: CertificateRecord) -> Outcome:

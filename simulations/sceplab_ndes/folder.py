@@ -17,16 +17,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
-from sceplab_hsm.secret import Secret
+from sceplab_hsm.lab import ensure_lab_secret
+from sceplab_hsm.secret import Secret, resolve_secret
 from sceplab_ndes.errors import StateError
-
-_SECRET_BYTES = 12
 
 
 class StateFolder:
@@ -44,7 +43,7 @@ class StateFolder:
     @property
     def keys_uri(self) -> str:
         """URI of the key store inside the folder."""
-        return f"soft:{(self.path / 'keys').absolute()}?kdf=lab"
+        return f"soft:{quote(str((self.path / 'keys').absolute()))}?kdf=lab"
 
     def exists(self) -> bool:
         """Whether a server was ever set up here."""
@@ -81,19 +80,14 @@ class StateFolder:
             )
 
     def secret_path(self, name: str) -> Path:
-        """The file of a secret that was made up here, made now if there is none."""
+        """The file of a secret that is made up here when it is first wanted, mode 0600."""
         path = self.path / name
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(_SECRET_BYTES) + "\n")
+        ensure_lab_secret(path)
         return path
 
     def secret(self, name: str) -> Secret:
-        """A secret that was made up here."""
-        return Secret(self.secret_path(name).read_text(encoding="ascii").strip())
+        """A secret that is made up here when it is first wanted."""
+        return resolve_secret(ensure_lab_secret(self.path / name))
 
     def write_file(self, name: str, content: bytes) -> None:
         """Writes a file so that a reader sees the old or the new one, never half of it."""

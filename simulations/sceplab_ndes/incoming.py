@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_ndes.errors import RefusedError
 from sceplab_scep.attributes import MessageType
@@ -15,31 +15,25 @@ from sceplab_scep.csr import CsrView, read_csr
 from sceplab_scep.errors import ScepError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """Who signed the message; the answer goes to this certificate.
 
     Spec: checklist S-42.
     """
 
-    certificate: x509.Certificate
-    certificate_der: bytes
-    key_digest: bytes
-    """SHA-256 of the SubjectPublicKeyInfo."""
-    can_receive: bool
-    """Whether an answer can be encrypted to it."""
+    def __init__(self, certificate: x509.Certificate) -> None:
+        self.certificate = certificate
+        self.public_key = certificate.public_key()
+        self.certificate_der = certificate.public_bytes(Encoding.DER)
 
-    @classmethod
-    def of(cls, certificate: x509.Certificate) -> Sender:
-        """Reads what is needed of a signer certificate."""
-        public_key = certificate.public_key()
-        encoded = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return cls(
-            certificate=certificate,
-            certificate_der=certificate.public_bytes(Encoding.DER),
-            key_digest=hashlib.sha256(encoded).digest(),
-            can_receive=isinstance(public_key, RSAPublicKey),
-        )
+    @property
+    def can_receive(self) -> bool:
+        """Whether an answer can be encrypted to it."""
+        return isinstance(self.public_key, RSAPublicKey)
+
+    def has_key_of(self, certificate_der: bytes) -> bool:
+        """Whether another certificate, DER, has the same key."""
+        return x509.load_der_x509_certificate(certificate_der).public_key() == self.public_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,11 +62,15 @@ class Ledger:
         """
         serial = serial_hex(certificate.serial_number)
         record = certificate_record(
-            certificate, entry.request_id, entry.request.key_digest, entry.now
+            certificate,
+            request_id=entry.request_id,
+            key_digest=entry.request.key_digest,
+            subject=entry.request.subject_text,
+            now=entry.now,
         )
         with self._depot.transaction():
             self._claim(entry)
-            self._keep(_record(entry, RequestState.ISSUED, serial=serial))
+            self._depot.requests.add(_record(entry, RequestState.ISSUED, serial=serial))
             self._depot.certificates.add(record)
 
     def keep_pending(self, entry: Entry) -> None:
@@ -78,7 +82,7 @@ class Ledger:
         """
         with self._depot.transaction():
             self._claim(entry)
-            self._keep(_record(entry, RequestState.PENDING))
+            self._depot.requests.add(_record(entry, RequestState.PENDING))
 
     def keep_failed(self, entry: Entry, refusal: RefusedError) -> None:
         """Keeps a request that the CA refused.
@@ -89,7 +93,7 @@ class Ledger:
         with self._depot.transaction():
             if self._challenge.settings.consume == "on_check":
                 self._challenge.use(entry.ticket, record.transaction_id, entry.now)
-            self._keep(record)
+            self._depot.requests.add(record)
 
     def _claim(self, entry: Entry) -> None:
         """Makes sure that this is the answer of its transaction; raising undoes everything."""
@@ -98,32 +102,30 @@ class Ledger:
             raise LostRaceError
         self._challenge.use(entry.ticket, transaction_id, entry.now)
 
-    def _keep(self, record: RequestRecord) -> None:
-        self._depot.requests.add(record)
-        fields = {
-            "request_id": record.request_id,
-            "transaction_id": record.transaction_id,
-            "subject": record.subject,
-            "template": record.template,
-            "password_id": record.password_id,
-            "renews_serial": record.renews_serial,
-            "serial": record.serial,
-            "cause": record.cause,
-        }
-        known = {name: value for name, value in fields.items() if value is not None}
-        self._depot.log(f"request.{record.state.value}", record.received_at, known)
-
 
 def certificate_record(
-    certificate: x509.Certificate, request_id: int, key_digest: bytes, now: datetime
+    certificate: x509.Certificate,
+    *,
+    request_id: int,
+    key_digest: bytes,
+    subject: str,
+    now: datetime,
 ) -> CertificateRecord:
-    """The row of a new certificate."""
+    """The row of a new certificate.
+
+    Args:
+        certificate: as issued.
+        request_id: number of its request.
+        key_digest: SHA-256 of its SubjectPublicKeyInfo.
+        subject: its subject for people.
+        now: when it was issued, aware UTC.
+    """
     return CertificateRecord(
         serial=serial_hex(certificate.serial_number),
         request_id=request_id,
         certificate=der_of(certificate),
         key_digest=key_digest,
-        subject=certificate.subject.rfc4514_string(),
+        subject=subject,
         issued_at=now,
         not_after=certificate.not_valid_after_utc,
     )
@@ -146,7 +148,6 @@ def _record(
         csr_digest=request.csr_digest,
         csr=request.csr.der,
         signer_certificate=request.sender.certificate_der,
-        signer_key_digest=request.sender.key_digest,
         subject=request.subject_text,
         template=entry.template,
         renews_serial=None if entry.renews is None else entry.renews.serial,

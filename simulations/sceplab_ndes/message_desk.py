@@ -8,8 +8,9 @@ Spec: RFC 8894 §4.3; checklist S-11, S-40 to S-42, T-12, T-13, T-34, T-47; NDES
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sceplab_ndes.armour import remove_armour
 from sceplab_ndes.enrollment import EnrollmentDesk, Outcome
@@ -63,11 +64,9 @@ class MessageRefusedError(NdesError):
 class _Case:
     """One message on its way through the desk."""
 
-    event: ServerEvent
     conversation: Conversation
-
-    def note(self, **changes: object) -> None:
-        self.event = replace(self.event, **changes)  # type: ignore[arg-type]
+    facts: dict[str, Any]
+    """What the event at its end will say."""
 
 
 class MessageDesk:
@@ -114,20 +113,15 @@ class MessageDesk:
             MessageRefusedError: no CertRep can answer it.
         """
         data = remove_armour(body)
-        event = ServerEvent(
-            kind="request.refused", at=now, peer=peer, operation="PKIOperation", message=data
-        )
+        facts: dict[str, Any] = {"at": now, "peer": peer, "message": data}
         try:
             signed = read_pki_message(data, floor=self._floor)
         except ScepError as error:
-            case = _Case(event, _salvage(data, error))
+            case = _Case(_salvage(data, error), facts)
             return self._refuse(case, _cause_of(error), str(error))
-        case = _Case(event, _conversation(signed))
-        case.note(
-            message_type=signed.message_type,
-            transaction_id=signed.transaction_id,
-            deviations=signed.deviations,
-        )
+        facts["message_type"] = signed.message_type
+        facts["deviations"] = signed.deviations
+        case = _Case(_conversation(signed), facts)
         try:
             return self._accept(case, self._serve(case, signed, data, now))
         except RefusedError as refusal:
@@ -142,15 +136,14 @@ class MessageDesk:
             raise RefusedError("transaction-invalid")
         self._check_time(signed.signing_time, now)
         opened = self._open(signed.content)
-        case.note(opened=opened)
-        case.conversation = replace(
-            case.conversation, cipher=opened.cipher, key_transport=opened.key_transport
-        )
+        case.facts["opened"] = opened
+        case.conversation.cipher = opened.cipher
+        case.conversation.key_transport = opened.key_transport
         try:
             request = read_request(signed, opened.plaintext)
         except RemoteProtocolError as error:
             raise RefusedError("request-malformed", str(error)) from error
-        sender = Sender.of(signed.signer_certificate)
+        sender = Sender(signed.signer_certificate)
         if isinstance(request, CertPoll):
             return self._enrollment.poll(request.transaction_id, sender, now)
         incoming = read_incoming(
@@ -160,7 +153,7 @@ class MessageDesk:
             sender=sender,
             csr_der=request.csr_der,
         )
-        case.note(subject=incoming.subject_text)
+        case.facts["subject"] = incoming.subject_text
         return self._enrollment.enroll(incoming, now)
 
     def _check_time(self, signing_time: datetime | None, now: datetime) -> None:
@@ -198,26 +191,34 @@ class MessageDesk:
             reply = self._writer.pending(case.conversation)
         else:
             reply = self._writer.success(case.conversation, certificate)
-            case.note(
-                serial=serial_hex(certificate.serial_number),
-                subject=certificate.subject.rfc4514_string(),
-            )
-        case.note(kind=f"request.{outcome.kind}", request_id=outcome.request_id, reply=reply)
-        self._events(case.event)
+            case.facts["serial"] = serial_hex(certificate.serial_number)
+        self._tell(case, f"request.{outcome.kind}", reply, request_id=outcome.request_id)
         return reply
 
     def _refuse(self, case: _Case, cause: str, detail: str) -> bytes:
         failure = self._writer.failure(case.conversation, refusals()[cause], detail)
-        case.note(
-            transaction_id=case.conversation.transaction_id,
+        self._tell(
+            case,
+            "request.refused",
+            failure.reply,
             cause=cause,
             detail=detail,
             fail_info=failure.fail_info,
             hresult=failure.hresult,
-            reply=failure.reply,
         )
-        self._events(case.event)
         return failure.reply
+
+    def _tell(self, case: _Case, kind: str, reply: bytes, **more: Any) -> None:
+        self._events(
+            ServerEvent(
+                kind=kind,
+                operation="PKIOperation",
+                transaction_id=case.conversation.transaction_id,
+                reply=reply,
+                **case.facts,
+                **more,
+            )
+        )
 
 
 def _conversation(signed: SignedMessage) -> Conversation:

@@ -23,11 +23,15 @@ class RenewalJudge:
 
     Args:
         certificates: what we issued.
+        issuer: name of the issuing CA.
         settings: the rules.
     """
 
-    def __init__(self, certificates: CertificateTable, settings: RenewalSettings) -> None:
+    def __init__(
+        self, certificates: CertificateTable, issuer: x509.Name, settings: RenewalSettings
+    ) -> None:
         self._certificates = certificates
+        self._issuer = issuer
         self.settings = settings
 
     def find_own(self, sender: Sender) -> CertificateRecord | None:
@@ -35,6 +39,8 @@ class RenewalJudge:
 
         The very bytes have to be ours, so nothing else has to be verified.
         """
+        if sender.certificate.issuer != self._issuer:
+            return None
         record = self._certificates.find(serial_hex(sender.certificate.serial_number))
         if record is None or record.certificate != sender.certificate_der:
             return None

@@ -23,9 +23,9 @@ _DEFAULT = AlgorithmSuite()
 _Algorithm = TypeVar("_Algorithm", Digest, Cipher)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Conversation:
-    """What an answer has to match in its request."""
+    """What an answer has to match in its request; the envelope's part is known later."""
 
     transaction_id: str
     sender_nonce: bytes

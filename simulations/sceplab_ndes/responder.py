@@ -12,8 +12,6 @@ from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import unquote
 
-from sceplab_scep.operations import PKI_MESSAGE_TYPE, Operation, decode_get_message, parse_query
-
 from sceplab_ndes.admin_page import AdminPage
 from sceplab_ndes.ca_reply import CaReply, capabilities_body
 from sceplab_ndes.events import EventSink, ServerEvent
@@ -24,6 +22,7 @@ from sceplab_ndes.publication import Publication
 from sceplab_ndes.settings import ServerProfile
 from sceplab_scep.algorithms import Floor
 from sceplab_scep.errors import RemoteProtocolError
+from sceplab_scep.operations import PKI_MESSAGE_TYPE, Operation, decode_get_message, parse_query
 
 HTML_TYPE = "text/html"
 TEXT_TYPE = "text/plain; charset=utf-8"

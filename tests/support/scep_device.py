@@ -47,7 +47,7 @@ class ScepDevice:
     key: KeyHandle = field(default_factory=lambda: shared_key("device"))
     name: str = "router1.example.test"
     floor: Floor = Floor.LAB
-    suite: AlgorithmSuite = AlgorithmSuite()
+    suite: AlgorithmSuite = field(default_factory=AlgorithmSuite)
     now: datetime = NOW
     signer: tuple[KeyHandle, x509.Certificate] | None = None
     """Key and certificate messages are signed with; ``None`` for a self-signed one."""

@@ -21,7 +21,6 @@ CREATE TABLE requests (
     csr_digest BLOB NOT NULL,
     csr BLOB NOT NULL,
     signer_certificate BLOB NOT NULL,
-    signer_key_digest BLOB NOT NULL,
     subject TEXT NOT NULL,
     template TEXT NOT NULL,
     renews_serial TEXT,
@@ -33,7 +32,7 @@ CREATE TABLE requests (
     decided_at TEXT
 );
 CREATE INDEX requests_by_transaction ON requests (transaction_id, request_id);
-CREATE INDEX requests_by_state ON requests (state, request_id);
+CREATE INDEX requests_pending ON requests (request_id) WHERE state = 'pending';
 
 CREATE TABLE certificates (
     serial TEXT PRIMARY KEY,
@@ -43,7 +42,7 @@ CREATE TABLE certificates (
     subject TEXT NOT NULL,
     issued_at TEXT NOT NULL,
     not_after TEXT NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX certificates_by_key ON certificates (key_digest, issued_at);
 
 CREATE TABLE revocations (
@@ -71,6 +70,7 @@ CREATE TABLE passwords (
 );
 CREATE INDEX passwords_by_expiry ON passwords (expires_at);
 
+-- What no other table tells: who decided, what looked like a breach.
 CREATE TABLE events (
     event_id INTEGER PRIMARY KEY,
     at TEXT NOT NULL,

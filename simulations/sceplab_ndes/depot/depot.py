@@ -65,6 +65,34 @@ class Depot:
         )
         return [{"at": at, "kind": name, **json.loads(text)} for at, name, text in rows]
 
+    def audit(self) -> list[dict[str, Any]]:
+        """Every request with the password it came with: who fetched that, who used it for what.
+
+        Spec: feature row B6.
+        """
+        names = (
+            "request_id",
+            "transaction_id",
+            "kind",
+            "state",
+            "subject",
+            "template",
+            "serial",
+            "cause",
+            "received_at",
+            "decided_at",
+            "password_id",
+            "fetched_by",
+            "fetched_at",
+        )
+        rows = self._database.rows(
+            "SELECT r.request_id, r.transaction_id, r.kind, r.state, r.subject, r.template,"
+            " r.serial, r.cause, r.received_at, r.decided_at, r.password_id, p.fetched_by,"
+            " p.fetched_at FROM requests r LEFT JOIN passwords p USING (password_id)"
+            " ORDER BY r.request_id"
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
     def close(self) -> None:
         """Releases the file. Twice is harmless."""
         self._database.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import itertools
-from dataclasses import astuple, dataclass, fields
+import operator
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -34,9 +35,7 @@ class RequestRecord:
     csr_digest: bytes
     csr: bytes
     signer_certificate: bytes
-    """DER; the answer is encrypted to it."""
-    signer_key_digest: bytes
-    """SHA-256 of the signer's SubjectPublicKeyInfo: only it may poll."""
+    """DER; only its key may poll, and answers are encrypted to it."""
     subject: str
     template: str
     renews_serial: str | None
@@ -48,8 +47,10 @@ class RequestRecord:
     decided_at: datetime | None
 
 
-_COLUMNS = ", ".join(field.name for field in fields(RequestRecord))
-_PLACES = ", ".join("?" for _ in fields(RequestRecord))
+_NAMES = [field.name for field in fields(RequestRecord)]
+_COLUMNS = ", ".join(_NAMES)
+_PLACES = ", ".join("?" for _ in _NAMES)
+_values_of = operator.attrgetter(*_NAMES)
 _INSERT = f"INSERT INTO requests ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - our own names
 _SELECT = f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - our own names
 
@@ -68,7 +69,7 @@ class RequestTable:
 
     def add(self, record: RequestRecord) -> None:
         """Adds a request."""
-        values = [_to_column(value) for value in astuple(record)]
+        values = [_to_column(value) for value in _values_of(record)]
         self._database.execute(_INSERT, values)
 
     def newest(self, transaction_id: str) -> RequestRecord | None:
@@ -134,7 +135,7 @@ def _record(row: tuple[Any, ...] | None) -> RequestRecord | None:
 
 
 def _from_row(row: tuple[Any, ...]) -> RequestRecord:
-    values = dict(zip((field.name for field in fields(RequestRecord)), row, strict=True))
+    values = dict(zip(_NAMES, row, strict=True))
     values["state"] = RequestState(values["state"])
     values["received_at"] = from_text(values["received_at"])
     values["decided_at"] = from_text(values["decided_at"]) if values["decided_at"] else None

@@ -1,0 +1,209 @@
+"""A server on a state folder: opened with its configuration, served until told to stop.
+
+The configuration of the last start is kept in the depot, so that commands that act on the folder
+use the same CA, template and rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sceplab_hsm.registry import open_key_store
+from sceplab_hsm.secret import Secret, resolve_secret
+from sceplab_ndes.access import AdminUser
+from sceplab_ndes.authority import der_of
+from sceplab_ndes.challenge import ChallengeDesk
+from sceplab_ndes.config import ServerConfig
+from sceplab_ndes.depot import Depot
+from sceplab_ndes.errors import StateError
+from sceplab_ndes.events import EventSink, ignore_event
+from sceplab_ndes.folder import StateFolder
+from sceplab_ndes.hierarchy import CaPlan
+from sceplab_ndes.server import NdesHttpServer
+from sceplab_ndes.state import ServerState, create_server_state
+
+Clock = Callable[[], datetime]
+_CONFIGURATION = "configuration"
+DEFAULT_ADMIN = "admin"
+
+
+@contextmanager
+def open_server(
+    folder: StateFolder,
+    config: ServerConfig,
+    *,
+    clock: Clock,
+    events: EventSink = ignore_event,
+) -> Iterator[ServerState]:
+    """The server of a folder, made anew when the folder is empty; closed at the end.
+
+    Args:
+        folder: where everything is.
+        config: how it behaves.
+        clock: current time, aware UTC.
+        events: told what happens.
+
+    Raises:
+        ConfigError: the profile cannot work at the floor.
+        StateError: folder and key store do not belong together.
+        KeyStoreError: the key store does not open.
+    """
+    profile = config.server_profile()
+    reference = config.keys.passphrase or f"file:{folder.secret_path('passphrase').absolute()}"
+    store = open_key_store(
+        config.keys.uri or folder.keys_uri,
+        lambda prompt: resolve_secret(reference, prompt=prompt),
+        create=True,
+        now=clock,
+    )
+    try:
+        state = create_server_state(
+            key_store=store,
+            now=clock(),
+            profile=profile,
+            floor=config.floor,
+            depot_path=folder.depot_path,
+            plan=CaPlan(
+                common_name=config.ca.common_name,
+                organization=config.ca.organization,
+                host=config.ca.host,
+                two_tier=config.ca.two_tier,
+                ra=profile.roles.ra,
+                algorithm=config.ca.algorithm,
+                ca_lifetime_days=profile.roles.ca_lifetime_days,
+                ra_lifetime_days=profile.roles.ra_lifetime_days,
+            ),
+            static_password=_static_password(folder, config),
+            users=_users(folder, config),
+            events=events,
+            write_file=folder.write_file,
+        )
+        try:
+            yield state
+        finally:
+            state.close()
+    finally:
+        store.close()
+
+
+def stored_config(folder: StateFolder) -> ServerConfig:
+    """The configuration of the folder's last server.
+
+    Raises:
+        StateError: no server was set up there.
+    """
+    folder.require()
+    with open_depot(folder) as depot:
+        text = depot.read(_CONFIGURATION)
+    if text is None:
+        raise StateError(f"{folder.path}: no server was ever started there")
+    return ServerConfig.model_validate_json(text)
+
+
+@contextmanager
+def open_depot(folder: StateFolder) -> Iterator[Depot]:
+    """The depot of a folder alone: no key is needed.
+
+    Raises:
+        StateError: no server was set up there.
+    """
+    folder.require()
+    depot = Depot(folder.depot_path, random_bytes=_no_random)
+    try:
+        yield depot
+    finally:
+        depot.close()
+
+
+@contextmanager
+def open_challenge_desk(
+    folder: StateFolder, random_bytes: Callable[[int], bytes]
+) -> Iterator[ChallengeDesk]:
+    """Makes passwords of a folder's server, also while that runs.
+
+    Raises:
+        StateError: no server was set up there.
+    """
+    config = stored_config(folder)
+    with open_depot(folder) as depot:
+        yield ChallengeDesk(
+            depot,
+            config.server_profile().challenge,
+            static=_static_password(folder, config),
+            random_bytes=random_bytes,
+        )
+
+
+def prepare(folder: StateFolder, state: ServerState, config: ServerConfig) -> None:
+    """What a start does before the first request: remember the settings, write the copies."""
+    with state.depot.transaction():
+        state.depot.write(_CONFIGURATION, config.model_dump_json().encode())
+    state.challenge.forget_unused()
+    chain = state.hierarchy.chain
+    folder.write_file("ca.pem", chain[-1].public_bytes(Encoding.PEM))
+    folder.write_file("ca-chain.pem", b"".join(c.public_bytes(Encoding.PEM) for c in chain))
+    folder.write_file(state.authority.certificate_file_name, der_of(chain[0]))
+
+
+async def run_server(
+    state: ServerState,
+    config: ServerConfig,
+    *,
+    clock: Clock,
+    ready: Callable[[NdesHttpServer], None],
+) -> None:
+    """Serves until SIGINT or SIGTERM.
+
+    Args:
+        state: the server.
+        config: address and public URL.
+        clock: current time, aware UTC.
+        ready: called once it listens.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    server = NdesHttpServer(state.responder, clock=clock, host=config.host, port=config.port)
+    await server.start()
+    try:
+        state.publish_at(config.public_url or server.base_url)
+        state.publication.crl(clock())
+        ready(server)
+        await stopped.wait()
+    finally:
+        await server.stop()
+
+
+def _users(folder: StateFolder, config: ServerConfig) -> list[AdminUser]:
+    if not config.users:
+        return [AdminUser(name=DEFAULT_ADMIN, password=folder.secret("admin-password"))]
+    return [
+        AdminUser(
+            name=user.name,
+            password=resolve_secret(user.password, prompt=f"Password of {user.name}: "),
+            may_enroll=user.may_enroll,
+        )
+        for user in config.users
+    ]
+
+
+def _static_password(folder: StateFolder, config: ServerConfig) -> Secret | None:
+    if config.server_profile().challenge.mode != "static":
+        return None
+    if config.static_password:
+        return resolve_secret(config.static_password, prompt="Static challenge password: ")
+    return folder.secret("static-password")
+
+
+def _no_random(count: int) -> bytes:
+    raise StateError(f"the depot has no salt ({count} bytes wanted); it was never set up")
