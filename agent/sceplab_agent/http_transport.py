@@ -191,7 +191,7 @@ def _send(
     body: bytes | None,
 ) -> None:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    client.putrequest(method, target, skip_host=True)
+    client.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
     client.putheader("Host", _host_header(parts))
     for name, value in headers.items():
         client.putheader(name, value)

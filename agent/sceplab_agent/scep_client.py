@@ -10,12 +10,6 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from sceplab_scep.operations import (
-    PKI_MESSAGE_TYPE,
-    Operation,
-    build_query,
-    encode_get_message,
-)
 
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.errors import (
@@ -31,6 +25,12 @@ from sceplab_agent.url import UrlError, operation_url
 from sceplab_scep.capabilities import NO_CAPABILITIES, Capabilities, parse_capabilities
 from sceplab_scep.degenerate import read_certs_only
 from sceplab_scep.errors import ScepError
+from sceplab_scep.operations import (
+    PKI_MESSAGE_TYPE,
+    Operation,
+    build_query,
+    encode_get_message,
+)
 
 
 class ScepClient:
