@@ -13,12 +13,6 @@ if TYPE_CHECKING:
 
 DEFAULT_STATE = Path("ndes-state")
 
-
-def _examples(*lines: str) -> str:
-    """An epilog that keeps its line breaks."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
 app = typer.Typer(
     help="An NDES-like SCEP server with its own CA.",
     epilog="Exit codes: 0 done · 1 failed · 2 configuration or state folder · 4 not found, decided "
@@ -26,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
 
 StateOption = Annotated[
@@ -38,43 +33,16 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _examples(*lines: str) -> str:
+    """An epilog that keeps its line breaks."""
+    return "\b\nExamples:\n" + "\n".join(f"  sceplab ndes {line}" for line in lines)
+
+
 @app.command(
     epilog=_examples(
-        "sceplab ndes serve",
-        "sceplab ndes serve --state ./lab --port 8080 --approval manual",
-        "sceplab ndes serve --profile ndes --challenge one-time --trace",
-        """"", "from sceplab_ndes.cli_output import report_errors", "from sceplab_ndes.cli_serve import ServeView, serve_folder", "from sceplab_ndes.folder import StateFolder", "", "with report_errors(as_json=as_json):", "options = {"host": host, "port": port, "profile": profile, "floor": floor}", "changes = {"template.approval": approval, "challenge.mode": challenge}", "serve_folder(", "StateFolder(state),", "_configuration(config, options, changes),", "ServeView(as_json=as_json, is_quiet=quiet, traces=trace, log=log),", "clock=_now,", ")", "", "", "@app.command()", "def otp(", "*,", "state: StateOption = DEFAULT_STATE,", "count: Annotated[int, typer.Option(min=1, help="How many.")] = 1,", "url: Annotated[str, typer.Option(help="Fetch over HTTP from this admin page instead.")] = "",", "user: Annotated[str, typer.Option(help="User name at the admin page.")] = "admin",", "password: Annotated[", "str, typer.Option(help="Reference to that user's password: env:NAME, file:PATH, prompt:")", "] = "",", "no_ssl: Annotated[", "bool, typer.Option("--no-ssl", help="Plain HTTP to other machines, too.")", "] = False,", "as_json: JsonOption = False,", ") -> None:", """
-        "Print a challenge password, from the state folder or from an admin page.",
-        "",
-        "Examples:",
-        "sceplab ndes otp",
-        "sceplab ndes otp --count 3 --json",
-        "sceplab ndes otp --url https://ndes.example.test/certsrv/mscep_admin/ --password prompt:",
-        """"", "from sceplab_ndes.cli_otp import passwords_from_folder, passwords_from_page", "from sceplab_ndes.cli_output import print_json, report_errors", "from sceplab_ndes.folder import StateFolder", "", "folder = StateFolder(state)", "with report_errors(as_json=as_json):", "if url:", "passwords = passwords_from_page(", "folder, url, user=user, reference=password, count=count, allow_plain=no_ssl", ")", "else:", "passwords = passwords_from_folder(folder, count=count, now=_now())", "for one in passwords:", "if as_json:", "print_json({"challenge_password": one.reveal()})", "else:", "typer.echo(one.reveal())", "", "", "@app.command()", "def pending(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:", """
-        "List the requests that wait for approval.",
-        "",
-        "Example:",
-        "sceplab ndes pending",
-        """"", "from sceplab_ndes.cli_output import (", "print_json,", "print_table,", "report_errors,", "request_fields,", "show_time,", ")", "from sceplab_ndes.depot import RequestState", "from sceplab_ndes.folder import StateFolder", "from sceplab_ndes.service import open_depot", "", "with report_errors(as_json=as_json), open_depot(StateFolder(state)) as depot:", "records = depot.requests.in_state(RequestState.PENDING)", "if as_json:", "print_json([request_fields(record) for record in records])", "return", "rows = [", "(str(r.request_id), show_time(r.received_at), r.subject, r.transaction_id)", "for r in records", "]", "print_table("Pending requests", ("ID", "received (UTC)", "subject", "transactionID"), rows)", "if records:", "typer.echo(f"next: sceplab ndes approve {records[0].request_id} --state {state}")", "", "", "@app.command()", "def approve(", "request_id: Annotated[int, typer.Argument(help="Number of the request.")],", "*,", "state: StateOption = DEFAULT_STATE,", "as_json: JsonOption = False,", ") -> None:", """
-        "Issue the certificate of a pending request; the device gets it at its next poll.",
-        "",
-        "Example:",
-        "sceplab ndes approve 3",
-        """"", "from sceplab_ndes.cli_output import certificate_fields, print_json, report_errors", "from sceplab_ndes.folder import StateFolder", "from sceplab_ndes.service import open_server, stored_config", "", "folder = StateFolder(state)", "with (", "report_errors(as_json=as_json),", "open_server(folder, stored_config(folder), clock=_now) as server,", "):", "record = server.administration.approve(request_id, _now(), user=_user())", "if as_json:", "print_json(certificate_fields(record))", "else:", "typer.echo(f"request {request_id} approved: certificate {record.serial}")", "", "", "@app.command()", "def deny(", "request_id: Annotated[int, typer.Argument(help="Number of the request.")],", "*,", "state: StateOption = DEFAULT_STATE,", "as_json: JsonOption = False,", ") -> None:", """
-        "Refuse a pending request; the device is told at its next poll.",
-        "",
-        "Example:",
-        "sceplab ndes deny 3",
-        """"", "from sceplab_ndes.administration import deny_request", "from sceplab_ndes.cli_output import print_json, report_errors", "from sceplab_ndes.folder import StateFolder", "from sceplab_ndes.service import open_depot", "", "with report_errors(as_json=as_json), open_depot(StateFolder(state)) as depot:", "deny_request(depot, request_id, _now(), user=_user())", "if as_json:", "print_json({"request_id": request_id, "state": "denied"})", "else:", "typer.echo(f"request {request_id} denied")", "", "", "@app.command(name="list")", "def list_all(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:", """
-        "List certificates and requests.",
-        "",
-        "Example:",
-        "sceplab ndes list --json",
-        """"", "from sceplab_ndes.cli_output import (", "certificate_fields,", "print_json,", "print_table,", "report_errors,", "request_fields,", "show_time,", ")", "from sceplab_ndes.folder import StateFolder", "from sceplab_ndes.service import open_depot", "", "with report_errors(as_json=as_json), open_depot(StateFolder(state)) as depot:", "certificates, requests = depot.certificates.all(), depot.requests.in_state()", "if as_json:", "print_json(", "{", ""certificates": [certificate_fields(record) for record in certificates],", ""requests": [request_fields(record) for record in requests],", "}", ")", "return", "print_table(", ""Certificates",", "("serial", "subject", "not after (UTC)", "revoked"),", "[", "(c.serial, c.subject, show_time(c.not_after), c.revocation_reason or "")", "for c in certificates", "],", ")", "print_table(", ""Requests",", "("ID", "state", "subject", "transactionID", "cause"),", "[", "(str(r.request_id), r.state.value, r.subject, r.transaction_id, r.cause or "")", "for r in requests", "],", ")", "", "", "@app.command()", "def revoke(", "serial: Annotated[str, typer.Argument(help="Serial number, hex.")],", "*,", "reason: Annotated[", "str, typer.Option(help="Reason as RFC 5280 spells it, such as keyCompromise.")", "] = "unspecified",", "state: StateOption = DEFAULT_STATE,", "as_json: JsonOption = False,", ") -> None:", """
-        "Revoke a certificate and publish a new revocation list.",
-        "",
-        "Example:",
-        "sceplab ndes revoke 4a3f00000012d9 --reason keyCompromise",
+        "serve",
+        "serve --state ./lab --port 8080 --approval manual",
+        "serve --profile ndes --challenge one-time --trace",
     )
 )
 def serve(
@@ -101,6 +69,144 @@ def serve(
     ] = False,
 ) -> None:
     """Run the server until Ctrl-C. The folder ./ndes-state is made unless --state names another."""
+    from sceplab_ndes.cli_output import report_errors
+    from sceplab_ndes.cli_serve import ServeView, serve_folder
+    from sceplab_ndes.folder import StateFolder
+
+    with report_errors(as_json=as_json):
+        options = {"host": host, "port": port, "profile": profile, "floor": floor}
+        changes = {"template.approval": approval, "challenge.mode": challenge}
+        serve_folder(
+            StateFolder(state),
+            _configuration(config, options, changes),
+            ServeView(as_json=as_json, is_quiet=quiet, traces=trace, log=log),
+            clock=_now,
+        )
+
+
+@app.command(
+    epilog=_examples(
+        "otp",
+        "otp --count 3 --json",
+        "otp --url https://ndes.example.test/certsrv/mscep_admin/ --password prompt:",
+    )
+)
+def otp(
+    *,
+    state: StateOption = DEFAULT_STATE,
+    count: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
+    url: Annotated[str, typer.Option(help="Fetch over HTTP from this admin page instead.")] = "",
+    user: Annotated[str, typer.Option(help="User name at the admin page.")] = "admin",
+    password: Annotated[
+        str, typer.Option(help="Reference to that user's password: env:NAME, file:PATH, prompt:")
+    ] = "",
+    no_ssl: Annotated[
+        bool, typer.Option("--no-ssl", help="Plain HTTP to other machines, too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a challenge password, from the state folder or from an admin page."""
+    from sceplab_ndes.cli_otp import passwords_from_folder, passwords_from_page
+    from sceplab_ndes.cli_output import print_json, report_errors
+    from sceplab_ndes.folder import StateFolder
+
+    folder = StateFolder(state)
+    with report_errors(as_json=as_json):
+        if url:
+            passwords = passwords_from_page(
+                folder, url, user=user, reference=password, count=count, allow_plain=no_ssl
+            )
+        else:
+            passwords = passwords_from_folder(folder, count=count, now=_now())
+        for one in passwords:
+            if as_json:
+                print_json({"challenge_password": one.reveal()})
+            else:
+                typer.echo(one.reveal())
+
+
+@app.command(epilog=_examples("pending", "pending --state ./lab --json"))
+def pending(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """List the requests that wait for approval."""
+    from sceplab_ndes.cli_output import report_errors, show_pending
+    from sceplab_ndes.depot import RequestState
+    from sceplab_ndes.folder import StateFolder
+    from sceplab_ndes.service import open_depot
+
+    with report_errors(as_json=as_json), open_depot(StateFolder(state)) as depot:
+        records = depot.requests.in_state(RequestState.PENDING)
+        show_pending(records, as_json=as_json)
+        if records and not as_json:
+            typer.echo(f"next: sceplab ndes approve {records[0].request_id} --state {state}")
+
+
+@app.command(epilog=_examples("approve 3", "approve 3 --state ./lab"))
+def approve(
+    request_id: Annotated[int, typer.Argument(help="Number of the request.")],
+    *,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Issue the certificate of a pending request; the device gets it at its next poll."""
+    from sceplab_ndes.cli_output import certificate_fields, print_json, report_errors
+    from sceplab_ndes.folder import StateFolder
+    from sceplab_ndes.service import open_server, stored_config
+
+    folder = StateFolder(state)
+    with (
+        report_errors(as_json=as_json),
+        open_server(folder, stored_config(folder), clock=_now) as server,
+    ):
+        record = server.administration.approve(request_id, _now(), user=_user())
+        if as_json:
+            print_json(certificate_fields(record))
+        else:
+            typer.echo(f"request {request_id} approved: certificate {record.serial}")
+
+
+@app.command(epilog=_examples("deny 3"))
+def deny(
+    request_id: Annotated[int, typer.Argument(help="Number of the request.")],
+    *,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Refuse a pending request; the device is told at its next poll."""
+    from sceplab_ndes.administration import deny_request
+    from sceplab_ndes.cli_output import print_json, report_errors
+    from sceplab_ndes.folder import StateFolder
+    from sceplab_ndes.service import open_depot
+
+    with report_errors(as_json=as_json), open_depot(StateFolder(state)) as depot:
+        deny_request(depot, request_id, _now(), user=_user())
+        if as_json:
+            print_json({"request_id": request_id, "state": "denied"})
+        else:
+            typer.echo(f"request {request_id} denied")
+
+
+@app.command(name="list", epilog=_examples("list", "list --json"))
+def list_all(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """List certificates and requests."""
+    from sceplab_ndes.cli_output import report_errors, show_all
+    from sceplab_ndes.folder import StateFolder
+    from sceplab_ndes.service import open_depot
+
+    with report_errors(as_json=as_json), open_depot(StateFolder(state)) as depot:
+        show_all(depot.certificates.all(), depot.requests.in_state(), as_json=as_json)
+
+
+@app.command(epilog=_examples("revoke 4a3f00000012d9 --reason keyCompromise"))
+def revoke(
+    serial: Annotated[str, typer.Argument(help="Serial number, hex.")],
+    *,
+    reason: Annotated[
+        str, typer.Option(help="Reason as RFC 5280 spells it, such as keyCompromise.")
+    ] = "unspecified",
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke a certificate and publish a new revocation list."""
     from sceplab_ndes.cli_output import certificate_fields, print_json, report_errors
     from sceplab_ndes.folder import StateFolder
     from sceplab_ndes.service import open_server, stored_config

@@ -79,6 +79,50 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     Console().print(table)
 
 
+def show_pending(records: Sequence[RequestRecord], *, as_json: bool) -> None:
+    """Requests that wait."""
+    if as_json:
+        print_json([request_fields(record) for record in records])
+        return
+    rows = [
+        (str(r.request_id), show_time(r.received_at), r.subject, r.transaction_id) for r in records
+    ]
+    print_table("Pending requests", ("ID", "received (UTC)", "subject", "transactionID"), rows)
+
+
+def show_all(
+    certificates: Sequence[CertificateRecord],
+    requests: Sequence[RequestRecord],
+    *,
+    as_json: bool,
+) -> None:
+    """Everything the CA has done."""
+    if as_json:
+        print_json(
+            {
+                "certificates": [certificate_fields(record) for record in certificates],
+                "requests": [request_fields(record) for record in requests],
+            }
+        )
+        return
+    print_table(
+        "Certificates",
+        ("serial", "subject", "not after (UTC)", "revoked"),
+        [
+            (c.serial, c.subject, show_time(c.not_after), c.revocation_reason or "")
+            for c in certificates
+        ],
+    )
+    print_table(
+        "Requests",
+        ("ID", "state", "subject", "transactionID", "cause"),
+        [
+            (str(r.request_id), r.state.value, r.subject, r.transaction_id, r.cause or "")
+            for r in requests
+        ],
+    )
+
+
 def request_fields(record: RequestRecord) -> dict[str, object]:
     """A request as JSON has it."""
     return {

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_ndes.errors import ConfigError
-from sceplab_ndes.profiles import DEFAULT_PROFILE, load_profile
+from sceplab_ndes.profiles import DEFAULT_PROFILE, check_floor, load_profile
 from sceplab_ndes.settings import ServerProfile
 from sceplab_ndes.validation import describe_mistakes
 from sceplab_scep.algorithms import Floor
@@ -96,9 +96,12 @@ class ServerConfig(_Table):
         """The profile with this configuration's settings.
 
         Raises:
-            ConfigError: unknown profile or setting, or an impossible value.
+            ConfigError: unknown profile or setting, an impossible value, or a floor at which the
+                profile cannot work.
         """
-        return load_profile(self.profile, self.settings)
+        profile = load_profile(self.profile, self.settings)
+        check_floor(profile, self.floor or profile.floor)
+        return profile
 
 
 def load_config(path: Path) -> ServerConfig:

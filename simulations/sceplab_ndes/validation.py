@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -26,11 +27,16 @@ def describe_mistakes(error: ValidationError, model: type[BaseModel]) -> str:
         model: the model that was validated.
     """
     lines = []
-    for mistake in error.errors(include_input=False, include_url=False):
+    for mistake in error.errors(include_url=False):
         path = ".".join(str(part) for part in mistake["loc"])
         if mistake["type"] == "extra_forbidden":
             known = _fields_at(model, mistake["loc"][:-1])
             lines.append(f"unknown key '{path}'; {closest(str(mistake['loc'][-1]), known)}")
+        elif mistake["type"] in {"enum", "literal_error"}:
+            choices = re.findall(r"'([^']*)'", str(mistake["ctx"]["expected"]))
+            lines.append(
+                f"'{path}' cannot be '{mistake['input']}'; {closest(str(mistake['input']), choices)}"
+            )
         else:
             lines.append(f"'{path}': {mistake['msg']}")
     return "\n".join(lines)
