@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -22,7 +23,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.drivers.virtual import VirtualClock, VirtualDriver
 from sceplab_agent.executor import Surroundings
 from sceplab_agent.install import MemoryInstaller
-from sceplab_agent.journal import MemoryJournal
+from sceplab_agent.journal import Journal, MemoryJournal
 from sceplab_agent.observer import SilentObserver
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.transport import HttpTransport
@@ -78,10 +79,12 @@ class Pair:
     store: KeyStore = field(default_factory=shared_keys)
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(NOW))
     server: ServerState = field(init=False)
-    journal: MemoryJournal = field(default_factory=MemoryJournal)
+    journal: Journal = field(default_factory=MemoryJournal)
     installer: MemoryInstaller = field(default_factory=MemoryInstaller)
     diary: Diary = field(default_factory=Diary)
     challenge: Secret | None = None
+    depot_path: Path | None = None
+    url: str = URL
     transport: HttpTransport = field(init=False)
     driver: VirtualDriver = field(init=False)
     session: EnrollmentSession = field(init=False)
@@ -90,7 +93,11 @@ class Pair:
         """Makes the server and starts the agent, which does nothing yet."""
         draw = random.Random(self.seed)
         self.server = make_server(
-            self.profile, settings=self.settings, random_bytes=draw.randbytes, now=self.clock()
+            self.profile,
+            settings=self.settings,
+            random_bytes=draw.randbytes,
+            now=self.clock(),
+            depot_path=self.depot_path,
         )
         self.transport = MemoryTransport(self.server.responder, self.clock)
         self.driver = VirtualDriver(self.clock)
@@ -125,7 +132,7 @@ class Pair:
         wanted = replace(wanted, owns_key=not self.key, **{**self.policy, **policy})
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "router1.example.test")])
         return TrustpointConfig(
-            name="lab", url=URL, subject=subject, dns_names=("router1.example.test",), policy=wanted
+            name="lab", url=self.url, subject=subject, dns_names=("router1.example.test",), policy=wanted
         )
 
     def fetch_password(self) -> Secret:
