@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from sceplab_agent.core.commands import Notify
-from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.states import State
 from sceplab_agent.journal import Detail, JournalEntry
 from sceplab_agent.observer import SilentObserver
@@ -25,6 +24,7 @@ _PLAIN_KINDS = {
     "enrollment.retransmission": PortEventKind.PKCSREQ_SENT,
     "enrollment.poll": PortEventKind.POLL_SENT,
     "enrollment.pending": PortEventKind.PENDING,
+    "enrollment.rejected": PortEventKind.ENROLL_REJECTED,
     "enrollment.expired": PortEventKind.ENROLL_FAILED,
     "enrollment.cancelled": PortEventKind.ENROLL_CANCELLED,
     "renewal.due": PortEventKind.RENEW_STARTED,
@@ -105,8 +105,6 @@ class PortObserver(SilentObserver):
             case "certificate.installed":
                 return PortEventKind.CERT_RENEWED if is_renewing else PortEventKind.CERT_ISSUED
             case "enrollment.failed":
-                if details.get("cause") == FailureCause.REJECTED.value:
-                    return PortEventKind.ENROLL_REJECTED
                 return PortEventKind.RENEW_FAILED if is_renewing else PortEventKind.ENROLL_FAILED
             case "enrollment.retry" if is_renewing:
                 return PortEventKind.RENEW_FAILED

@@ -69,9 +69,7 @@ def test_agent_refuses_micromdm_at_the_default_floor(tmp_path: Path) -> None:
     with scepserver(tmp_path, challenge=CHALLENGE) as url:
         ca = read(tmp_path / "depot" / "ca.pem")
         agent = AgentFolder(tmp_path)
-        agent.configure(
-            url, fingerprint=ca.fingerprint(hashes.SHA256()).hex(), challenge=CHALLENGE
-        )
+        agent.configure(url, fingerprint=ca.fingerprint(hashes.SHA256()).hex(), challenge=CHALLENGE)
         refused = agent.run("enroll")
     assert refused.status == 2, refused.err
     assert "floor 'modern' refuses" in refused.err

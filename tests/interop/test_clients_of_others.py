@@ -87,9 +87,7 @@ def enroll_strongswan(pki: StrongswanPki, peer: Peer, *extra: str) -> Result:
     fetched = pki.fetch_ca()
     assert fetched.status == 0, fetched.output
     signing, encryption = sort_by_usage(pki.folder)
-    return pki.enroll(
-        *extra, encrypt_to=encryption, signed_by=signing, password=peer.password()
-    )
+    return pki.enroll(*extra, encrypt_to=encryption, signed_by=signing, password=peer.password())
 
 
 def sort_by_usage(folder: Path) -> tuple[str, str]:

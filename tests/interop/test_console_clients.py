@@ -14,6 +14,7 @@ from tests.support.server import make_server, serve_in_thread
 
 pytestmark = [pytest.mark.interop, pytest.mark.daemon]
 
+
 def now() -> datetime:
     """Router and server look at the real clock."""
     return datetime.now(UTC)

@@ -132,7 +132,11 @@ class Pair:
         wanted = replace(wanted, owns_key=not self.key, **{**self.policy, **policy})
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "router1.example.test")])
         return TrustpointConfig(
-            name="lab", url=self.url, subject=subject, dns_names=("router1.example.test",), policy=wanted
+            name="lab",
+            url=self.url,
+            subject=subject,
+            dns_names=("router1.example.test",),
+            policy=wanted,
         )
 
     def fetch_password(self) -> Secret:
