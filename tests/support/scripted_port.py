@@ -107,7 +107,9 @@ class ScriptedPort:
         self._listeners.append(listener)
 
     def configure(self, settings: TrustpointSettings) -> None:
-        """Keeps the settings; a subject that is no RFC 4514 text is an error of the device."""
+        """Keeps the settings; a subject that is no RFC 4514 text is the device's error."""
+        if not settings.subject:
+            raise ValueError("empty subject")
         x509.Name.from_rfc4514_string(settings.subject, NAME_OVERRIDES)
         known = self._trustpoints.get(settings.name)
         if known:

@@ -75,7 +75,7 @@ def remaining_text(duration: timedelta) -> str:
     return f"{text}.{milliseconds:03d}".rjust(_TIMER_COLUMNS)
 
 
-_TIMER_COLUMNS = 14
+_TIMER_COLUMNS = 16
 
 
 def uptime_text(duration: timedelta) -> str:
