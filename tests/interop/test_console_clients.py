@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-
-from sceplab_ndes.state import ServerState
 from tests.support.router import ENABLE_PASSWORD, serve_router
 from tests.support.server import make_server, serve_in_thread
+
+from sceplab_ndes.state import ServerState
 
 pytestmark = [pytest.mark.interop, pytest.mark.daemon]
 
@@ -55,11 +56,11 @@ def test_netmiko_enrolls(tmp_path: Path) -> None:
     """netmiko's `cisco_ios_telnet` configures, authenticates, enrolls and reads the certificate."""
     netmiko = pytest.importorskip("netmiko", reason="netmiko is not installed: make test")
     state = make_server("compat", now=now())
-    with serve_in_thread(state, now) as server, serve_router(tmp_path) as (_, endpoint):
-        with netmiko.ConnectHandler(
-            device_type="cisco_ios_telnet", host=endpoint.host, port=endpoint.port,
-            username="", password="", secret=ENABLE_PASSWORD,
-        ) as router:  # fmt: skip
+    with ExitStack() as stack:
+        server = stack.enter_context(serve_in_thread(state, now))
+        _, endpoint = stack.enter_context(serve_router(tmp_path))
+        login = {"host": endpoint.host, "port": endpoint.port, "secret": ENABLE_PASSWORD}
+        with netmiko.ConnectHandler(device_type="cisco_ios_telnet", **login) as router:
             router.enable()
             assert router.check_enable_mode()
             assert "Version" in router.send_command("sh ver | include Version")

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from tests.support.server import NOW, make_server
+from tests.support.soft_stores import soft_store
 
 from sceplab_agent.drivers.virtual import VirtualClock
 from sceplab_devices.console import Console
@@ -23,8 +25,6 @@ from sceplab_lab.memory_transport import MemoryTransport
 from sceplab_lab.worker import InlineWorker
 from sceplab_ndes.state import ServerState
 from sceplab_scep.algorithms import Floor
-from tests.support.server import NOW, make_server
-from tests.support.soft_stores import soft_store
 
 URL = "http://ndes.example.test/certsrv/mscep/mscep.dll"
 
@@ -151,7 +151,7 @@ def test_wrong_fingerprint(bench: Bench) -> None:
     bench.configure(f"fingerprint {'0' * 64}")
     printed = bench.type("crypto pki authenticate LAB")
     assert "Trustpoint CA certificate is rejected. Abort." in printed
-    sha1 = bench.server.hierarchy.root.certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303
+    sha1 = bench.server.hierarchy.root.certificate.fingerprint(hashes.SHA1()).hex().upper()
     assert sha1[:8] in printed
     assert bench.port.view("LAB").ca_certificates_der == ()
     assert not bench.server.administration.requests()

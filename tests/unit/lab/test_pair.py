@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.pair import Pair
 
 from sceplab_agent.core.events import EnrollRequested
 from sceplab_agent.core.policy import Backoff, PollPolicy, RenewalPolicy
 from sceplab_agent.core.states import State
 from sceplab_scep.algorithms import Floor
-from tests.support.pair import Pair
 
 POLLS = 30
 DAYS = 3
@@ -18,7 +18,7 @@ SLOW_POLLS = PollPolicy(
 
 
 def course(seed: int) -> list[str]:
-    """An enrollment with 30 polls over three days, then a year of renewals; what the journal says."""
+    """The journal of an enrollment with 30 polls over three days and a year of renewals."""
     pair = Pair(
         settings={
             "template": {"approval": "manual", "renewal_approval": "auto", "validity_days": 30}
