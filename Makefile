@@ -12,7 +12,7 @@ export PYTHON VENV
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 DIAGRAM := $(BIN)/python -m sceplab_agent.core.diagram
-COVERAGE_TABLE := $(PYTEST) --collect-only -qq --coverage-table
+COVERAGE_TABLE := $(PYTEST) --collect-only -q --coverage-table
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 LOCK_NOTE := \# Pinned by `make lock` from the ranges in pyproject.toml; every file is checked against its hash.

@@ -64,3 +64,14 @@ def test_deselected_tests_still_count(own_project: pytest.Pytester) -> None:
     """)
     result = own_project.runpytest_subprocess("-p", "tests.support.covers", "-k", "sees_it")
     result.assert_outcomes(passed=1, deselected=1)
+
+
+def test_broken_test_file_leaves_the_table_alone(own_project: pytest.Pytester) -> None:
+    """Half a collection never becomes a table, and the run fails."""
+    before = TABLE_FILE.read_bytes()
+    own_project.makepyfile("import no_such_module")
+    result = own_project.runpytest_subprocess(
+        "-p", "tests.support.covers", "--collect-only", "--coverage-table=write"
+    )
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert TABLE_FILE.read_bytes() == before

@@ -83,16 +83,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[CLAIMS] = collect_claims(items)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Write or check the table when asked; a stale table ends the run with exit code 1."""
+    """Write or check the table when asked and end the run there; exit code 1: it is stale."""
     action = session.config.getoption("coverage_table")
-    if action is None:
+    if action is None or session.testsfailed or CLAIMS not in session.config.stash:
         return
     # Not at the head of the module: the renderer needs this plugin's types.
     from tests.support.coverage_table import render_table
 
-    wanted = render_table(load_row_groups(), session.config.stash[CLAIMS])
+    claims = session.config.stash[CLAIMS]
+    wanted = render_table(load_row_groups(), claims)
     if action == "write":
         TABLE_FILE.write_text(wanted, encoding="utf-8")
     elif not TABLE_FILE.exists() or TABLE_FILE.read_text(encoding="utf-8") != wanted:
         pytest.exit(f"{TABLE_FILE.name} is stale; run: make coverage-table", returncode=1)
+    pytest.exit(f"{TABLE_FILE.name}: {len(claims)} rows have a test", returncode=0)
