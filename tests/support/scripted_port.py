@@ -207,6 +207,11 @@ class ScriptedPort:
         """Every key pair, oldest first."""
         return [pair.view for pair in self._pairs.values()]
 
+    def has_request(self, name: str) -> bool:
+        """Whether a request is out."""
+        trustpoint = self._trustpoints.get(name)
+        return trustpoint is not None and trustpoint.request is not None
+
     # --- what the test makes happen -------------------------------------------------------------
 
     def ca_answers(self, name: str) -> None:
