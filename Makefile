@@ -32,7 +32,7 @@ dev: ## make the virtual environment with the test and check tools
 
 test: ## all tests but the slow ones; as root installs the Debian packages they need
 	@scripts/bootstrap.sh test
-	@$(PYTEST) -m "not slow and not bench" $(ARGS)
+	@$(PYTEST) -m "not slow and not bench" -n 2 --dist worksteal $(ARGS)
 
 quick: dev ## under a minute: no network, no daemon, no program of others
 	@$(PYTEST) -q -m "not slow and not bench and not interop and not daemon" $(ARGS)
