@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sceplab_ndes.cli import app as ndes_app
 
 from sceplab_lab.cli_device import app as device_app
+from sceplab_ndes.cli import app as ndes_app
 
 app = typer.Typer(
     help="Network-device emulator and SCEP agent, with an NDES-like server as the counterpart.",

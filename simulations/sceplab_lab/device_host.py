@@ -103,7 +103,7 @@ async def start_device(plan: DevicePlan, *, clock: LabClock, pool: Executor) -> 
         transport=StdlibTransport(),
         worker=LoopWorker(pool),
         clock=clock,
-        rng=random_source(plan.seed),
+        rng=random_source(plan.seed, plan.hostname),
         state_dir=plan.state_dir,
         floor=plan.floor,
         moved=plan.moved,
@@ -123,6 +123,13 @@ async def start_device(plan: DevicePlan, *, clock: LabClock, pool: Executor) -> 
     return hosted
 
 
-def random_source(seed: int | None) -> random.Random:
-    """The system's randomness, or for a seeded lab something that repeats."""
-    return random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311
+def random_source(seed: int | None, part: str) -> random.Random:
+    """The system's randomness, or for a seeded lab something that repeats.
+
+    Args:
+        seed: of the lab; ``None``: real randomness.
+        part: who draws; each part of a lab has a sequence of its own.
+    """
+    if seed is None:
+        return random.SystemRandom()
+    return random.Random(f"{part} {seed}")  # noqa: S311 - repeats on purpose

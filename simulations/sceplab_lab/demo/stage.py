@@ -99,7 +99,7 @@ async def set_stage(folder: Path, *, seed: int | None, hostname: str) -> AsyncIt
             depot_path=ndes_folder / "depot.sqlite",
             users=[AdminUser(name=ADMIN, password=admin_password)],
             events=log.events.append,
-            random_bytes=random_source(seed).randbytes,
+            random_bytes=random_source(seed, "ndes").randbytes,
         )
         try:
             server = NdesHttpServer(ndes.responder, clock=clock)

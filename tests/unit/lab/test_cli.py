@@ -1,0 +1,85 @@
+"""`sceplab` and `sceplab device` as processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.lab.test_demo import command, environment
+
+pytestmark = pytest.mark.daemon
+
+
+def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end."""
+    return subprocess.run(
+        command(*words), cwd=home, env=environment(home), capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_help_names_every_part(tmp_path: Path) -> None:
+    """The help lists demo, server, devices and agent, and the exit codes."""
+    shown = run(tmp_path, "--help").stdout
+    for word in ("demo", "ndes", "device", "agent", "Exit codes"):
+        assert word in shown
+
+
+def test_agent_arguments_reach_the_agents_parser(tmp_path: Path) -> None:
+    """`sceplab agent` is the agent's own command line, without Typer."""
+    shown = run(tmp_path, "agent", "--help").stdout
+    assert shown.startswith("usage: sceplab-agent")
+
+
+def test_device_profiles_are_listed(tmp_path: Path) -> None:
+    """Profiles are listed as text and as JSON."""
+    assert run(tmp_path, "device", "profiles").stdout.startswith("cisco-ios")
+    listed = json.loads(run(tmp_path, "device", "profiles", "--json").stdout)
+    assert listed[0]["name"] == "cisco-ios"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("--profile", "cisco-iso", "--console", "tcp:127.0.0.1:0"), "known: cisco-ios"),
+        (("--profile", "cisco-ios", "--console", "ssh:127.0.0.1:0"), "known: tcp, telnet"),
+        (("--profile", "cisco-ios", "--console", "tcp:127.0.0.1:0", "--floor", "low"), "modern"),
+    ],
+)
+def test_wrong_options_name_the_right_ones(tmp_path: Path, words: tuple[str, ...], hint: str) -> None:
+    """A mistake ends with exit code 2 and a text that names what is known."""
+    ended = run(tmp_path, "device", "serve", *words)
+    assert ended.returncode == 2
+    assert hint in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_device_serves_a_console_until_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+    """A served device answers at its console with its trustpoint; a signal ends it cleanly."""
+    words = ("--profile", "cisco-ios", "--console", "tcp:127.0.0.1:0", "--hostname", "R7")
+    with subprocess.Popen(
+        command("device", "serve", *words, "--server", "http://127.0.0.1:9/scep", "--json"),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        port = int(ready["consoles"][0].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as console:
+            console.sendall(b"\r\renable\rterminal length 0\rshow running-config\r")
+            shown = b""
+            while not shown.endswith(b"end\r\n\r\nR7#"):
+                shown += console.recv(4096)
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    assert b"crypto pki trustpoint LAB" in shown
+    assert b"enrollment url http://127.0.0.1:9/scep" in shown
+    assert list(tmp_path.iterdir()) == []
