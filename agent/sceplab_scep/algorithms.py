@@ -51,10 +51,8 @@ class Floor(enum.Enum):
 
     def allows(self, algorithm: Digest | Cipher) -> bool:
         """Whether this floor lets the algorithm pass."""
-        return _RANK[lowest_floor(algorithm)] <= _RANK[self]
+        return algorithm in _ALLOWED[self]
 
-
-_RANK = {Floor.MODERN: 0, Floor.NDES: 1, Floor.LAB: 2}
 
 _WEAK: dict[Digest | Cipher, Floor] = {
     Digest.SHA1: Floor.NDES,
@@ -67,6 +65,16 @@ _WEAK: dict[Digest | Cipher, Floor] = {
 def lowest_floor(algorithm: Digest | Cipher) -> Floor:
     """The strictest floor that still allows the algorithm."""
     return _WEAK.get(algorithm, Floor.MODERN)
+
+
+_ALLOWED: dict[Floor, frozenset[Digest | Cipher]] = {
+    floor: frozenset(
+        algorithm
+        for algorithm in (*Digest, *Cipher)
+        if list(Floor).index(lowest_floor(algorithm)) <= list(Floor).index(floor)
+    )
+    for floor in Floor
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

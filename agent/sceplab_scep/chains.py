@@ -14,8 +14,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from sceplab_scep import oids
-from sceplab_scep.algorithms import Floor, lowest_floor
+from sceplab_scep.algorithms import Floor
+from sceplab_scep.errors import MalformedMessageError
 from sceplab_scep.signatures import is_signature_valid
+from sceplab_scep.x509fields import fields_of
 
 MAX_CHAIN_LENGTH = 8
 
@@ -36,17 +38,17 @@ def is_directly_issued(
 ) -> bool:
     """Whether the names fit and the issuer's key verifies the signature.
 
-    The library does not verify SHA-1 and MD5 signatures of certificates; this does where the
-    floor allows them.
+    The library verifies no SHA-1 and MD5 signatures of certificates; this does where the floor
+    allows them.
     """
     digest = oids.SIGNATURE_DIGEST_BY_OID.get(certificate.signature_algorithm_oid)
     try:
-        if digest is None or lowest_floor(digest) is Floor.MODERN:
+        if digest is None:
             certificate.verify_directly_issued_by(issuer)
             return True
         return (
             floor.allows(digest)
-            and certificate.issuer == issuer.subject
+            and fields_of(certificate).issuer_der == fields_of(issuer).subject_der
             and is_signature_valid(
                 issuer.public_key(),
                 certificate.signature,
@@ -54,7 +56,7 @@ def is_directly_issued(
                 digest,
             )
         )
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, MalformedMessageError):
         return False
 
 

@@ -138,14 +138,13 @@ def read_csr(der: bytes) -> CsrView:
     deviations: list[str] = []
     request, source = decode_tolerant(CertificationRequest, der, _WHAT)
     signed = encode_der(request.info)
+    info, inner_source = decode_tolerant(CertificationRequestInfo, signed, _WHAT)
     if source is not None:
-        deviations.append("the request is BER, not DER")
         signed = _as_received(der, source)
-    info, inner_source = decode_tolerant(CertificationRequestInfo, encode_der(request.info), _WHAT)
-    if inner_source is not None and source is None:
+    if source is not None or inner_source is not None:
         deviations.append("the request is BER, not DER")
     attributes = info.attributes or []
-    if attributes != sorted(attributes, key=encode_der):
+    if len(attributes) > 1 and attributes != sorted(attributes, key=encode_der):
         deviations.append("the request's attributes are not in DER order")
     challenge, challenge_type = _read_challenge(attributes)
     digest = oids.SIGNATURE_DIGEST_BY_OID.get(request.signature_algorithm.algorithm)

@@ -39,14 +39,14 @@ def build_certs_only(
 
     Spec: RFC 8894 §3.4; checklist 18.
     """
-    encodings = [certificate_der(certificate) for certificate in certificates]
+    elements = [wrap_der(certificate_der(certificate)) for certificate in certificates]
     if sorted_set:
-        encodings.sort()
+        elements.sort(key=encode_der)
     bundle = SignedData(
         version=1,
         digest_algorithms=SetOf([]),
         encap_content_info=EncapsulatedContentInfo(content_type=oids.DATA),
-        certificates=[wrap_der(encoding) for encoding in encodings] or None,
+        certificates=elements or None,
         signer_infos=SetOf([]),
     )
     return encode_der(SignedContentInfo(content_type=oids.SIGNED_DATA, content=bundle))

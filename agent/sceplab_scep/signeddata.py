@@ -48,8 +48,7 @@ from sceplab_scep.signatures import (
     unknown_algorithm,
 )
 from sceplab_scep.x509fields import (
-    certificate_der,
-    issuer_and_serial,
+    fields_of,
     load_certificate,
     subject_key_identifier,
 )
@@ -121,7 +120,7 @@ def build_signed_data(
         signature_algorithm = rsa_encryption_identifier()
     signer_info = SignerInfo(
         version=1,
-        sid=issuer_and_serial(signer_certificate),
+        sid=fields_of(signer_certificate).name,
         digest_algorithm=digest_identifier(digest),
         signed_attributes=wrap_der(_CONTEXT_0 + signed_set[1:]),
         signature_algorithm=signature_algorithm,
@@ -131,7 +130,7 @@ def build_signed_data(
         version=1,
         digest_algorithms=SetOf([digest_identifier(digest)]),
         encap_content_info=EncapsulatedContentInfo(content_type=oids.DATA, content=content),
-        certificates=[wrap_der(certificate_der(c)) for c in certificates] or None,
+        certificates=[fields_of(c).element for c in certificates] or None,
         signer_infos=SetOf([signer_info]),
     )
     return encode_der(SignedContentInfo(content_type=oids.SIGNED_DATA, content=signed_data))
@@ -267,10 +266,10 @@ def find_certificate(
     issuer = encode_der(name.issuer)
     by_serial = []
     for candidate in candidates:
-        own_name = issuer_and_serial(candidate)
-        if own_name.serial_number != name.serial_number:
+        fields = fields_of(candidate)
+        if fields.serial_number != name.serial_number:
             continue
-        if encode_der(own_name.issuer) == issuer:
+        if fields.issuer_der == issuer:
             return candidate
         by_serial.append(candidate)
     return by_serial[0] if len(by_serial) == 1 else None

@@ -8,15 +8,17 @@ Spec: RFC 5280 §4.1.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from threading import Lock
 
 from cryptography import x509
-from cryptography.hazmat.asn1 import BitString, decode_der, encode_der
+from cryptography.hazmat.asn1 import TLV, BitString, encode_der
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_scep import oids
 from sceplab_scep.cms import (
     AlgorithmIdentifier,
+    Certificate,
     CertificationRequest,
     CertificationRequestInfo,
     IssuerAndSerialNumber,
@@ -47,30 +49,68 @@ def certificate_der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-@lru_cache(maxsize=128)
-def tbs_fields(certificate: x509.Certificate) -> TbsCertificate:
-    """Fields of the signed part; not to be changed, the last ones read are remembered.
+@dataclass(frozen=True, slots=True)
+class CertificateFields:
+    """What messages need of a certificate, byte for byte."""
+
+    name: IssuerAndSerialNumber
+    """How CMS names the certificate. Spec: RFC 5652 §10.2.4."""
+    issuer_der: bytes
+    subject_der: bytes
+    public_key_der: bytes
+    """SubjectPublicKeyInfo."""
+    element: TLV
+    """The certificate itself, ready to be put into a message."""
+
+    @property
+    def serial_number(self) -> int:
+        """Also of certificates with a serial number the library warns of."""
+        return self.name.serial_number
+
+
+_MAX_REMEMBERED = 128
+_remembered: dict[int, tuple[x509.Certificate, CertificateFields]] = {}
+_remembering = Lock()
+
+
+def fields_of(certificate: x509.Certificate) -> CertificateFields:
+    """Fields of the certificate; those of the last certificate objects used are remembered.
 
     Raises:
         MalformedMessageError: the certificate is stricter read than it was loaded.
     """
+    # By identity: hashing a certificate costs half as much as reading it.
+    remembered = _remembered.get(id(certificate))
+    if remembered is not None and remembered[0] is certificate:
+        return remembered[1]
+    fields = _read_fields(certificate)
+    with _remembering:
+        if len(_remembered) >= _MAX_REMEMBERED:
+            del _remembered[next(iter(_remembered))]
+        _remembered[id(certificate)] = (certificate, fields)
+    return fields
+
+
+def _read_fields(certificate: x509.Certificate) -> CertificateFields:
     try:
-        return decode_der(TbsCertificate, certificate.tbs_certificate_bytes)
+        whole = wrap_der(certificate_der(certificate))
+        tbs = whole.parse(Certificate).tbs_certificate.parse(TbsCertificate)
     except ValueError as error:
         raise MalformedMessageError(
             f"this is no certificate: {error}", attribute="certificate"
         ) from error
-
-
-def issuer_and_serial(certificate: x509.Certificate) -> IssuerAndSerialNumber:
-    """Name of the certificate inside a CMS message. Spec: RFC 5652 §10.2.4."""
-    fields = tbs_fields(certificate)
-    return IssuerAndSerialNumber(issuer=fields.issuer, serial_number=fields.serial_number)
+    return CertificateFields(
+        name=IssuerAndSerialNumber(issuer=tbs.issuer, serial_number=tbs.serial_number),
+        issuer_der=encode_der(tbs.issuer),
+        subject_der=encode_der(tbs.subject),
+        public_key_der=encode_der(tbs.public_key),
+        element=whole,
+    )
 
 
 def subject_der(certificate: x509.Certificate) -> bytes:
     """Subject of the certificate, DER."""
-    return encode_der(tbs_fields(certificate).subject)
+    return fields_of(certificate).subject_der
 
 
 def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
