@@ -33,7 +33,7 @@ def _summary_lines(router: Router, trustpoint: Trustpoint) -> list[str]:
         return []
     authority = x509.load_der_x509_certificate(view.ca_certificates_der[0])
     lines = [
-        "    Subject Name: ",
+        "    Subject Name:",
         *(f"    {rdn}" for rdn in shown_rdns(authority.subject)),
         f"          Serial Number (hex): {serial_hex(authority.serial_number)}",
         "    Certificate configured.",

@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 
 import pytest
-from tests.support.ios import ios_profile
+from tests.support.ios import RouterBench, ios_profile
 
 from sceplab_devices.profiles.cisco_ios.handlers import HANDLERS
 
@@ -58,3 +58,34 @@ def test_every_handler_is_used() -> None:
     named |= {mode.raw for mode in profile.modes.values()}
     named |= {mode.unknown for mode in profile.modes.values()}
     assert set(HANDLERS) - named == set()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "show ",
+        "show crypto ",
+        "show crypto pki ",
+        "show crypto key mypubkey ",
+        "configure terminal|",
+        "configure terminal|crypto ",
+        "configure terminal|crypto pki ",
+        "configure terminal|crypto key ",
+        "configure terminal|crypto key generate rsa ",
+        "configure terminal|crypto pki trustpoint VPN|",
+        "configure terminal|crypto pki trustpoint VPN|enrollment ",
+        "configure terminal|crypto pki trustpoint VPN|enrollment retry ",
+    ],
+)
+def test_help_describes_the_words_of_the_pki_commands(typed: str) -> None:
+    """Every word on the way to an enrollment has its description."""
+    terminal = RouterBench().terminal()
+    terminal.run("enable")
+    terminal.run("terminal length 0")
+    *modes, line = typed.split("|")
+    for mode in modes:
+        terminal.run(mode)
+    shown = terminal.type(f"{line}?")
+    rows = [row for row in shown.split("\n") if row.startswith("  ") and row.strip() != "<cr>"]
+    assert rows
+    assert [row for row in rows if len(row.split()) == 1] == []
