@@ -61,8 +61,8 @@ class Console:
 
     __slots__ = (
         "_after_paging", "_context", "_deadline", "_decision", "_dialog", "_editor", "_ending",
-        "_events", "_keys", "_last_input_at", "_literal_next", "_log_lines", "_pager", "_screen",
-        "_step", "_waits", "device", "is_closed", "on_activity", "session",
+        "_events", "_is_opening", "_keys", "_last_input_at", "_literal_next", "_log_lines",
+        "_pager", "_screen", "_step", "_waits", "device", "is_closed", "on_activity", "session",
     )  # fmt: skip
 
     def __init__(self, device: Device, line: LineInfo) -> None:
@@ -86,6 +86,8 @@ class Console:
         self._last_input_at = device.now()
         self._literal_next = False
         self._ending = False
+        self._is_opening = False
+        """The opening dialog has not come to its end: nothing else may give a prompt."""
 
     # --- what a line calls ----------------------------------------------------------------------
 
@@ -189,6 +191,9 @@ class Console:
         context = self._context
         self._drop_dialog()
         self._pager.rest = ""
+        if self._is_opening:
+            self._hang_up()
+            return
         try:
             if context:
                 self._screen.write(context.take_output())
@@ -387,12 +392,16 @@ class Console:
         was_command = self._waits is _Waits.COMMAND
         self._waits = _Waits.NOTHING
         self._drop_dialog()
+        if self._is_opening:
+            self._end_session()
+            return
         if was_command and self.device.profile.shell.interrupt_ends_modes:
             self._ending = True
         self._finish()
 
     def _finish(self) -> None:
         """The command is over."""
+        self._is_opening = False
         context = self._context or CommandContext(self.device, self.session)
         self._drop_dialog()
         if self._ending:
@@ -472,6 +481,7 @@ class Console:
 
     def _open(self) -> None:
         profile = self.device.profile
+        self._is_opening = True
         self._context = CommandContext(self.device, self.session)
         opening = profile.lines[self.session.line.kind].opening
         if opening:

@@ -141,10 +141,10 @@ class DeviceProfile:
         }
         self.modes: dict[str, Mode] = reader.modes()
         self.commands: tuple[Command, ...] = reader.commands(self.modes, self.handlers)
-        self.help: Mapping[str, str] = reader.section("help")
+        self.help: Mapping[str, str] = reader.texts("help")
         self.data: Data = reader.section("data")
-        self._errors: Mapping[str, str] = reader.section("errors")
-        self._texts = _flatten(reader.section("texts"))
+        self._errors: Mapping[str, str] = reader.texts("errors")
+        self._texts: Mapping[str, str] = reader.texts("texts")
         self._device_class = device_class
         self._grammars: dict[tuple[str, int], Grammar] = {}
         self._levels = sorted({command.privilege for command in self.commands})
@@ -221,16 +221,6 @@ class DeviceProfile:
             for command in self.commands
             if command.privilege <= level and not names.isdisjoint(command.modes)
         ]
-
-
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 _BUILT_IN = {"cisco-ios": "sceplab_devices.profiles.cisco_ios:create_profile"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -15,6 +15,7 @@ from sceplab_devices.errors import ProfileError
 from sceplab_devices.grammar import Command
 from sceplab_devices.kinds import BUILT_IN, Kind, own_kind
 from sceplab_devices.modes import Mode
+from sceplab_devices.shell import CLOSINGS
 from sceplab_devices.syntax import (
     NOTHING,
     Choice,
@@ -34,7 +35,37 @@ T = TypeVar("T")
 SECTIONS = (
     "profile", "shell", "lines", "modes", "command", "help", "kinds", "errors", "texts", "data",
 )  # fmt: skip
-_COMMAND_KEYS = ("modes", "syntax", "handler", "no", "privilege", "hidden", "options")
+_TOML_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "bool | str": (bool, str),
+    "tuple[str, ...]": (list,),
+    "Mapping[str, str]": (dict,),
+    "Mapping[str, Any]": (dict,),
+}
+"""What a settings field accepts, by its annotation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """An element of the array ``[[command]]``."""
+
+    modes: tuple[str, ...]
+    syntax: str
+    handler: str
+    no: bool | str = True
+    privilege: int = 0
+    hidden: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _KindEntry:
+    """A table ``[kinds.NAME]``."""
+
+    placeholder: str
+    pattern: str
 
 
 class ProfileReader:
@@ -47,27 +78,42 @@ class ProfileReader:
 
     def section(self, name: str) -> Data:
         """A top-level table."""
-        value = self.data.get(name, {})
-        if not isinstance(value, dict):
-            raise ProfileError(self.profile, "must be a table", place=name)
-        return value
+        return self._table(self.data.get(name, {}), name)
 
     def settings(self, kind: type[T], place: str, values: Data) -> T:
         """An instance of a settings dataclass from a table with just its fields."""
-        names = [item.name for item in fields(kind)]  # type: ignore[arg-type]
-        self._check_keys(place, values, names)
+        known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+        self._check_keys(place, values, known)
+        for name, item in known.items():
+            if name in values:
+                self._check_type(f"{place}.{name}", values[name], str(item.type))
+            elif item.default is MISSING and item.default_factory is MISSING:
+                raise ProfileError(self.profile, f"lacks {name!r}", place=place)
         converted = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
-        try:
-            return kind(**converted)
-        except TypeError as error:
-            raise ProfileError(self.profile, str(error), place=place) from error
+        return kind(**converted)
+
+    def texts(self, name: str) -> dict[str, str]:
+        """A top-level table of texts, tables inside it flattened to dotted keys."""
+        return self._flatten(name, self.section(name))
+
+    def _flatten(self, place: str, table: Data, prefix: str = "") -> dict[str, str]:
+        flat: dict[str, str] = {}
+        for key, value in table.items():
+            if isinstance(value, dict):
+                flat.update(self._flatten(f"{place}.{key}", value, f"{prefix}{key}."))
+            else:
+                self._check_type(f"{place}.{key}", value, "str")
+                flat[prefix + key] = value
+        return flat
 
     def modes(self) -> dict[str, Mode]:
         """The table ``[modes]``."""
         modes = {
-            name: self.settings(Mode, f"modes.{name}", {"id": name, **values})
+            name: self.settings(
+                Mode, f"modes.{name}", {**self._table(values, f"modes.{name}"), "id": name}
+            )
             for name, values in self.section("modes").items()
         }
         for mode in modes.values():
@@ -82,13 +128,13 @@ class ProfileReader:
         kinds = {}
         for name, values in self.section("kinds").items():
             place = f"kinds.{name}"
-            self._check_keys(place, values, ("placeholder", "pattern"))
+            entry = self.settings(_KindEntry, place, values)
             if name in BUILT_IN:
                 raise ProfileError(self.profile, "is a built-in kind", place=place)
             try:
-                kinds[name] = own_kind(name, values["placeholder"], values["pattern"])
-            except (KeyError, re.error) as error:
-                raise ProfileError(self.profile, f"{error!r}", place=place) from error
+                kinds[name] = own_kind(name, entry.placeholder, entry.pattern)
+            except re.error as error:
+                raise ProfileError(self.profile, f"pattern: {error}", place=place) from error
         return kinds
 
     def commands(self, modes: Mapping[str, Mode], handlers: Iterable[str]) -> tuple[Command, ...]:
@@ -97,17 +143,16 @@ class ProfileReader:
         kinds = self.kinds()
         commands = []
         entries = self.data.get("command", [])
-        for number, entry in enumerate(entries):
-            place = f"command {entry.get('syntax', number)!r}"
-            self._check_keys(place, entry, _COMMAND_KEYS)
-            for key in ("modes", "syntax", "handler"):
-                if key not in entry:
-                    raise ProfileError(self.profile, f"lacks {key!r}", place=place)
-            for mode in entry["modes"]:
+        if not isinstance(entries, list):
+            raise ProfileError(self.profile, "must be an array of tables", place="command")
+        for number, table in enumerate(entries):
+            known = self._table(table, f"command {number}")
+            place = f"command {known.get('syntax', number)!r}"
+            entry = self.settings(_Entry, place, table)
+            for mode in entry.modes:
                 if mode not in known_modes:
                     self._unknown(place, "mode", mode, known_modes)
-            if entry["handler"] not in handlers:
-                self._unknown(place, "handler", entry["handler"], handlers)
+            self._check_handler(place, entry.handler, handlers)
             commands.append(self._command(place, entry, kinds))
         return tuple(commands)
 
@@ -122,32 +167,43 @@ class ProfileReader:
             self._check_handler(place, mode.on_leave, profile.leave_handlers)
         for kind, line in profile.lines.items():
             self._check_handler(f"lines.{kind}.opening", line.opening, profile.handlers)
+            if line.closing not in CLOSINGS:
+                self._unknown(f"lines.{kind}.closing", "way", line.closing, CLOSINGS)
 
     def _check_handler(self, place: str, name: str, known: Iterable[str]) -> None:
         if name and name not in known:
             self._unknown(place, "handler", name, known)
 
-    def _command(self, place: str, entry: Data, kinds: dict[str, Kind]) -> Command:
+    def _command(self, place: str, entry: _Entry, kinds: dict[str, Kind]) -> Command:
         try:
-            expression = parse_syntax(entry["syntax"], kinds)
-            no = _after_no(entry.get("no", True), expression, kinds)
+            expression = parse_syntax(entry.syntax, kinds)
+            no = _after_no(entry.no, expression, kinds)
         except ValueError as error:
             raise ProfileError(self.profile, str(error), place=place) from error
         return Command(
-            modes=tuple(entry["modes"]),
-            syntax=entry["syntax"],
+            modes=entry.modes,
+            syntax=entry.syntax,
             expression=expression,
-            handler=entry["handler"],
+            handler=entry.handler,
             no=no,
-            privilege=entry.get("privilege", 0),
-            hidden=entry.get("hidden", False),
-            options=entry.get("options", {}),
+            privilege=entry.privilege,
+            hidden=entry.hidden,
+            options=entry.options,
         )
 
-    def _check_keys(self, place: str, table: Any, known: Iterable[str]) -> None:
-        if not isinstance(table, dict):
+    def _table(self, value: Any, place: str) -> Data:
+        if not isinstance(value, dict):
             raise ProfileError(self.profile, "must be a table", place=place)
-        for key in table:
+        return value
+
+    def _check_type(self, place: str, value: Any, annotation: str) -> None:
+        # type() and not isinstance: true is no number.
+        if type(value) not in _TOML_TYPES[annotation]:
+            expected = " or ".join(kind.__name__ for kind in _TOML_TYPES[annotation])
+            raise ProfileError(self.profile, f"must be of type {expected}", place=place)
+
+    def _check_keys(self, place: str, table: Any, known: Iterable[str]) -> None:
+        for key in self._table(table, place):
             if key not in known:
                 self._unknown(f"{place}.{key}".lstrip("."), "key", key, known)
 

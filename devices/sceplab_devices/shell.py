@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+
+CLOSINGS = ("close", "reopen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,8 @@ class LineSettings:
 
     opening: str
     """Handler that runs before the first prompt; empty: none."""
-    closing: Literal["close", "reopen"]
-    """After the session: close the line, or start over with the opening."""
+    closing: str
+    """After the session: ``close`` the line, or ``reopen`` it, that is, start over."""
     length: int
     """Page length of a new session."""
     monitor: bool

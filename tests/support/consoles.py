@@ -21,9 +21,11 @@ class ManualClock:
         self.now = now
 
     def __call__(self) -> datetime:
+        """The time it shows."""
         return self.now
 
     def advance(self, seconds: float) -> datetime:
+        """Moves the clock; gives the new time."""
         self.now += timedelta(seconds=seconds)
         return self.now
 
@@ -35,43 +37,49 @@ class IdlePort:
         self.listeners: list[Callable[[PortEvent], None]] = []
 
     def publish(self, kind: str, trustpoint: str) -> None:
+        """Reports an event to everybody who subscribed."""
         for listener in self.listeners:
             listener(PortEvent(kind=kind, trustpoint=trustpoint, at=START))
 
     def subscribe(self, listener: Callable[[PortEvent], None]) -> None:
+        """Keeps the listener."""
         self.listeners.append(listener)
 
     def configure(self, settings: TrustpointSettings) -> None:
-        pass
+        """Nothing happens."""
 
     def remove(self, name: str) -> None:
-        pass
+        """Nothing happens."""
 
     def authenticate(self, name: str) -> None:
-        pass
+        """Nothing happens."""
 
     def answer_ca(self, name: str, *, accept: bool) -> None:
-        pass
+        """Nothing happens."""
 
     def enroll(self, name: str, *, challenge: str) -> None:
-        pass
+        """Nothing happens."""
 
     def renew(self, name: str) -> None:
-        pass
+        """Nothing happens."""
 
     def cancel(self, name: str) -> None:
-        pass
+        """Nothing happens."""
 
     def view(self, name: str) -> TrustpointView:
+        """Nothing is configured."""
         return TrustpointView(state="UNCONFIGURED")
 
     def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> KeyView:
+        """Not expected."""
         raise AssertionError("no keys here")
 
     def delete_key(self, label: str) -> bool:
+        """There is none."""
         return False
 
     def keys(self) -> list[KeyView]:
+        """None."""
         return []
 
 
@@ -89,7 +97,7 @@ class Terminal:
         self.greeting = self.console.open()
 
     def type(self, keys: str | bytes) -> str:
-        """Sends keys as they are; gives what the terminal received, CR LF as ``\\n``."""
+        """Sends keys as they are; gives what the terminal received, as `shown` does."""
         data = keys.encode("latin-1") if isinstance(keys, str) else keys
         return self.shown(self.console.receive(data))
 
@@ -103,6 +111,7 @@ class Terminal:
 
     @staticmethod
     def shown(data: bytes) -> str:
+        """Received bytes as text, each CR LF one line feed, and no bare line feed."""
         text = data.decode("ascii")
         assert "\n" not in text.replace("\r\n", ""), "a line feed without its carriage return"
         return text.replace("\r\n", "\n")

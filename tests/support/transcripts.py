@@ -1,4 +1,4 @@
-"""Golden transcripts: a console session as a text file, compared byte for byte.
+r"""Golden transcripts: a console session as a text file, compared byte for byte.
 
 A file is what a person sees, with markers at the start of a line::
 
@@ -7,12 +7,13 @@ A file is what a person sees, with markers at the start of a line::
     > show clock                 typed, with Enter; the terminal must echo it
     12:00:00 UTC Mar 1 2026
     R1#
-    >! s3cret                    typed, with Enter, and only the line end comes back (passwords)
-    >~ sh\\t\\x1a                  keys as they are (Python escapes, no Enter); their echo is part of the output
-    @ grant VPN                  calls the hook "grant" with "VPN"; what the terminal shows by itself follows
+    >! s3cret                    typed, with Enter; only the line end comes back (passwords)
+    >~ sh\t\x1a                 keys as they are (Python escapes, no Enter); their echo is output
+    @ grant VPN                  calls the hook "grant" with "VPN"; what appears by itself follows
     {{name}}                     stands for a value given by the test, in output and typed text
 
-Set ``SCEPLAB_REWRITE_TRANSCRIPTS=1`` to write what the device really says into the files, for review.
+Set ``SCEPLAB_REWRITE_TRANSCRIPTS=1`` to write what the device really says into the files, for
+review.
 """
 
 from __future__ import annotations
@@ -34,12 +35,15 @@ class Screen(Protocol):
 
     greeting: bytes
 
-    def type(self, keys: str) -> str: ...
+    def type(self, keys: str) -> str:
+        """Sends keys; gives what appeared, CR LF as a line feed."""
 
-    def later(self) -> str: ...
+    def later(self) -> str:
+        """What appeared without typing."""
 
     @staticmethod
-    def shown(data: bytes) -> str: ...
+    def shown(data: bytes) -> str:
+        """Received bytes as such text."""
 
 
 @dataclass
@@ -89,13 +93,15 @@ def play_transcript(
     parts = read_transcript(path.read_text(encoding="utf-8"))
     rewritten: list[str] = []
     for part in parts:
+        place = f"{path.name}:{part.line_number}: {part.marker}{part.argument}"
         actual = _act(part, screen, values, hooks)
+        if actual is None:
+            raise AssertionError(f"{place}: the terminal does not echo it so")
         rewritten += [part.marker + part.argument] if part.marker else []
         rewritten += [*part.comments, *_masked(actual, values).split("\n")]
         if os.environ.get(REWRITE):
             continue
         expected = _filled("\n".join(part.output), values)
-        place = f"{path.name}:{part.line_number}: {part.marker}{part.argument}"
         assert actual.split("\n") == expected.split("\n"), place
     if os.environ.get(REWRITE):
         path.write_text("\n".join(rewritten) + "\n", encoding="utf-8")
@@ -106,7 +112,8 @@ def _act(
     screen: Screen,
     values: Mapping[str, str],
     hooks: Mapping[str, Callable[[str], None]],
-) -> str:
+) -> str | None:
+    """The output behind an action; ``None`` when the echo is not as marked."""
     argument = _filled(part.argument, values)
     if not part.marker:
         return screen.shown(screen.greeting)
@@ -118,10 +125,7 @@ def _act(
         return screen.type(codecs.decode(argument, "unicode_escape"))
     actual = screen.type(argument + "\r")
     echo = ("" if part.marker == ">! " else argument) + "\n"
-    assert actual.startswith(echo), (
-        f"line {part.line_number}: no echo of {argument!r} in {actual!r}"
-    )
-    return actual.removeprefix(echo)
+    return actual.removeprefix(echo) if actual.startswith(echo) else None
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:

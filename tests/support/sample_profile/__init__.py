@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from sceplab_devices.context import CommandContext
 from sceplab_devices.device import Device
@@ -25,31 +26,37 @@ Context = CommandContext[SampleDevice]
 
 
 def show_version(ctx: Context) -> None:
+    """A text of the profile."""
     ctx.say("version", hostname=ctx.device.hostname)
 
 
 def show_clock(ctx: Context) -> None:
+    """An optional keyword."""
     ctx.write(ctx.device.now().strftime("%H:%M:%S UTC %Y-%m-%d"))
     if ctx.has("detail"):
         ctx.write("Time source is user configuration")
 
 
 def show_lines(ctx: Context) -> None:
+    """Long output."""
     for number in range(int(ctx.args["count"])):
         ctx.write(f"line {number + 1}")
 
 
 def show_running(ctx: Context) -> None:
+    """Sections."""
     for name, color in ctx.device.colors.items():
         ctx.write(f"site {name}\n color {color}\n  deep {name}\n!")
     ctx.write("end")
 
 
 def echo(ctx: Context) -> None:
+    """A rest-of-line parameter."""
     ctx.write(ctx.args["text"])
 
 
 def echo_words(ctx: Context) -> None:
+    """Everything the parser found."""
     ctx.write(f"{ctx.words} {sorted(ctx.args.items())} {ctx.options} {ctx.negated} {ctx.default}")
 
 
@@ -57,6 +64,7 @@ make_key = echo_words
 
 
 def wipe(ctx: Context) -> Dialog:
+    """A question that insists."""
     while True:
         answer: str = yield Ask(ctx.text("wipe.question", name=ctx.args["name"]))
         if answer in ("yes", "no"):
@@ -66,12 +74,14 @@ def wipe(ctx: Context) -> Dialog:
 
 
 def secret(ctx: Context) -> Dialog:
+    """Hidden and masked answers."""
     first: str = yield Ask("Password: ", echo=False)
     second: str = yield Ask("Again: ", mask="*", echo=False)
     ctx.write("same" if first == second else "different")
 
 
 def reload(ctx: Context) -> Dialog:
+    """Single keys."""
     key: str = yield AskKey("Proceed? [confirm]")
     ctx.write(f"key {key!r}")
     key = yield AskKey("Sure? (y/n)", keys="yn")
@@ -79,6 +89,7 @@ def reload(ctx: Context) -> Dialog:
 
 
 def wait(ctx: Context) -> Dialog:
+    """An awaited event, with clean-up."""
     name = ctx.args["name"]
     ctx.write_partial("Waiting ... ")
     seconds = float(ctx.args.get("seconds", "60"))
@@ -90,11 +101,13 @@ def wait(ctx: Context) -> Dialog:
 
 
 def log_text(ctx: Context) -> None:
+    """A log line while the command runs."""
     ctx.device.log(ctx.args["text"])
     ctx.write("said")
 
 
 def broken(ctx: Context) -> Dialog:
+    """Fails on purpose, before or after a question."""
     ctx.write("before")
     if ctx.has("late"):
         yield Ask("Go on? ")
@@ -102,15 +115,18 @@ def broken(ctx: Context) -> Dialog:
 
 
 def configure(ctx: Context) -> None:
+    """Enters a mode."""
     ctx.write("Enter configuration commands, one per line.  End with CNTL/Z.")
     ctx.enter_mode("config")
 
 
 def hostname(ctx: Context) -> None:
+    """A plain handler with ``no`` and ``default``."""
     ctx.device.hostname = "box" if ctx.negated or ctx.default else ctx.args["name"]
 
 
 def enter_site(ctx: Context) -> None:
+    """Enters a mode with a value in its prompt."""
     if ctx.negated:
         ctx.device.colors.pop(ctx.args["name"], None)
         return
@@ -118,6 +134,7 @@ def enter_site(ctx: Context) -> None:
 
 
 def color(ctx: Context) -> None:
+    """Reads the mode's value."""
     name = ctx.session.mode_values["name"]
     if ctx.negated or ctx.default:
         ctx.device.colors.pop(name, None)
@@ -126,6 +143,7 @@ def color(ctx: Context) -> None:
 
 
 def port(ctx: Context) -> None:
+    """Refuses a value the parser let pass."""
     if ctx.args.get("address") == "127.0.0.1":
         ctx.reject("address")
         return
@@ -133,11 +151,13 @@ def port(ctx: Context) -> None:
 
 
 def enter_paste(ctx: Context) -> None:
+    """Enters the raw mode."""
     ctx.device.pasted.clear()
     ctx.enter_mode("paste")
 
 
 def paste_line(ctx: Context) -> None:
+    """A line of the raw mode."""
     if ctx.line == "quit":
         ctx.leave_mode()
     else:
@@ -145,10 +165,12 @@ def paste_line(ctx: Context) -> None:
 
 
 def config_left(ctx: Context, _values: Mapping[str, str]) -> None:
+    """Logs the end of configuration."""
     ctx.device.log("%SAMPLE-5-CONFIG: configured")
 
 
 def site_left(ctx: Context, values: Mapping[str, str]) -> None:
+    """Keeps the site that was left."""
     ctx.device.left.append(values["name"])
 
 
@@ -162,10 +184,15 @@ HANDLERS = {
 HANDLERS["echo_words"] = HANDLERS["make_key"] = echo_words
 
 
+def folder() -> Traversable:
+    """Where the data files are."""
+    return files(__name__)
+
+
 def create_profile() -> DeviceProfile:
     """What the entry point names."""
     return DeviceProfile.load(
-        files(__name__),
+        folder(),
         handlers=HANDLERS,
         leave_handlers={"config_left": config_left, "site_left": site_left},
         device_class=SampleDevice,

@@ -1,7 +1,6 @@
 """Commands that ask and wait: answers, passwords, single keys, events, interruptions."""
 
 import pytest
-
 from tests.support.consoles import Terminal
 
 

@@ -103,7 +103,7 @@ def test_the_line_is_bounded_with_one_bell() -> None:
 
 
 def test_history_goes_back_and_forth() -> None:
-    """The line in the making comes back at the end; repeated and blank lines are kept once or not."""
+    """The line in the making comes back; repeated lines are kept once, blank ones never."""
     editor = LineEditor(100)
     for line in ("one", "two", "two", " ", "three"):
         editor.remember(line, 20)

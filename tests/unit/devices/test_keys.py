@@ -1,5 +1,7 @@
 """Received bytes become keys, however they were cut into pieces."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,8 +31,11 @@ def test_every_line_end_is_one_enter(end: bytes) -> None:
     """CR, LF, CR LF and CR NUL, also in pieces of one byte, also twice."""
     assert keys_of(b"a" + end + end) == ["a", ENTER, ENTER]
     assert keys_of(*(bytes((byte,)) for byte in b"a" + end + b"b" + end)) == [
-        "a", ENTER, "b", ENTER,
-    ]  # fmt: skip
+        "a",
+        ENTER,
+        "b",
+        ENTER,
+    ]
 
 
 def test_a_line_feed_after_something_else_counts() -> None:
@@ -106,5 +111,5 @@ def test_type_ahead_is_bounded() -> None:
 def test_pieces_do_not_matter(data: bytes, cuts: list[int]) -> None:
     """Any cutting of any bytes gives the same keys, text runs joined."""
     places = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
-    pieces = [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [data[a:b] for a, b in pairwise(places)]
     assert "".join(keys_of(*pieces)) == "".join(keys_of(data))

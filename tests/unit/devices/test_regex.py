@@ -61,7 +61,8 @@ def test_long_patterns_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(a+)+c$", "(a|a)*b", "((a*)*)*b", "(.*)(.*)(.*)(.*)(.*)c", "(a?){" + "a?" * 40 + "b"]
+    "pattern",
+    ["(a+)+c$", "(a|a)*b", "((a*)*)*b", "(.*)(.*)(.*)(.*)(.*)c", "(a?){" + "a?" * 40 + "b"],
 )
 def test_no_pattern_takes_long(pattern: str) -> None:
     """Patterns that stop a backtracking matcher for years are done at once."""

@@ -1,0 +1,281 @@
+"""Consoles on real sockets: raw TCP and Telnet, many at once, and every way to end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import pytest
+from tests.support.consoles import IdlePort, ManualClock
+from tests.support.sample_profile import SampleDevice
+
+from sceplab_devices.console import Console
+from sceplab_devices.errors import EndpointError
+from sceplab_devices.lines import LineServer, serve
+from sceplab_devices.profile import DeviceProfile
+
+PATIENCE_S = 10
+OPENING = bytes.fromhex("fffb01fffb03fffd1f")
+
+
+class Client:
+    """The other end of a line."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def until(self, end: bytes) -> bytes:
+        """What arrives up to and with ``end``."""
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.reader.readuntil(end)
+
+    async def rest(self) -> bytes:
+        """What arrives before the other side hangs up."""
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.reader.read()
+
+    async def exchange(self, data: bytes, end: bytes = b">") -> bytes:
+        """Sends, and gives the answer."""
+        self.writer.write(data)
+        return await self.until(end)
+
+
+class WatchedClock(ManualClock):
+    """Tells when it was read often enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = 0
+        self._done = asyncio.Event()
+
+    def __call__(self) -> datetime:
+        """The time it shows."""
+        self._left -= 1
+        if self._left == 0:
+            self._done.set()
+        return super().__call__()
+
+    async def read_often(self, times: int) -> None:
+        """Waits until it was read so many times more."""
+        self._left = times
+        await self._done.wait()
+
+
+class Rack:
+    """A device with lines, and the clients on them."""
+
+    def __init__(self, profile: DeviceProfile) -> None:
+        self.clock = WatchedClock()
+        self.port = IdlePort()
+        self.device: SampleDevice = profile.new_device(port=self.port, clock=self.clock)  # type: ignore[assignment]
+        self.session_ended = asyncio.Event()
+        self._forget = self.device.forget_console
+        self.device.forget_console = self._note_end  # type: ignore[method-assign]
+        self.servers: list[LineServer] = []
+        self.clients: list[Client] = []
+
+    async def line(self, kind: str) -> LineServer:
+        """A line on a free port."""
+        server = await serve(self.device, f"{kind}:127.0.0.1:0")
+        self.servers.append(server)
+        return server
+
+    async def client(self, server: LineServer) -> Client:
+        """A connection to a line."""
+        pair = await asyncio.open_connection(server.endpoint.host, server.endpoint.port)
+        self.clients.append(Client(*pair))
+        return self.clients[-1]
+
+    def _note_end(self, console: Console) -> None:
+        self._forget(console)
+        self.session_ended.set()
+
+    async def ended(self) -> None:
+        """Waits until a session has ended."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self.session_ended.wait()
+
+    async def close(self) -> None:
+        """Ends everything."""
+        for server in self.servers:
+            await server.close()
+        for client in self.clients:
+            client.writer.close()
+
+
+@pytest.fixture
+async def rack(sample_profile: DeviceProfile) -> AsyncIterator[Rack]:
+    """A device whose console line needs no Return."""
+    rack = Rack(sample_profile)
+    yield rack
+    await rack.close()
+    assert rack.device.consoles == []
+
+
+async def test_a_raw_line_carries_the_console_bytes(rack: Rack) -> None:
+    """No negotiation; the idle screen, Return, a command."""
+    client = await rack.client(await rack.line("tcp"))
+    assert (await client.until(b"started.\r\n")).startswith(b"\r\nbox con0 is now available")
+    assert await client.exchange(b"\r\n") == b"\r\nbox>"
+    assert await client.exchange(b"sh ver\r\n") == b"sh ver\r\nSample OS 1.0 on box\r\nbox>"
+
+
+async def test_a_telnet_line_negotiates_and_talks(rack: Rack) -> None:
+    """Negotiation goes out at once, before the prompt, whether or not the client answers."""
+    client = await rack.client(await rack.line("telnet"))
+    assert await client.until(b">") == OPENING + b"box>"
+    assert await client.exchange(bytes.fromhex("fffd01fffd03fffc1f") + b"\r\x00") == (
+        bytes.fromhex("fffe1f") + b"\r\nbox>"
+    )
+    assert await client.exchange(b"echo a\xff\xffb\r\n") == b"echo ab\r\nab\r\nbox>"
+
+
+async def test_the_window_size_sets_width_and_page(rack: Rack) -> None:
+    """As a person's client tells it."""
+    client = await rack.client(await rack.line("telnet"))
+    await client.until(b">")
+    await client.exchange(bytes.fromhex("fffb1ffffa1f0064 0005 fff0") + b"\r\n")
+    assert rack.device.consoles[0].session.width == 100
+    answer = await client.exchange(b"show lines 9\r\n", end=b"--More-- ")
+    assert answer.count(b"line ") == 4
+
+
+async def test_sessions_get_the_lowest_free_number(rack: Rack) -> None:
+    """And know the peer's address."""
+    server = await rack.line("telnet")
+    for _ in range(3):
+        await (await rack.client(server)).until(b">")
+    assert [console.session.line.name for console in rack.device.consoles] == [
+        "vty0", "vty1", "vty2",
+    ]  # fmt: skip
+    rack.clients[1].writer.close()
+    await rack.ended()
+    await (await rack.client(server)).until(b">")
+    assert rack.device.consoles[-1].session.line.name == "vty1"
+    assert rack.device.consoles[-1].session.line.peer == "127.0.0.1"
+
+
+async def test_more_sessions_than_the_platform_has_are_dropped(rack: Rack) -> None:
+    """The others go on."""
+    server = await rack.line("tcp")
+    for _ in range(4):
+        await (await rack.client(server)).until(b"started.\r\n")
+    assert await (await rack.client(server)).rest() == b""
+    assert await rack.clients[0].exchange(b"\r") == b"\r\nbox>"
+
+
+async def test_exit_hangs_up_a_telnet_session(rack: Rack) -> None:
+    """After the last output."""
+    client = await rack.client(await rack.line("telnet"))
+    await client.until(b">")
+    client.writer.write(b"exit\r\n")
+    assert await client.rest() == b"exit\r\n"
+    await rack.ended()
+
+
+async def test_a_client_may_vanish_in_mid_dialog(rack: Rack) -> None:
+    """With a reset; the handler is cleaned up and the line serves the next client."""
+    server = await rack.line("telnet")
+    client = await rack.client(server)
+    await client.until(b">")
+    await client.exchange(b"wait TP\r", end=b"... ")
+    client.writer.transport.abort()
+    await rack.ended()
+    assert rack.device.left == ["wait"]
+    assert (await (await rack.client(server)).until(b">")).endswith(b"box>")
+
+
+async def test_events_and_log_lines_reach_the_socket_without_typing(rack: Rack) -> None:
+    """What a dialog waited for, and what another session logs."""
+    server = await rack.line("telnet")
+    first, second = await rack.client(server), await rack.client(server)
+    await first.until(b">")
+    await second.until(b">")
+    await second.exchange(b"terminal monitor\r")
+    await first.exchange(b"wait TP\r", end=b"... ")
+    rack.port.publish("pending", "TP")
+    assert await first.until(b">") == b"pending\r\nbox>"
+    await first.exchange(b"say hello\r")
+    assert await second.until(b"hello\r\n") == b"\r\nhello\r\n"
+
+
+async def test_a_deadline_is_kept_without_typing(rack: Rack) -> None:
+    """The line wakes its console, and looks again while the device's clock stands still."""
+    client = await rack.client(await rack.line("telnet"))
+    await client.until(b">")
+    console = rack.device.consoles[0]
+    console.session.exec_timeout_s = 0.02
+    await client.exchange(b"\r")
+    async with asyncio.timeout(PATIENCE_S):
+        await rack.clock.read_often(10)
+    assert not console.is_closed
+    rack.clock.advance(1)
+    assert await client.rest() == b""
+    assert console.is_closed
+
+
+async def test_a_paste_of_long_outputs_arrives_completely(rack: Rack) -> None:
+    """Far more than any buffer, in order, though the client reads late."""
+    client = await rack.client(await rack.line("telnet"))
+    await client.until(b">")
+    await client.exchange(b"terminal length 0\r")
+    client.writer.write(b"show lines 5000\r" * 60 + b"exit\r")
+    answer = await client.rest()
+    assert answer.count(b"line 5000\r\n") == 60
+    assert answer.endswith(b"box>exit\r\n")
+
+
+async def test_a_client_that_never_reads_holds_up_nobody(rack: Rack) -> None:
+    """Its session waits; the other answers; closing the line does not wait for it."""
+    server = await rack.line("telnet")
+    stuck, other = await rack.client(server), await rack.client(server)
+    await stuck.until(b">")
+    await other.until(b">")
+    stuck.writer.transport.pause_reading()
+    stuck.writer.write(b"terminal length 0\r" + b"show lines 5000\r" * 200)
+    assert (await other.exchange(b"sh ver\r")).endswith(b"box>")
+    async with asyncio.timeout(PATIENCE_S):
+        await server.close()
+
+
+async def test_closing_a_line_leaves_no_task_and_no_session(
+    rack: Rack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In mid-dialog, in mid-page, idle; nothing is logged as an error."""
+    server = await rack.line("telnet")
+    for keys, end in ((b"", b">"), (b"wait TP\r", b"... "), (b"show lines 99\r", b"--More-- ")):
+        client = await rack.client(server)
+        await client.until(b">")
+        if keys:
+            await client.exchange(keys, end)
+    before = asyncio.all_tasks()
+    await server.close()
+    await server.close()
+    assert rack.device.consoles == []
+    assert asyncio.all_tasks() < before
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_taken_port_is_a_clear_error(rack: Rack) -> None:
+    """It names the endpoint."""
+    server = await rack.line("tcp")
+    with pytest.raises(EndpointError, match=str(server.endpoint.port)):
+        await serve(rack.device, str(server.endpoint))
+
+
+def test_a_loop_that_ends_with_open_connections_stays_silent(
+    sample_profile: DeviceProfile, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody dropped the connections: the loop's end cancels their tasks without a traceback."""
+
+    async def abandoned() -> None:
+        rack = Rack(sample_profile)
+        server = await rack.line("telnet")
+        client = await rack.client(server)
+        await client.until(b">")
+        client.writer.close()
+        assert server._server is not None
+        server._server.close()
+
+    asyncio.run(abandoned())
+    assert capfd.readouterr().err == ""
