@@ -13,7 +13,7 @@ from sceplab_agent.core.policy import UnpinnedCa
 from sceplab_agent.errors import ConfigError, ConfigProblem
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_stores import KeyStores
-from sceplab_agent.status import read_status
+from sceplab_agent.status import holds_key, read_status
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.errors import KeyStoreError, SecretUnavailableError
 from sceplab_hsm.secret import resolve_secret
@@ -35,11 +35,12 @@ def check_surroundings(
     """
     configs = list(configs)
     _check_tls(config)
-    findings = _check_journal(config, configs)
+    findings, with_keys = _check_journal(config, configs)
     stores = KeyStores(now=now)
     try:
         for trustpoint in configs:
-            findings.append(_check_store(trustpoint, stores))
+            has_key = trustpoint.name in with_keys
+            findings.append(_check_store(trustpoint, stores, has_key=has_key))
             findings += _check_secrets(trustpoint)
     finally:
         stores.close()
@@ -59,20 +60,24 @@ def _check_tls(config: AgentConfig) -> None:
         ) from error
 
 
-def _check_journal(config: AgentConfig, configs: list[TrustpointConfig]) -> list[str]:
+def _check_journal(
+    config: AgentConfig, configs: list[TrustpointConfig]
+) -> tuple[list[str], set[str]]:
+    """Findings, and the trustpoints that have keys."""
     journal = SqliteJournal.open_read_only(config.state_dir / FILE_NAME)
     if journal is None:
-        return [f"there is no journal in {config.state_dir} yet; the first enrollment makes it"]
+        return [f"no journal in {config.state_dir} yet; the first enrollment makes it"], set()
     try:
         read_status(configs, journal, state_dir=config.state_dir)
+        with_keys = {c.name for c in configs if holds_key(journal.snapshot(c.name))}
     finally:
         journal.close()
-    return [f"the journal in {config.state_dir} is readable"]
+    return [f"the journal in {config.state_dir} is readable"], with_keys
 
 
-def _check_store(trustpoint: TrustpointConfig, stores: KeyStores) -> str:
+def _check_store(trustpoint: TrustpointConfig, stores: KeyStores, *, has_key: bool) -> str:
     uri = trustpoint.store_uri
-    if scheme_of(uri) == "soft" and not _directory_of(uri).exists():
+    if not has_key and scheme_of(uri) == "soft" and not _directory_of(uri).exists():
         return f"there is no key store {uri} yet; the first enrollment makes it"
     store = stores.open(trustpoint, create=False)
     if trustpoint.key_algorithm not in store.capabilities().algorithms:

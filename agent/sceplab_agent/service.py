@@ -31,6 +31,7 @@ from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.observer import Observer
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.state_dir import StateDirLock
+from sceplab_agent.status import describe_failure, holds_key
 from sceplab_agent.transaction import RandomBytes
 from sceplab_agent.transport import HttpTransport, ThreadedTransport
 from sceplab_agent.trustpoint import TrustpointConfig
@@ -117,7 +118,9 @@ class AgentService:
         outside = self._outside
         surroundings = Surroundings(
             # A store that vanished is not made anew under certificates that need it.
-            store=self._stores.open(config, create=self._has_no_key(config)),
+            store=self._stores.open(
+                config, create=not holds_key(self.journal.snapshot(config.name))
+            ),
             journal=self.journal,
             installer=FileInstaller(self._config.state_dir),
             challenge=ChallengeSource.from_reference(
@@ -240,10 +243,6 @@ class AgentService:
             drivers[min(waiting)[1]].step()
         return [driver.session for driver in drivers]
 
-    def _has_no_key(self, config: TrustpointConfig) -> bool:
-        stored = self.journal.snapshot(config.name)
-        return stored is None or not (stored.body.get("active") or stored.body.get("new_key"))
-
 
 def is_settled(session: EnrollmentSession) -> bool:
     """Whether waiting is over for somebody who wants a certificate now.
@@ -269,7 +268,9 @@ def raise_for_outcome(session: EnrollmentSession) -> None:
     failure = machine.failure
     if machine.state is State.PENDING or (machine.state is State.INSTALLED and failure is None):
         return
-    reason = failure.reason if failure is not None else f"stopped in {machine.state.value}"
+    reason = f"stopped in {machine.state.value}"
+    if failure is not None:
+        reason = describe_failure(failure)
     cause = failure.cause if failure is not None else None
     raise EnrollmentFailedError(session.name, cause, reason)
 

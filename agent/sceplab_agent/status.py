@@ -12,9 +12,10 @@ from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.machine import EnrollmentMachine
 from sceplab_agent.core.states import State
+from sceplab_agent.core.values import Failure
 from sceplab_agent.errors import JournalError
 from sceplab_agent.install import CERTIFICATE_FILE
-from sceplab_agent.journal import Journal
+from sceplab_agent.journal import Journal, StoredSnapshot
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_scep.certificates import fingerprint
 
@@ -114,10 +115,25 @@ def describe_machine(
         transaction_id=transaction.transaction_id if transaction else "",
         polls=transaction.polls if transaction else 0,
         next_step_at=machine.next_deadline(),
-        failure=failure.reason if failure else "",
+        failure=describe_failure(failure) if failure else "",
         failure_cause=failure.cause if failure else None,
         at=at,
     )
+
+
+def describe_failure(failure: Failure) -> str:
+    """Why an attempt failed, with what the CA said about it."""
+    text = failure.reason
+    if failure.fail_info_text:
+        text += f': "{failure.fail_info_text}"'
+    if failure.hresult is not None:
+        text += f" (HRESULT 0x{failure.hresult & 0xFFFFFFFF:08X})"
+    return text
+
+
+def holds_key(stored: StoredSnapshot | None) -> bool:
+    """Whether a trustpoint has a key in its store: then that store must not be made anew."""
+    return stored is not None and bool(stored.body.get("active") or stored.body.get("new_key"))
 
 
 def _restore(config: TrustpointConfig, body: Mapping[str, object]) -> EnrollmentMachine:

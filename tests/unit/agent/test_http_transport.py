@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.support.raw_server import RawServer, answer, dripping, raw, raw_server, reset, silent
 
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.errors import (
@@ -26,7 +27,6 @@ from sceplab_agent.errors import (
 )
 from sceplab_agent.http_transport import StdlibTransport
 from sceplab_agent.transport import HttpLimits
-from tests.support.raw_server import RawServer, answer, dripping, raw, raw_server, reset, silent
 
 QUICK = HttpLimits(
     connect_timeout_s=5, read_timeout_s=0.15, total_timeout_s=0.4, max_reply_bytes=4096
@@ -99,7 +99,9 @@ def test_body_without_length_ends_with_the_connection(transport: StdlibTransport
 
 def test_chunked_body_is_joined(transport: StdlibTransport) -> None:
     """A chunked answer is read."""
-    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    chunks = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    )
     with raw_server(raw(chunks)) as server:
         assert transport.request("GET", server.url).body == b"abcde"
 
@@ -151,7 +153,11 @@ def test_compressed_reply_is_refused(transport: StdlibTransport) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 banana\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 300],
+    [
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 banana\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 300,
+    ],
     ids=["ssh", "status line", "headers"],
 )
 def test_answer_that_is_not_http_is_unusable(transport: StdlibTransport, data: bytes) -> None:
