@@ -19,6 +19,12 @@ def enter_interface(ctx: Context) -> None:
         ctx.reject(parameter)
         return
     interface = router.config.interfaces.get(name)
+    if ctx.default and interface is not None:
+        fresh = Interface(name, interface.is_physical, interface.is_physical)
+        router.config.interfaces[name] = fresh
+        router.note_change()
+        ctx.say("system.interface_reset", name=name)
+        return
     if ctx.negated or ctx.default:
         if interface is not None and interface.is_physical:
             ctx.say("system.physical_interface")

@@ -31,8 +31,8 @@ class Entry:
     """One configured line of a trustpoint."""
 
     line: str
-    values: Mapping[str, str]
-    """Parameters by name."""
+    values: Mapping[str, str] = field(repr=False)
+    """Parameters by name. May hold the challenge password."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Trustpoint:
     """What is configured, plus what the operator answered when enrolling."""
 
     name: str
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict, repr=False)
     """By the key that identifies the line, for example ``enrollment url``."""
     answered_serial: bool = False
     """Last answer to the serial number question."""

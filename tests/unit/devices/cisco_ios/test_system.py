@@ -157,6 +157,10 @@ def test_interfaces() -> None:
     )
     assert "not permitted" in bench.run("configure terminal", "no interface g0/1")
     bench.run("configure terminal", "no interface Loopback5")
+    bench.run("configure terminal", "interface g0/2", "ip address 10.7.7.7 255.0.0.0", "no shut")
+    reset = bench.run("configure terminal", "default interface g0/2")
+    assert reset == "Interface GigabitEthernet0/2 set to default configuration"
+    assert "10.7.7.7" not in bench.run("show running-config")
     assert "Loopback5" not in bench.router.config.interfaces
     shown = bench.run("show running-config interface gi0/1")
     assert shown.endswith(
