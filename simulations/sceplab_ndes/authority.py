@@ -136,7 +136,7 @@ class CertificateAuthority:
         try:
             return builder.sign(self._key, hashes.SHA256())
         except ValueError as error:
-            raise RefusedError("request-malformed", str(error)) from error
+            raise RefusedError("extension-refused", str(error)) from error
 
     def _serial(self, request_id: int) -> int:
         if self.template.settings.serial_layout == "adcs":

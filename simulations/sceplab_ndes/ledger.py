@@ -18,6 +18,7 @@ from sceplab_ndes.challenge import ChallengeDesk, Ticket
 from sceplab_ndes.depot import CertificateRecord, Depot, RequestRecord, RequestState
 from sceplab_ndes.errors import RefusedError
 from sceplab_ndes.incoming import IncomingRequest
+from sceplab_ndes.redaction import without_challenge
 from sceplab_ndes.serials import serial_hex
 
 
@@ -146,7 +147,7 @@ def _record(
         state=state,
         message_digest=request.message_digest,
         csr_digest=request.csr_digest,
-        csr=request.csr.der,
+        csr=without_challenge(request.csr),
         signer_certificate=request.sender.certificate_der,
         subject=request.subject_text,
         template=entry.template,

@@ -164,7 +164,7 @@ class MessageDesk:
 
     def _open(self, content: bytes | None) -> OpenedEnvelope:
         if not content:
-            raise RefusedError("request-malformed", "there is no envelope in it")
+            raise RefusedError("message-malformed", "there is no envelope in it")
         try:
             return open_envelope(content, recipients=self._recipients, floor=self._floor)
         except DecryptionError as error:
@@ -181,7 +181,7 @@ class MessageDesk:
         except UnsupportedAlgorithmError as error:
             raise RefusedError("algorithm-refused", str(error)) from error
         except RemoteProtocolError as error:
-            raise RefusedError("request-malformed", str(error)) from error
+            raise RefusedError("message-malformed", str(error)) from error
 
     # --- answering --------------------------------------------------------------------------------
 
@@ -254,7 +254,7 @@ def _cause_of(error: ScepError) -> str:
     if isinstance(error, SignatureInvalidError):
         return "signature-invalid"
     is_type = isinstance(error, RemoteProtocolError) and error.attribute == "messageType"
-    return "request-unsupported" if is_type else "request-malformed"
+    return "request-unsupported" if is_type else "message-malformed"
 
 
 def _name_recipients(named: list[tuple[bytes | None, int | bytes]]) -> str:

@@ -26,6 +26,8 @@ class Refusal:
     """Signed 32-bit, as the attribute writes it."""
     text: str
     """For people; goes out as failInfoText where the profile sends one."""
+    is_secretive: bool = False
+    """Whether details stay out of the answer."""
 
 
 @cache
@@ -42,6 +44,7 @@ def refusals() -> dict[str, Refusal]:
             ndes_fail_info=names[row["ndes_fail_info"]] if "ndes_fail_info" in row else fail_info,
             hresult=signed_hresult(row["hresult"]),
             text=row["text"],
+            is_secretive=row.get("is_secretive", False),
         )
     return rows
 

@@ -114,7 +114,8 @@ class ReplyWriter:
         settings = self._settings
         fail_info = refusal.ndes_fail_info if settings.hresult else refusal.fail_info
         hresult = refusal.hresult if settings.hresult else None
-        text = f"{refusal.text} ({detail})" if detail else refusal.text
+        shows_detail = detail and not refusal.is_secretive
+        text = f"{refusal.text} ({detail})" if shows_detail else refusal.text
         reply = self._write(
             to,
             CertRep(

@@ -33,10 +33,9 @@ def describe_mistakes(error: ValidationError, model: type[BaseModel]) -> str:
             known = _fields_at(model, mistake["loc"][:-1])
             lines.append(f"unknown key '{path}'; {closest(str(mistake['loc'][-1]), known)}")
         elif mistake["type"] in {"enum", "literal_error"}:
+            given = str(mistake["input"])
             choices = re.findall(r"'([^']*)'", str(mistake["ctx"]["expected"]))
-            lines.append(
-                f"'{path}' cannot be '{mistake['input']}'; {closest(str(mistake['input']), choices)}"
-            )
+            lines.append(f"'{path}' cannot be '{given}'; {closest(given, choices)}")
         else:
             lines.append(f"'{path}': {mistake['msg']}")
     return "\n".join(lines)

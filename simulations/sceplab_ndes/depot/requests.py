@@ -34,6 +34,7 @@ class RequestRecord:
     """SHA-256 of the whole message: tells a retransmission from a new message."""
     csr_digest: bytes
     csr: bytes
+    """DER, without the challenge password."""
     signer_certificate: bytes
     """DER; only its key may poll, and answers are encrypted to it."""
     subject: str
