@@ -172,6 +172,19 @@ class Certmonger:
         return status
 
 
+_BUS_CONFIGURATION = """\
+<busconfig>
+  <type>session</type>
+  <listen>unix:tmpdir={folder}</listen>
+  <policy context="default">
+    <allow send_destination="*"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+# No service folders: the bus itself would start a second certmonger, in the user's own folders.
+
+
 @contextmanager
 def certmonger(folder: Path) -> Iterator[Certmonger]:
     """Starts a private bus and a private certmonger; ends both by process id."""
@@ -180,8 +193,10 @@ def certmonger(folder: Path) -> Iterator[Certmonger]:
     for name in ("requests", "cas", "local"):
         (folder / name).mkdir()
     (folder / "certmonger.conf").write_text("[defaults]\nnotification_method=none\n")
+    configuration = folder / "bus.conf"
+    configuration.write_text(_BUS_CONFIGURATION.format(folder=folder))
     bus = subprocess.Popen(
-        ["dbus-daemon", "--session", "--nofork", "--print-address"],
+        ["dbus-daemon", f"--config-file={configuration}", "--nofork", "--print-address"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

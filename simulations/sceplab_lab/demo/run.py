@@ -78,17 +78,17 @@ async def _play(options: DemoOptions, screen: Screen, folder: Path) -> None:
 
 async def _stay(stage: Stage, screen: Screen) -> None:
     """Leaves everything running until a signal comes."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    stage.clock.run()
     endpoint = stage.router.lines[0].endpoint
     screen.act("Left running")
     screen.say(f"telnet {endpoint.host} {endpoint.port}")
     screen.say(stage.server.admin_url)
     screen.say(f"  user {ADMIN}, password in {stage.folder / 'ndes' / 'admin-password'}")
     screen.say("Ctrl-C ends it.")
-    stage.clock.run()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     await stop.wait()
 
 
