@@ -177,7 +177,8 @@ _BUS_CONFIGURATION = """\
   <type>session</type>
   <listen>unix:tmpdir={folder}</listen>
   <policy context="default">
-    <allow send_destination="*"/>
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
     <allow own="*"/>
   </policy>
 </busconfig>
