@@ -49,7 +49,6 @@ CATALOGUE: dict[str, Entry] = {
     "renewal.due": Entry("the renewal of the active certificate starts"),
     "recovery.asking": Entry("a CertPoll asks for the outcome of an unanswered request", _WARNING),
     "recovery.anew": Entry("the lost transaction is closed, a new one follows", _WARNING),
-    "transaction.closed": Entry("a transaction ended without a certificate"),
     "challenge.needed": Entry("a new request needs a new challenge password", _WARNING),
     "challenge.provided": Entry("the operator supplied a challenge password"),
     "key.retired": Entry("a key that nothing uses any more is about to be deleted"),

@@ -137,6 +137,12 @@ class Enrollment:
     renewal_at: datetime | None = None
     """Derived from the active certificate and the policy; never stored."""
 
+    def wait_for(self, awaited: Awaited) -> None:
+        """Nothing is waited for but this answer."""
+        self.awaited = awaited
+        self.resume = None
+        self.wake_at = None
+
     def schedule_renewal(self, policy: EnrollmentPolicy) -> None:
         """Derives the renewal moment from the active certificate and the policy."""
         active = self.active

@@ -35,9 +35,7 @@ def judge_reply(turn: Turn) -> None:
     assert model.transaction is not None
     assert model.ca is not None
     assert key is not None
-    model.awaited = Awaited.NOTHING
-    model.resume = None
-    model.wake_at = None
+    model.wait_for(Awaited.NOTHING)
     verdict = judge_issued(
         model.transaction,
         public_key_der=key.public_key_der,

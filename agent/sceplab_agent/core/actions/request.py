@@ -24,20 +24,20 @@ from sceplab_scep.attributes import MessageType
 
 def begin_enrollment(turn: Turn) -> None:
     """Starts over with a first enrollment (or a replacement on the strength of a challenge)."""
-    _begin(turn, Goal.ENROLL)
-    _fetch(turn, "enrollment.requested")
+    closed = _begin(turn, Goal.ENROLL)
+    _fetch(turn, "enrollment.requested", closed_transaction_id=closed)
 
 
 def begin_without_challenge(turn: Turn) -> None:
     """Wants a first enrollment and waits for its challenge password."""
-    _begin(turn, Goal.ENROLL)
-    _ask_for_challenge(turn)
+    closed = _begin(turn, Goal.ENROLL)
+    _ask_for_challenge(turn, closed)
 
 
 def begin_renewal(turn: Turn) -> None:
     """Starts the renewal of the active certificate."""
-    _begin(turn, Goal.RENEW)
-    _fetch(turn, "renewal.due")
+    closed = _begin(turn, Goal.RENEW)
+    _fetch(turn, "renewal.due", closed_transaction_id=closed)
 
 
 def take_challenge(turn: Turn) -> None:
@@ -52,22 +52,20 @@ def start_anew(turn: Turn) -> None:
     Spec: RFC 8894 §5.2; checklist 12.
     """
     closed = _close_lost(turn)
-    _fetch(turn, "recovery.anew", transaction_id=closed)
+    _fetch(turn, "recovery.anew", closed_transaction_id=closed)
 
 
 def start_anew_without_challenge(turn: Turn) -> None:
     """Closes the lost transaction; the new one waits for a new challenge password."""
     closed = _close_lost(turn)
-    turn.record("recovery.anew", transaction_id=closed)
-    _ask_for_challenge(turn)
+    _ask_for_challenge(turn, closed)
 
 
 def prepare_key(turn: Turn) -> None:
     """Names the key, records the name, has the key made or found."""
     model = turn.model
     model.new_key = choose_key(model, turn.policy)
-    model.awaited = Awaited.KEY
-    model.resume = None
+    model.wait_for(Awaited.KEY)
     turn.record("enrollment.key", key_id=model.new_key.key_id, generation=model.new_key.generation)
     turn.give(GenerateKey(key_id=model.new_key.key_id))
 
@@ -131,6 +129,7 @@ def ask_outcome(turn: Turn) -> None:
     transaction.is_asking = True
     if isinstance(turn.event, ReplyRejected):
         turn.model.failure = describe_failure(turn)
+    turn.model.wait_for(Awaited.MESSAGE)
     turn.record("recovery.asking", transaction_id=transaction.transaction_id)
     build_poll(turn)
 
@@ -179,44 +178,40 @@ def schedule_poll(turn: Turn) -> None:
     )
 
 
-def _begin(turn: Turn, goal: Goal) -> None:
+def _begin(turn: Turn, goal: Goal) -> str | None:
+    """Starts from nothing; gives the transactionID that is abandoned for it."""
     model = turn.model
-    if model.transaction is not None:
-        closed = model.transaction.transaction_id
-        model.transaction = None
-        turn.record("transaction.closed", transaction_id=closed, outcome="abandoned")
+    closed = model.transaction.transaction_id if model.transaction is not None else None
+    model.transaction = None
     model.goal = goal
     model.failure = None
     model.attempts = 0
     model.rounds = 0
     model.is_recovered = False
     model.has_challenge = isinstance(turn.event, EnrollRequested) and turn.event.has_challenge
+    return closed
 
 
-def _fetch(turn: Turn, event_id: str, **details: str) -> None:
-    model = turn.model
-    model.awaited = Awaited.CA
-    model.resume = None
-    model.wake_at = None
+def _fetch(turn: Turn, event_id: str, **details: str | None) -> None:
+    turn.model.wait_for(Awaited.CA)
     turn.record(event_id, **details)
     turn.give(FetchCa())
 
 
-def _ask_for_challenge(turn: Turn) -> None:
+def _ask_for_challenge(turn: Turn, closed: str | None) -> None:
     model = turn.model
-    model.awaited = Awaited.NOTHING
-    model.resume = None
-    model.wake_at = None
+    model.wait_for(Awaited.NOTHING)
     if model.active is not None:
         # The renewal timer goes on, but leaves the operator a moment.
         model.wake_at = retry_at(turn.policy.retry.backoff, 1, turn.now, turn.rng)
-    turn.record("challenge.needed")
+    turn.record("challenge.needed", closed_transaction_id=closed)
     before = f"; before that, {model.failure.reason}" if model.failure else ""
     reason = f"the request needs a new challenge password{before}"
     need_operator(turn, FailureCause.REJECTED, reason)
 
 
 def _close_lost(turn: Turn) -> str:
+    """Closes the lost transaction; gives its id."""
     model = turn.model
     assert model.transaction is not None
     closed = model.transaction.transaction_id
@@ -231,9 +226,7 @@ def _build(turn: Turn, transaction: Transaction, message_type: MessageType) -> N
     model = turn.model
     assert model.ca is not None
     assert model.new_key is not None
-    model.awaited = Awaited.MESSAGE
-    model.resume = None
-    model.wake_at = None
+    model.wait_for(Awaited.MESSAGE)
     is_poll = message_type is MessageType.CERT_POLL
     turn.give(
         BuildRequest(
@@ -258,9 +251,7 @@ def _send(turn: Turn, event_id: str) -> None:
     sent, certificate_der = transaction.sent, transaction.signer_certificate_der
     assert sent is not None
     assert certificate_der is not None
-    model.awaited = Awaited.REPLY
-    model.resume = None
-    model.wake_at = None
+    model.wait_for(Awaited.REPLY)
     turn.record(
         event_id,
         transaction_id=transaction.transaction_id,

@@ -8,6 +8,7 @@ from sceplab_agent.core.commands import AskOperator, FetchCa
 from sceplab_agent.core.events import CaCertificatesReceived, FailureCause, TransportFailed
 from sceplab_agent.core.model import Awaited, Goal
 from sceplab_agent.core.pinning import fingerprint_hex, judge_ca_certificates
+from sceplab_agent.core.states import State
 from sceplab_agent.core.turn import Turn
 from sceplab_agent.core.values import Failure, TrustedCa
 from sceplab_agent.core.verdicts import CaDistrusted, CaTrusted, CaUnpinned, GoalPursued
@@ -29,7 +30,6 @@ def begin_authentication(turn: Turn) -> None:
     model = turn.model
     model.goal = Goal.AUTHENTICATE
     model.failure = None
-    model.wake_at = None
     model.attempts = 0
     fetch_ca(turn)
 
@@ -42,8 +42,7 @@ def begin_authentication_anew(turn: Turn) -> None:
 
 def fetch_ca(turn: Turn) -> None:
     """Asks for capabilities and CA certificates."""
-    turn.model.awaited = Awaited.CA
-    turn.model.resume = None
+    turn.model.wait_for(Awaited.CA)
     turn.give(FetchCa())
 
 
@@ -156,15 +155,15 @@ def _take(turn: Turn, ca: TrustedCa) -> None:
     model.candidate = None
     model.awaited = Awaited.NOTHING
     model.attempts = 0
-    if is_new and model.goal is not Goal.AUTHENTICATE:
+    # Only where a restart can go on from: what follows in the other cases records the CA as well.
+    if is_new and model.state is State.CA_PINNED and model.goal is Goal.ENROLL:
         turn.record("ca.pinned", **_describe(ca))
 
 
 def _block(turn: Turn, reason: str) -> None:
     model = turn.model
     model.goal = Goal.NONE
-    model.awaited = Awaited.NOTHING
-    model.wake_at = None
+    model.wait_for(Awaited.NOTHING)
     model.failure = Failure(cause=FailureCause.TRUST, reason=reason, at=turn.now)
     turn.record("ca.distrusted", reason=reason)
     need_operator(turn, FailureCause.TRUST, reason)
