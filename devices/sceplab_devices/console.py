@@ -20,20 +20,20 @@ from sceplab_devices.api import PortEvent
 from sceplab_devices.completion import complete, help_text
 from sceplab_devices.context import CommandContext
 from sceplab_devices.editing import BELL, LineEditor
-from sceplab_devices.interpreter import Decision, interpret, prompt_of
+from sceplab_devices.interpreter import NOTHING_TO_DO, Decision, interpret, prompt_of
 from sceplab_devices.keys import KeyReader
-from sceplab_devices.modes import ModeFrame
 from sceplab_devices.paging import Pager
+from sceplab_devices.running import CommandRun
 from sceplab_devices.screen import Screen
-from sceplab_devices.session import LineInfo, Session
-from sceplab_devices.steps import Ask, AskKey, Dialog, Step, WaitFor
+from sceplab_devices.session import open_session
+from sceplab_devices.steps import Ask, AskKey, Step, WaitFor
 
 if TYPE_CHECKING:
     from sceplab_devices.device import Device
+    from sceplab_devices.session import LineInfo
 
 logger = logging.getLogger(__name__)
 
-_HELD_EVENTS = 64
 _HELD_LOG_LINES = 256
 
 
@@ -60,32 +60,26 @@ class Console:
     """
 
     __slots__ = (
-        "_after_paging", "_context", "_deadline", "_decision", "_dialog", "_editor", "_ending",
-        "_events", "_is_opening", "_keys", "_last_input_at", "_literal_next", "_log_lines",
-        "_pager", "_screen", "_step", "_waits", "device", "is_closed", "on_activity", "session",
+        "_after_paging", "_command", "_editor", "_is_opening", "_keys", "_last_input_at",
+        "_literal_next", "_log_lines", "_pager", "_screen", "_waits", "device", "is_closed",
+        "on_activity", "session",
     )  # fmt: skip
 
     def __init__(self, device: Device, line: LineInfo) -> None:
         self.device = device
         self.on_activity: Callable[[], None] | None = None
         self.is_closed = False
-        self.session = self._new_session(line)
+        self.session = open_session(device.profile, line, device.now())
         self._keys = KeyReader()
         self._editor = LineEditor(device.profile.shell.line_limit)
         self._screen = Screen()
         self._pager = Pager()
         self._waits = _Waits.NOTHING
-        self._context: CommandContext[Device] | None = None
-        self._dialog: Dialog | None = None
-        self._step: Step | None = None
-        self._decision: Decision | None = None
+        self._command: CommandRun | None = None
         self._after_paging: Callable[[], None] = self._prompt
-        self._events: deque[PortEvent] = deque(maxlen=_HELD_EVENTS)
         self._log_lines: deque[str] = deque(maxlen=_HELD_LOG_LINES)
-        self._deadline: datetime | None = None
         self._last_input_at = device.now()
         self._literal_next = False
-        self._ending = False
         self._is_opening = False
         """The opening dialog has not come to its end: nothing else may give a prompt."""
 
@@ -122,13 +116,15 @@ class Console:
         """When `tick` wants to be called."""
         limit = self.session.exec_timeout_s
         idle = self._last_input_at + timedelta(seconds=limit) if limit else None
-        return min((moment for moment in (idle, self._deadline) if moment), default=None)
+        deadline = self._command.deadline if self._command else None
+        return min((moment for moment in (idle, deadline) if moment), default=None)
 
     def tick(self, now: datetime) -> None:
         """Ends waits that ran out and sessions idle for too long."""
         if self.is_closed:
             return
-        if self._deadline and now >= self._deadline and self._waits is _Waits.EVENT:
+        deadline = self._command.deadline if self._command else None
+        if self._waits is _Waits.EVENT and deadline and now >= deadline:
             self._guarded(lambda: self._advance(None))
             self._pump()
         limit = self.session.exec_timeout_s
@@ -138,9 +134,9 @@ class Console:
 
     def notify(self, event: PortEvent) -> None:
         """The enrollment engine reported something; a dialog may wait for it."""
-        if self._context is None or self.is_closed:
+        if self._command is None or self.is_closed:
             return
-        self._events.append(event)
+        self._command.keep(event)
         if self._waits is _Waits.EVENT:
             self._guarded(self._look_at_events)
             self._pump()
@@ -188,15 +184,15 @@ class Console:
             self._recover()
 
     def _recover(self) -> None:
-        context = self._context
-        self._drop_dialog()
+        command = self._command
+        self._drop_command()
         self._pager.rest = ""
         if self._is_opening:
             self._hang_up()
             return
         try:
-            if context:
-                self._screen.write(context.take_output())
+            if command:
+                self._screen.write(command.context.take_output())
             self._screen.write(self.device.profile.error("internal") + "\n")
             self._prompt()
         except Exception:
@@ -247,8 +243,8 @@ class Console:
         if self._waits is _Waits.ANSWER:
             self._interrupt()
             return
-        self._ending = self.device.profile.shell.suspend_ends_modes
-        self._run(self._editor.text)
+        ends_modes = self.device.profile.shell.suspend_ends_modes
+        self._run(self._editor.text, ends_modes=ends_modes)
 
     def _on_interrupt(self) -> None:
         self._screen.echo("^C\n")
@@ -301,70 +297,41 @@ class Console:
 
     def _retype(self) -> None:
         """Shows the prompt or question and the typed line again."""
-        prompt = self._step.prompt if isinstance(self._step, Ask | AskKey) else self._prompt_text()
-        self._screen.write(prompt)
-        self._screen.echo(self._editor.redraw())
-        if self._context is None:
+        self._write_prompt_again()
+        if self._command is None:
             self._rest(_Waits.COMMAND)
 
     # --- commands and dialogs -------------------------------------------------------------------
 
-    def _run(self, text: str) -> None:
+    def _run(self, text: str, *, ends_modes: bool = False) -> None:
         """Carries out a typed line."""
         if not self.session.mode.raw:
             self._editor.remember(text, self.session.history_size)
         decision = interpret(self.device, self.session, text)
-        self._waits = _Waits.NOTHING
-        self._events.clear()
-        self._decision = decision
-        self._context = CommandContext(self.device, self.session, line=text, match=decision.match)
-        if decision.error:
-            self._context.write(decision.error)
-        elif decision.handler:
-            self._leave_until(self._context, decision)
-            self._dialog = self.device.profile.handlers[decision.handler](self._context)
-        self._advance(None)
+        self._start(
+            CommandRun(self.device, self.session, decision, line=text, ends_modes=ends_modes)
+        )
 
-    def _leave_until(self, context: CommandContext[Device], decision: Decision) -> None:
-        """Leaves the modes above the one whose command it is."""
-        home = decision.mode
-        if home is None or home is self.session.mode:
-            return
-        if not any(frame.mode is home for frame in self.session.frames):
-            context.leave_mode()
-            return
-        while self.session.mode is not home:
-            context.leave_mode()
+    def _start(self, command: CommandRun) -> None:
+        self._waits = _Waits.NOTHING
+        self._command = command
+        command.start()
+        self._show(command)
 
     def _advance(self, value: str | PortEvent | None) -> None:
-        """Runs the command on to its next step or its end."""
+        """Gives the command what it waited for."""
         self._waits = _Waits.NOTHING
-        self._deadline = None
-        self._step = None
-        if self._dialog is not None:
-            try:
-                self._step = self._dialog.send(value)
-            except StopIteration:
-                self._dialog = None
-        context = self._context
-        assert context is not None, "a command is running"
-        text = context.take_output()
-        if self._step is None:
-            self._page(self._filtered(text), self._finish)
-        else:
-            self._page(text, self._begin_step)
+        command = self._command
+        assert command is not None, "a command is running"
+        command.advance(value)
+        self._show(command)
 
-    def _filtered(self, text: str) -> str:
-        chosen = self._decision.filter if self._decision else None
-        if chosen is None:
-            return text
-        lines = chosen(text.removesuffix("\n").split("\n") if text else [])
-        return "".join(f"{line}\n" for line in lines)
+    def _show(self, command: CommandRun) -> None:
+        self._page(command.take_output(), self._begin_step if command.step else self._finish)
 
     def _begin_step(self) -> None:
         step = self._step
         if isinstance(step, WaitFor):
-            self._deadline = self.device.now() + timedelta(seconds=step.timeout_s)
             self._rest(_Waits.EVENT)
             self._look_at_events()
             if self._waits is _Waits.EVENT and self._keys.take_interrupt():
@@ -372,55 +339,49 @@ class Console:
             return
         assert isinstance(step, Ask | AskKey), f"handlers yield steps, not {step!r}"
         self._screen.write(step.prompt)
-        mask = None
-        if isinstance(step, Ask) and not step.echo:
-            mask = step.mask
-        self._editor.begin(mask=mask)
+        is_hidden = isinstance(step, Ask) and not step.echo
+        self._editor.begin(mask=step.mask if isinstance(step, Ask) and is_hidden else None)
         self._rest(_Waits.ANSWER if isinstance(step, Ask) else _Waits.KEY)
 
+    @property
+    def _step(self) -> Step | None:
+        return self._command.step if self._command else None
+
     def _look_at_events(self) -> None:
-        step = self._step
-        assert isinstance(step, WaitFor)
-        while self._events:
-            event = self._events.popleft()
-            if step.match(event):
-                self._advance(event)
-                return
+        event = self._command.awaited_event() if self._command else None
+        if event is not None:
+            self._advance(event)
 
     def _interrupt(self) -> None:
         """Ctrl-C: ends the dialog, or leaves the modes above the base mode."""
-        was_command = self._waits is _Waits.COMMAND
+        command = self._command
         self._waits = _Waits.NOTHING
-        self._drop_dialog()
+        self._drop_command()
         if self._is_opening:
             self._end_session()
             return
-        if was_command and self.device.profile.shell.interrupt_ends_modes:
-            self._ending = True
+        ends_modes = command is None and self.device.profile.shell.interrupt_ends_modes
+        self._command = CommandRun(self.device, self.session, NOTHING_TO_DO, ends_modes=ends_modes)
         self._finish()
 
     def _finish(self) -> None:
         """The command is over."""
         self._is_opening = False
-        context = self._context or CommandContext(self.device, self.session)
-        self._drop_dialog()
-        if self._ending:
-            self._ending = False
-            context.end()
-        self._screen.write(context.take_output())
-        if context.is_closing:
+        command = self._command
+        assert command is not None, "a command is running"
+        self._drop_command()
+        if command.ends_modes:
+            command.context.end()
+        self._screen.write(command.context.take_output())
+        if command.context.is_closing:
             self._end_session()
         else:
             self._prompt()
 
-    def _drop_dialog(self) -> None:
-        dialog, self._dialog = self._dialog, None
-        self._context = None
-        self._decision = None
-        self._step = None
-        self._deadline = None
-        if dialog is not None:
-            dialog.close()
+    def _drop_command(self) -> None:
+        command, self._command = self._command, None
+        if command:
+            command.close()
 
     # --- output ---------------------------------------------------------------------------------
 
@@ -436,7 +397,6 @@ class Console:
             self._screen.write(self.device.profile.shell.more)
             self._waits = _Waits.MORE
         else:
-            self._pager.restart()
             self._after_paging()
 
     def _prompt(self) -> None:
@@ -459,38 +419,24 @@ class Console:
         while self._log_lines:
             self._screen.write(self._log_lines.popleft() + "\n")
         if self.session.synchronous and self._waits is not _Waits.EVENT:
-            prompt = self._step.prompt if isinstance(self._step, Ask | AskKey) else ""
-            self._screen.write(prompt or self._prompt_text())
-            self._screen.echo(self._editor.redraw())
+            self._write_prompt_again()
+
+    def _write_prompt_again(self) -> None:
+        step = self._step
+        prompt = step.prompt if isinstance(step, Ask | AskKey) else self._prompt_text()
+        self._screen.write(prompt)
+        self._screen.echo(self._editor.redraw())
 
     # --- session --------------------------------------------------------------------------------
 
-    def _new_session(self, line: LineInfo) -> Session:
-        profile = self.device.profile
-        settings = profile.lines[line.kind]
-        return Session(
-            line=line,
-            opened_at=self.device.now(),
-            frames=[ModeFrame(profile.modes[profile.shell.base_mode], {})],
-            privilege=profile.shell.privilege,
-            width=profile.shell.terminal_width,
-            length=settings.length,
-            history_size=profile.shell.history_size,
-            monitor=settings.monitor,
-        )
-
     def _open(self) -> None:
-        profile = self.device.profile
         self._is_opening = True
-        self._context = CommandContext(self.device, self.session)
-        opening = profile.lines[self.session.line.kind].opening
-        if opening:
-            self._dialog = profile.handlers[opening](self._context)
-        self._advance(None)
+        opening = self.device.profile.lines[self.session.line.kind].opening
+        self._start(CommandRun(self.device, self.session, Decision(handler=opening)))
 
     def _abandon(self) -> None:
         """Ends dialog and modes without a word to the terminal."""
-        self._drop_dialog()
+        self._drop_command()
         CommandContext(self.device, self.session).end()
 
     def _end_session(self) -> None:
@@ -498,7 +444,7 @@ class Console:
         if self.device.profile.lines[self.session.line.kind].closing == "close":
             self._hang_up()
             return
-        self.session = self._new_session(self.session.line)
+        self.session = open_session(self.device.profile, self.session.line, self.device.now())
         self._last_input_at = self.device.now()
         self._open()
 

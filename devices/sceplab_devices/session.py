@@ -1,4 +1,4 @@
-"""State of one terminal session: who is on it, how wide it is, which modes are open. Data only."""
+"""State of one terminal session: who is on it, how wide it is, which modes are open."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from sceplab_devices.modes import Mode, ModeFrame
+
+if TYPE_CHECKING:
+    from sceplab_devices.profile import DeviceProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +67,18 @@ class Session:
     def mode_values(self) -> Mapping[str, str]:
         """What the present mode was entered with, for example ``{"name": "TP"}``."""
         return MappingProxyType(self.frames[-1].values)
+
+
+def open_session(profile: DeviceProfile, line: LineInfo, now: datetime) -> Session:
+    """A session as it begins: base mode, the platform's terminal settings."""
+    settings = profile.lines[line.kind]
+    return Session(
+        line=line,
+        opened_at=now,
+        frames=[ModeFrame(profile.modes[profile.shell.base_mode], {})],
+        privilege=profile.shell.privilege,
+        width=profile.shell.terminal_width,
+        length=settings.length,
+        history_size=profile.shell.history_size,
+        monitor=settings.monitor,
+    )

@@ -109,8 +109,12 @@ def log_text(ctx: Context) -> None:
 def broken(ctx: Context) -> Dialog:
     """Fails on purpose, before or after a question."""
     ctx.write("before")
-    if ctx.has("late"):
-        yield Ask("Go on? ")
+    try:
+        if ctx.has("late") or ctx.has("cleanup"):
+            yield Ask("Go on? ")
+    finally:
+        if ctx.has("cleanup"):
+            raise ZeroDivisionError("clean-up bug")
     raise ZeroDivisionError("handler bug")
 
 

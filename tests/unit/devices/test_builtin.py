@@ -41,6 +41,11 @@ def test_enable_without_a_password_asks_nothing(terminal: Terminal) -> None:
     assert terminal.run("enable 1") == "enable 1\nbox>"
 
 
+def test_disable_never_raises_the_privilege(terminal: Terminal) -> None:
+    """Whatever level is named."""
+    assert terminal.run("disable 15") == "disable 15\nbox>"
+
+
 def test_a_device_without_users_asks_for_no_login(guarded_profile: DeviceProfile) -> None:
     """The prompt comes at once."""
     assert Terminal(guarded_profile).greeting == b"box>"

@@ -56,8 +56,8 @@ def test_errors_say_where(terminal: Terminal, line: str, answer: str) -> None:
 def test_the_marker_stays_on_the_screen(terminal: Terminal) -> None:
     """A line that wraps has its marker under the column where the word is shown."""
     terminal.run("terminal width 40")
-    line = "show version " + "x" * 3 + " " * 30 + "y"
-    assert terminal.run(line).split("\n")[1] == " " * 17 + "^"
+    line = "show" + " " * 50 + "foo"
+    assert terminal.run(line).split("\n")[1] == " " * (4 + 54 - 40) + "^"
 
 
 def test_a_device_rejects_a_value_it_cannot_take(privileged: Terminal) -> None:
@@ -77,6 +77,7 @@ def test_modes_change_the_prompt_and_fall_back(privileged: Terminal) -> None:
     )
     assert privileged.run("site a") == "site a\nbox(site-a)#"
     assert privileged.run("color red") == "color red\nbox(site-a)#"
+    assert privileged.run("do sh ver") == "do sh ver\nSample OS 1.0 on box\nbox(site-a)#"
     assert privileged.run("site b") == "site b\nbox(site-b)#"
     assert privileged.device.left == ["a"]
     assert privileged.run("hostname R1") == "hostname R1\nR1(config)#"
@@ -239,6 +240,25 @@ def test_a_broken_handler_is_logged_and_the_console_lives(
         ZeroDivisionError, ZeroDivisionError,
     ]  # fmt: skip
     assert "Sample OS" in terminal.run("show version")
+
+
+def test_a_broken_handler_leaves_no_trace_in_the_next_command(privileged: Terminal) -> None:
+    """Ctrl-Z of the line that broke does not end the modes of the line after it."""
+    privileged.run("conf t")
+    privileged.type("do break\x1a")
+    assert privileged.run("site a") == "site a\nbox(site-a)#"
+
+
+def test_a_clean_up_that_breaks_is_survived(
+    terminal: Terminal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A dialog that resists being closed does not keep the prompt."""
+    terminal.run("break cleanup")
+    assert terminal.type("\x03") == "^C\nbox>"
+    assert "clean-up of a command failed" in caplog.text
+    terminal.run("break cleanup")
+    terminal.console.disconnect()
+    assert terminal.device.consoles == []
 
 
 def test_a_megabyte_line_is_cut_and_answered(terminal: Terminal) -> None:

@@ -3,6 +3,8 @@
 import pytest
 from tests.support.consoles import Terminal
 
+from sceplab_devices.keys import TYPE_AHEAD_LIMIT_BYTES
+
 
 def test_a_question_is_asked_until_it_is_answered(terminal: Terminal) -> None:
     """The answer is echoed; help and Tab are plain keys meanwhile."""
@@ -72,7 +74,9 @@ def test_an_awaited_event_continues_the_dialog(terminal: Terminal) -> None:
 
 def test_an_event_before_the_wait_is_not_lost(terminal: Terminal) -> None:
     """It counts from the start of the command; one from an earlier command does not."""
+    terminal.run("wipe a")
     terminal.port.publish("cert_issued", "TP")
+    terminal.run("no")
     assert terminal.run("wait TP") == "wait TP\nWaiting ... "
     terminal.type("\x03")
     original = terminal.device.profile.handlers["wait"]
@@ -122,6 +126,7 @@ def test_endless_typing_during_a_wait_is_bounded(terminal: Terminal) -> None:
     terminal.run("wait TP")
     for _ in range(100):
         terminal.type(b"x" * 10_000)
+    assert len(terminal.console._keys) == TYPE_AHEAD_LIMIT_BYTES
     terminal.port.publish("pending", "TP")
     assert terminal.later().startswith("pending\nbox>" + "x" * 1024)
     assert terminal.type("\x15\r").endswith("box>")

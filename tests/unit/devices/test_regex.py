@@ -37,6 +37,8 @@ from sceplab_devices.regex import PATTERN_LIMIT_CHARS, LinePattern, PatternError
         ("_100_", "1001", False),
         ("_100_", "{100}", True),
         ("^$", "", True),
+        ("$^", "", True),
+        ("$^", "x", False),
         ("^$", "x", False),
         ("", "anything", True),
         ("a||b", "x", True),
