@@ -26,6 +26,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.executor import Surroundings
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.transport import HttpTransport
+from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_devices.api import (
     KeyView,
     PortEvent,
@@ -51,6 +52,7 @@ _NOT_NOW = {
     RenewRequested: PortEventKind.RENEW_FAILED,
 }
 """What a console hears when an intent does not fit the present state."""
+_NOT_CONFIGURED = "the trustpoint's configuration is incomplete"
 
 
 def ignore_move(trustpoint: str, old: State, new: State) -> None:
@@ -108,7 +110,13 @@ class AgentPort:
         self._listeners.append(listener)
 
     def configure(self, settings: TrustpointSettings) -> None:
-        """See `EnrollmentPort.configure`."""
+        """See `EnrollmentPort.configure`.
+
+        Raises:
+            ValueError: the settings do not make a trustpoint; the text says why. What was
+                configured before stays.
+        """
+        self._config(settings, has_challenge=False)
         present = self._trustpoints.get(settings.name)
         if present is not None:
             if settings != present.settings:
@@ -133,23 +141,28 @@ class AgentPort:
 
     def authenticate(self, name: str) -> None:
         """See `EnrollmentPort.authenticate`."""
-        self._trustpoints[name].feed(AuthenticateRequested())
+        self._feed(name, AuthenticateRequested())
 
     def answer_ca(self, name: str, *, accept: bool) -> None:
         """See `EnrollmentPort.answer_ca`."""
-        self._trustpoints[name].feed(CaAccepted() if accept else CaRefused())
+        self._feed(name, CaAccepted() if accept else CaRefused())
 
     def enroll(self, name: str, *, challenge: str) -> None:
         """See `EnrollmentPort.enroll`."""
-        self._trustpoints[name].enroll(EnrollRequested(has_challenge=bool(challenge)), challenge)
+        event = EnrollRequested(has_challenge=bool(challenge))
+        trustpoint = self._trustpoints.get(name)
+        if trustpoint is None:
+            self._refused(name, event, _NOT_CONFIGURED)
+        else:
+            trustpoint.enroll(event, challenge)
 
     def renew(self, name: str) -> None:
         """See `EnrollmentPort.renew`."""
-        self._trustpoints[name].feed(RenewRequested())
+        self._feed(name, RenewRequested())
 
     def cancel(self, name: str) -> None:
         """See `EnrollmentPort.cancel`."""
-        self._trustpoints[name].feed(EnrollmentCancelled())
+        self._feed(name, EnrollmentCancelled())
 
     def view(self, name: str) -> TrustpointView:
         """See `EnrollmentPort.view`."""
@@ -198,14 +211,23 @@ class AgentPort:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _make_session(self, trustpoint: PortTrustpoint) -> EnrollmentSession:
-        settings = trustpoint.settings
-        config = trustpoint_config(
+    def _feed(self, name: str, event: Event) -> None:
+        trustpoint = self._trustpoints.get(name)
+        if trustpoint is None:
+            self._refused(name, event, _NOT_CONFIGURED)
+        else:
+            trustpoint.feed(event)
+
+    def _config(self, settings: TrustpointSettings, *, has_challenge: bool) -> TrustpointConfig:
+        return trustpoint_config(
             settings,
             key_id=self._keys.id_of(settings.key_label),
             floor=self._floor,
-            has_challenge=bool(trustpoint.challenge),
+            has_challenge=has_challenge,
         )
+
+    def _make_session(self, trustpoint: PortTrustpoint) -> EnrollmentSession:
+        config = self._config(trustpoint.settings, has_challenge=bool(trustpoint.challenge))
         observer = PortObserver(
             trustpoint, clock=self._clock, publish=self._publish, moved=self._moved
         )
@@ -230,9 +252,8 @@ class AgentPort:
 
     def _deliver(self, event: PortEvent) -> None:
         trustpoint = self._trustpoints.get(event.trustpoint)
-        if trustpoint is None:
-            return  # removed while the event was on its way
-        self._keys.follow(trustpoint.settings.key_label, trustpoint.session.machine)
+        if trustpoint is not None:
+            self._keys.follow(trustpoint.settings.key_label, trustpoint.session.machine)
         for listener in self._listeners:
             listener(event)
 

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from sceplab_agent.core.machine import EnrollmentMachine
 from sceplab_devices.api import KeyView
+from sceplab_devices.errors import DeviceError
 from sceplab_hsm.api import KeyAlgorithm, KeyInfo, KeyStore
-from sceplab_hsm.errors import KeyNotFoundError
+from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
 from sceplab_lab.port_settings import key_id_of
 
 NEXT_MARK = "#"
@@ -42,10 +43,16 @@ class PortKeys:
 
         ``exportable`` is what the console shows and export commands go by; the store protects all
         keys alike.
+
+        Raises:
+            DeviceError: the key store refuses.
         """
-        self.delete(label)
         key_id = key_id_of(label)
-        self._store.generate(key_id, KeyAlgorithm(algorithm))
+        try:
+            self.delete(label)
+            self._store.generate(key_id, KeyAlgorithm(algorithm))
+        except KeyStoreError as error:
+            raise DeviceError(f"key {label}: {error}") from error
         self._ids[label] = key_id
         if exportable:
             self._exportable.add(key_id)

@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from tests.unit.lab.test_demo import command, environment
 
 pytestmark = pytest.mark.daemon
@@ -51,7 +50,9 @@ def test_device_profiles_are_listed(tmp_path: Path) -> None:
         (("--profile", "cisco-ios", "--console", "tcp:127.0.0.1:0", "--floor", "low"), "modern"),
     ],
 )
-def test_wrong_options_name_the_right_ones(tmp_path: Path, words: tuple[str, ...], hint: str) -> None:
+def test_wrong_options_name_the_right_ones(
+    tmp_path: Path, words: tuple[str, ...], hint: str
+) -> None:
     """A mistake ends with exit code 2 and a text that names what is known."""
     ended = run(tmp_path, "device", "serve", *words)
     assert ended.returncode == 2

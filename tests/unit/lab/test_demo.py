@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-
 from tests.support.agent_cli import SOURCES
 
 pytestmark = pytest.mark.daemon
@@ -67,7 +66,7 @@ def test_seeded_runs_repeat(tmp_path: Path) -> None:
 
 @pytest.mark.covers("A24", "A38", "C19", "M1", "M6")
 def test_the_whole_story_is_told(tmp_path: Path) -> None:
-    """Password page, dialog, PENDING, approval, poll, certificate, renewal and summary are shown."""
+    """Password page, dialog, PENDING, approval, certificate, renewal and summary are shown."""
     told = play(tmp_path).stdout
     in_order = [
         "The enrollment challenge password is:",

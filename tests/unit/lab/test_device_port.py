@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +18,7 @@ from tests.support.server import NOW, make_server
 from tests.support.soft_stores import soft_store
 
 from sceplab_agent.drivers.virtual import VirtualClock
+from sceplab_devices.api import PortEvent, TrustpointSettings
 from sceplab_devices.console import Console
 from sceplab_devices.device import Device
 from sceplab_devices.profile import open_profile
@@ -265,3 +267,28 @@ def test_server_away(bench: Bench) -> None:
     printed = bench.type("crypto pki authenticate LAB")
     assert "% Error in receiving Certificate Authority certificate: status = FAIL" in printed
     assert bench.port.view("LAB").ca_certificates_der == ()
+
+
+def test_unusable_settings_change_nothing(bench: Bench) -> None:
+    """Settings that make no trustpoint are refused, and intents for it are answered as failures."""
+    heard: list[PortEvent] = []
+    bench.port.subscribe(heard.append)
+    with pytest.raises(ValueError, match="fingerprint"):
+        bench.port.configure(
+            TrustpointSettings(name="BAD", url=URL, subject="CN=R1", pin_hex="123", key_label="K")
+        )
+    bench.port.authenticate("BAD")
+    bench.port.enroll("BAD", challenge="")
+    assert [event.kind for event in heard] == ["ca_unreachable", "enroll_failed"]
+    assert "incomplete" in heard[0].reason
+    assert bench.port.view("BAD").state == "UNCONFIGURED"
+
+
+def test_refused_key_is_said_at_the_console(bench: Bench) -> None:
+    """A key store that refuses ends in a text of the device, and the console goes on."""
+    bench.configure(f"fingerprint {bench.fingerprint()}")
+    shutil.rmtree(bench.folder / "keys")
+    printed = bench.type("crypto key generate rsa label OTHER modulus 2048")
+    assert "[OK]" not in printed
+    assert "Traceback" not in printed
+    assert bench.type("do show clock").count("UTC") == 1
