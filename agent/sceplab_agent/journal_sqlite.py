@@ -20,6 +20,7 @@ from sceplab_agent.core.commands import Record
 from sceplab_agent.durable import sync_directory
 from sceplab_agent.errors import JournalError
 from sceplab_agent.journal import JournalEntry, StoredSnapshot, encode_json
+from sceplab_agent.text import clean_text
 
 FILE_NAME = "journal.sqlite3"
 SCHEMA_VERSION = 1
@@ -247,7 +248,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _damaged(path: Path, detail: str) -> JournalError:
     return JournalError(
-        f"the journal {path} is damaged ({detail}); restore it from a copy, or move it away with "
+        f"the journal {path} is damaged ({clean_text(detail)}); restore it from a copy, or move it away with "
         "its -wal and -shm files and enroll anew"
     )
 

@@ -1,7 +1,7 @@
 """Replies that are forged, broken or meant for somebody else.
 
-Each test states what the agent says about it and proves that nothing it trusts has changed: same CA, no
-certificate, no installation, and no secret in anything it wrote.
+Each test states what the agent says about it and proves that nothing it trusts has changed: same
+CA, no certificate, no installation, and no secret in anything it wrote.
 """
 
 from __future__ import annotations
@@ -110,6 +110,10 @@ def _nothing(peer: ScriptedPeer, received: Received) -> bytes:
     return b""
 
 
+def _zero_bytes(peer: ScriptedPeer, received: Received) -> bytes:
+    return bytes(300)
+
+
 LIES: dict[str, tuple[Lie, str]] = {
     "forged signature": (_self_made_signer, "sign"),
     "wrong signer": (_stranger_signs, "sign"),
@@ -125,7 +129,7 @@ LIES: dict[str, tuple[Lie, str]] = {
     "envelope without a signature": (_bare_envelope, ""),
     "HTML": (_page, "web page"),
     "empty body": (_nothing, "empty"),
-    "zero bytes": (lambda peer, received: b"\x00" * 300, ""),
+    "zero bytes": (_zero_bytes, ""),
 }
 
 
@@ -150,7 +154,7 @@ def assert_no_secret(agent: Agent) -> None:
 @pytest.mark.covers("C-17", "C-40", "C-41", "C-46", "T-15", "T-46")
 @pytest.mark.parametrize("name", LIES)
 def test_unusable_reply_is_retried_and_changes_nothing(agent: Agent, name: str) -> None:
-    """Whatever is no valid reply to us is a peer's fault, repeated later, and trusted in nothing."""
+    """What is no valid reply to us is the peer's fault, is tried again, and changes nothing."""
     lie, word = LIES[name]
     agent.peer.plan(lambda received: lie(agent.peer, received))
     agent.driver.feed(EnrollRequested())
@@ -195,7 +199,7 @@ def test_certificate_for_another_key_is_refused(agent: Agent) -> None:
 
 @pytest.mark.covers("C-43")
 def test_certificate_of_another_ca_is_refused(agent: Agent) -> None:
-    """A certificate that does not chain to the pinned CA is not installed, however it is signed for."""
+    """A certificate that does not chain to the pinned CA is not installed, whoever delivers it."""
 
     def foreign_ca(received: Received) -> bytes:
         issued = STRANGER.issue(received.csr.public_key, received.csr.subject, agent.clock())
@@ -241,7 +245,7 @@ def test_expired_ra_certificate_stops_before_anything_is_sent(agent: Agent) -> N
 
 @pytest.mark.covers("C-03", "A26", "G12")
 def test_wrong_fingerprint_stops_before_anything_is_sent(agent: Agent) -> None:
-    """A CA that does not match the pin blocks the trustpoint; nothing is sent and nothing retried."""
+    """A CA that does not match the pin blocks the trustpoint: no request, no retry."""
     agent.peer.authority = STRANGER
     agent.driver.feed(EnrollRequested())
     assert agent.state is State.BLOCKED
@@ -305,7 +309,7 @@ def test_success_without_certificate_is_no_success(agent: Agent) -> None:
 def test_reply_below_the_floor_is_refused_by_name(
     agent: Agent, suite: AlgorithmSuite, named: str
 ) -> None:
-    """A reply with weaker algorithms than the floor fails at once, and the floor that helps is named."""
+    """A reply below the floor fails at once, and the floor that would help is named."""
     agent.peer.plan(lambda received: agent.peer.issue(received, suite=suite))
     agent.driver.feed(EnrollRequested())
     failure = agent.session.machine.failure
@@ -356,7 +360,7 @@ def test_refusal_that_repeats_the_challenge_is_blacked_out(agent: Agent) -> None
 def test_error_page_that_repeats_the_challenge_is_blacked_out(agent: Agent) -> None:
     """The same for the body of an HTTP error."""
     page = HttpResponse(status=500, body=f"bad password: {CHALLENGE}".encode())
-    agent.peer.plan(lambda received: page)
+    agent.peer.plan(lambda _: page)
     agent.driver.feed(EnrollRequested())
     failure = agent.session.machine.failure
     assert failure is not None

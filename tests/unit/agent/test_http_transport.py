@@ -343,12 +343,11 @@ def test_untrusted_https_server_is_a_trust_fault(tls_files: tuple[Path, Path]) -
 
 def test_wrong_https_host_is_named(tls_files: tuple[Path, Path]) -> None:
     """A certificate for another host is refused, and the host that was wanted is named."""
-    with (
-        tls_server(tls_files) as authority,
-        pytest.raises(TransportError, match="localhost") as caught,
-    ):
-        port = authority.rpartition(":")[2]
-        StdlibTransport(tls_ca_file=tls_files[0]).request("GET", f"https://localhost:{port}/")
+    transport = StdlibTransport(tls_ca_file=tls_files[0])
+    with tls_server(tls_files) as authority:
+        url = f"https://localhost:{authority.rpartition(':')[2]}/"
+        with pytest.raises(TransportError, match="localhost") as caught:
+            transport.request("GET", url)
     assert caught.value.cause is FailureCause.TRUST
 
 
