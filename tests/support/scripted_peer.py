@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import random
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -284,6 +285,12 @@ class Diary(SilentObserver):
         self.notices: list[Notify] = []
         self.states: list[State] = []
         self.sent: list[bytes] = []
+        self._moved = threading.Condition()
+
+    def wait_for(self, state: State, timeout_s: float = 10) -> None:
+        """Blocks until the machine has been in a state; for tests with threads."""
+        with self._moved:
+            assert self._moved.wait_for(lambda: state in self.states, timeout_s), self.states
 
     def recorded(self, entry: JournalEntry) -> None:
         """See `Observer.recorded`."""
@@ -295,7 +302,9 @@ class Diary(SilentObserver):
 
     def state_changed(self, trustpoint: str, old: State, new: State) -> None:
         """See `Observer.state_changed`."""
-        self.states.append(new)
+        with self._moved:
+            self.states.append(new)
+            self._moved.notify_all()
 
     def message_sent(self, trustpoint: str, message_der: bytes) -> None:
         """See `Observer.message_sent`."""

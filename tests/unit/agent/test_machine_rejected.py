@@ -1,0 +1,60 @@
+"""A request that the CA refuses."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.core import REJECTED, Stage
+
+from sceplab_agent.core import events as ev
+from sceplab_agent.core.commands import Notify, Record, SendRequest
+from sceplab_agent.core.states import State
+from sceplab_scep.attributes import FailInfo
+
+
+@pytest.mark.covers("C-19")
+def test_a_refused_first_enrollment_fails_with_all_that_was_said() -> None:
+    """failInfo, text and HRESULT are in the view and in the record; the text decides nothing."""
+    stage = Stage().to_sent()
+    stage.give(REJECTED)
+    assert stage.state is State.FAILED
+    failure = stage.machine.failure
+    assert failure is not None
+    assert failure.cause is ev.FailureCause.REJECTED
+    assert failure.fail_info is FailInfo.BAD_REQUEST
+    assert failure.fail_info_text == "no"
+    assert failure.hresult == REJECTED.hresult
+    assert failure.transaction_id == "T1"
+    record = stage.one(Record)
+    assert record.event_id == "enrollment.rejected"
+    assert record.details["fail_info"] == "badRequest"
+    assert record.details["hresult"] == REJECTED.hresult
+    assert stage.machine.next_deadline() is None
+
+
+def test_bad_alg_is_zero_and_still_a_reason() -> None:
+    """failInfo badAlg has the value 0: it must not get lost on the way to the journal and back."""
+    stage = Stage().to_sent()
+    stage.give(ev.ReplyRejected(fail_info=FailInfo.BAD_ALG, text=""))
+    stage.restart()
+    assert stage.machine.failure is not None
+    assert stage.machine.failure.fail_info is FailInfo.BAD_ALG
+
+
+def test_the_operator_is_told_the_next_step() -> None:
+    """A failure names what to do."""
+    stage = Stage().to_sent()
+    stage.give(REJECTED)
+    notice = stage.one(Notify)
+    assert notice.event_id == "operator.needed"
+    assert notice.details["state"] == "FAILED"
+    assert "challenge" in str(notice.details["next_step"])
+
+
+def test_the_operator_may_try_again() -> None:
+    """A new request after a refusal: new transactionID, and the failure is forgotten."""
+    stage = Stage().to_sent()
+    stage.give(REJECTED)
+    stage.to_sent()
+    assert stage.state is State.REQUESTING
+    assert stage.one(SendRequest).transaction_id == "T2"
+    assert stage.machine.failure is None
