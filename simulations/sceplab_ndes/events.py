@@ -1,13 +1,12 @@
 """What happened at the server, for logs, demos and reports.
 
-Events carry no secret: no password, no decrypted content. The audit trail that must survive is in
-the depot; these are for whoever watches.
+Events carry no secret: no password, no decrypted content. They are for whoever watches; what has to
+survive (who approved, denied, revoked, fetched a password) is in the depot.
 
 Catalogue of kinds: ``capabilities.sent``, ``ca_certificate.sent``, ``page.general``,
 ``page.password``, ``page.cache_full``, ``page.no_permission``, ``login.refused``,
 ``request.issued``, ``request.redelivered``, ``request.pending``, ``request.refused``,
-``request.approved``, ``request.denied``, ``certificate.revoked``, ``crl.sent``,
-``certificate.sent``, ``http.refused``.
+``crl.sent``, ``certificate.sent``, ``http.refused``.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 from sceplab_ndes.refusals import format_hresult
 from sceplab_scep.attributes import FailInfo, MessageType
 from sceplab_scep.envelope import OpenedEnvelope
+from sceplab_scep.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from sceplab_scep.trace import MessageTrace
@@ -77,15 +77,20 @@ class ServerEvent:
 
     def trace_message(self) -> MessageTrace | None:
         """The request as one readable block; ``None`` for events without a message."""
-        from sceplab_scep.trace import explain
-
-        return explain(self.message, opened=self.opened) if self.message else None
+        return _trace(self.message, self.opened) if self.message else None
 
     def trace_reply(self) -> MessageTrace | None:
         """The CertRep as one readable block; ``None`` for events without one."""
-        from sceplab_scep.trace import explain
+        return _trace(self.reply, None) if self.reply else None
 
-        return explain(self.reply) if self.reply else None
+
+def _trace(data: bytes, opened: OpenedEnvelope | None) -> MessageTrace:
+    from sceplab_scep.trace import MessageTrace, explain
+
+    try:
+        return explain(data, opened=opened)
+    except RemoteProtocolError as error:
+        return MessageTrace("unreadable message", (str(error), f"{len(data)} bytes"))
 
 
 EventSink = Callable[[ServerEvent], None]
