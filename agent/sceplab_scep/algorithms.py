@@ -19,6 +19,8 @@ class Digest(enum.Enum):
     SHA384 = "sha384"
     SHA512 = "sha512"
 
+    __hash__ = object.__hash__  # members are unique; Enum's own hash is Python code
+
 
 class Cipher(enum.Enum):
     """Content encryption algorithms a peer may use."""
@@ -29,6 +31,8 @@ class Cipher(enum.Enum):
     AES192_CBC = "aes-192-cbc"
     AES256_CBC = "aes-256-cbc"
 
+    __hash__ = object.__hash__
+
 
 class KeyTransport(enum.Enum):
     """How a content key travels to an RSA recipient."""
@@ -36,6 +40,8 @@ class KeyTransport(enum.Enum):
     PKCS1V15 = "rsa-pkcs1v15"
     OAEP_SHA1 = "rsa-oaep-sha1"
     OAEP_SHA256 = "rsa-oaep-sha256"
+
+    __hash__ = object.__hash__
 
 
 class Floor(enum.Enum):
@@ -48,6 +54,8 @@ class Floor(enum.Enum):
     MODERN = "modern"
     NDES = "ndes"
     LAB = "lab"
+
+    __hash__ = object.__hash__
 
     def allows(self, algorithm: Digest | Cipher) -> bool:
         """Whether this floor lets the algorithm pass."""

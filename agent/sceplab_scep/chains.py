@@ -50,7 +50,7 @@ def is_directly_issued(
             floor.allows(digest)
             and fields_of(certificate).issuer_der == fields_of(issuer).subject_der
             and is_signature_valid(
-                issuer.public_key(),
+                fields_of(issuer).public_key,
                 certificate.signature,
                 certificate.tbs_certificate_bytes,
                 digest,

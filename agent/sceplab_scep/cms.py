@@ -32,6 +32,9 @@ from cryptography.hazmat.asn1 import (
 )
 from cryptography.x509 import ObjectIdentifier
 
+SignedValue = ObjectIdentifier | PrintableString | bytes | str | UTCTime | GeneralizedTime | TLV
+"""Value of a signed attribute; `TLV` is anything else."""
+
 
 @sequence
 class AlgorithmIdentifier:
@@ -56,14 +59,36 @@ class Attribute:
 
 @sequence
 class AttributeSet:
-    """Only to read attributes that stand alone, in DER order."""
+    """Only to write signed attributes, which stand alone for being signed."""
 
     attributes: SetOf[Attribute]
 
 
 @sequence
+class SignedAttribute:
+    """Attribute of a SignerInfo as it is read: the values have the types SCEP uses."""
+
+    type: ObjectIdentifier
+    values: SetOf[SignedValue]
+
+
+@sequence
+class LoneSignedValue:
+    """Only to read a value of a signed attribute that stands alone."""
+
+    value: SignedValue
+
+
+@sequence
+class SignedAttributeSet:
+    """Only to read signed attributes, which stand alone for that."""
+
+    attributes: SetOf[SignedAttribute]
+
+
+@sequence
 class AttributeList:
-    """Only to read attributes that stand alone, in any order."""
+    """Only to read signed attributes that `SignedAttributeSet` refuses for order or text."""
 
     attributes: list[Attribute]
 
@@ -269,10 +294,7 @@ def content_of(value: object) -> bytes:
     return bytes(decode_der(TLV, encode_der(value)).data)
 
 
-def make_attribute(
-    attribute_type: ObjectIdentifier,
-    value: TLV | ObjectIdentifier | PrintableString | bytes | str | UTCTime | GeneralizedTime,
-) -> Attribute:
+def make_attribute(attribute_type: ObjectIdentifier, value: SignedValue) -> Attribute:
     """An attribute with one value."""
     return Attribute(type=attribute_type, values=SetOf([value]))
 

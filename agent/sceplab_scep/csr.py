@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.asn1 import BitString, encode_der
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sceplab_scep import oids
@@ -36,6 +35,7 @@ from sceplab_scep.errors import LocalProtocolError, MalformedMessageError
 from sceplab_scep.ports import MessageSigner
 from sceplab_scep.signatures import HASHES, is_signature_valid, signature_identifier
 from sceplab_scep.strings import decode_string, directory_string
+from sceplab_scep.x509fields import load_public_key
 
 _WHAT = "certification request"
 
@@ -48,7 +48,7 @@ class CsrView:
     """As received."""
     subject: x509.Name
     subject_der: bytes = field(repr=False)
-    public_key: CertificatePublicKeyTypes = field(repr=False)
+    public_key: PublicKeyTypes = field(repr=False)
     public_key_der: bytes = field(repr=False)
     """SubjectPublicKeyInfo, DER."""
     challenge: str | None = field(repr=False)
@@ -144,19 +144,18 @@ def read_csr(der: bytes) -> CsrView:
     if source is not None or inner_source is not None:
         deviations.append("the request is BER, not DER")
     attributes = info.attributes or []
-    if len(attributes) > 1 and attributes != sorted(attributes, key=encode_der):
-        deviations.append("the request's attributes are not in DER order")
     challenge, challenge_type = _read_challenge(attributes)
     digest = oids.SIGNATURE_DIGEST_BY_OID.get(request.signature_algorithm.algorithm)
+    public_key_der = encode_der(info.public_key)
+    public_key = load_public_key(public_key_der)
     try:
-        parsed = _load_canonical(der, request, info)
-        public_key = parsed.public_key()
+        parsed = _load_canonical(der, request, info, deviations)
         return CsrView(
             der=der,
             subject=parsed.subject,
             subject_der=encode_der(info.subject),
             public_key=public_key,
-            public_key_der=encode_der(info.public_key),
+            public_key_der=public_key_der,
             challenge=challenge,
             challenge_type=challenge_type,
             extensions=parsed.extensions,
@@ -171,7 +170,6 @@ def read_csr(der: bytes) -> CsrView:
 
 _UNREADABLE = (
     ValueError,
-    UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
@@ -179,13 +177,19 @@ _UNREADABLE = (
 
 
 def _load_canonical(
-    der: bytes, request: CertificationRequest, info: CertificationRequestInfo
+    der: bytes,
+    request: CertificationRequest,
+    info: CertificationRequestInfo,
+    deviations: list[str],
 ) -> x509.CertificateSigningRequest:
-    """The library's view; it wants the attributes in order, so it may get a sorted copy."""
+    """The library's view; it wants DER with the attributes in order, so it may get a copy."""
     try:
         return x509.load_der_x509_csr(der)
     except ValueError:
-        info.attributes = sorted(info.attributes or [], key=encode_der)
+        attributes = info.attributes or []
+        info.attributes = sorted(attributes, key=encode_der)
+        if info.attributes != attributes:
+            deviations.append("the request's attributes are not in DER order")
         request.info = to_tlv(info)
         return x509.load_der_x509_csr(encode_der(request))
 

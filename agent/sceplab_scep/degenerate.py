@@ -14,14 +14,15 @@ from cryptography import x509
 from cryptography.hazmat.asn1 import SetOf, encode_der
 
 from sceplab_scep import oids
-from sceplab_scep.ber import MAX_MESSAGE_BYTES, decode_tolerant
-from sceplab_scep.cms import EncapsulatedContentInfo, SignedContentInfo, SignedData, wrap_der
+from sceplab_scep.ber import MAX_MESSAGE_BYTES, BerError, decode_tolerant, read_length
+from sceplab_scep.cms import EncapsulatedContentInfo, SignedContentInfo, SignedData
 from sceplab_scep.errors import MalformedMessageError
 from sceplab_scep.signeddata import carried_certificates
-from sceplab_scep.x509fields import certificate_der, load_certificate
+from sceplab_scep.x509fields import fields_of, load_certificate
 
 _WHAT = "certificate bundle"
 _SEQUENCE = b"\x30"
+_OBJECT_IDENTIFIER = b"\x06"
 _PEM_BLOCK = re.compile(
     rb"-----BEGIN (PKCS7|CMS|CERTIFICATE|X509 CERTIFICATE)-----(.*?)-----END \1-----", re.DOTALL
 )
@@ -39,7 +40,7 @@ def build_certs_only(
 
     Spec: RFC 8894 §3.4; checklist 18.
     """
-    elements = [wrap_der(certificate_der(certificate)) for certificate in certificates]
+    elements = [fields_of(certificate).element for certificate in certificates]
     if sorted_set:
         elements.sort(key=encode_der)
     bundle = SignedData(
@@ -80,16 +81,27 @@ def read_certs_only(data: bytes) -> list[x509.Certificate]:
 
 
 def _read_one(data: bytes) -> list[x509.Certificate]:
-    try:
-        return [load_certificate(data)]
-    except MalformedMessageError:
-        message, _ = decode_tolerant(SignedContentInfo, data, _WHAT)
+    if not _starts_with_type(data):
+        try:
+            return [load_certificate(data)]
+        except MalformedMessageError:
+            pass
+    message, _ = decode_tolerant(SignedContentInfo, data, _WHAT)
     if message.content_type != oids.SIGNED_DATA:
         raise MalformedMessageError(f"this is no {_WHAT}", attribute=_WHAT)
     certificates = carried_certificates(message.content)
     if not certificates and message.content.certificates:
         raise MalformedMessageError("no certificate of the bundle can be read", attribute=_WHAT)
     return certificates
+
+
+def _starts_with_type(data: bytes) -> bool:
+    """Whether the SEQUENCE begins with an object identifier: a bundle, and no certificate."""
+    try:
+        _, start = read_length(data, 1, len(data))
+    except BerError:
+        return False
+    return data[start : start + 1] == _OBJECT_IDENTIFIER
 
 
 def _decode_base64(text: bytes) -> bytes:

@@ -44,9 +44,9 @@ from sceplab_scep.errors import (
 )
 from sceplab_scep.ports import MessageDecrypter
 from sceplab_scep.signatures import (
+    RSA_ENCRYPTION,
     digest_identifier,
     require_floor,
-    rsa_encryption_identifier,
     unknown_algorithm,
 )
 from sceplab_scep.signeddata import find_certificate
@@ -83,7 +83,8 @@ def seal_envelope(plaintext: bytes, recipient: x509.Certificate, suite: Algorith
 
     Spec: RFC 8894 §3.1, §3.2.2; checklist M-05, M-12.
     """
-    public_key = recipient.public_key()
+    fields = fields_of(recipient)
+    public_key = fields.public_key
     if not isinstance(public_key, RSAPublicKey):
         raise LocalProtocolError(
             f"{recipient.subject.rfc4514_string()} cannot receive an envelope: its key is not RSA"
@@ -92,7 +93,7 @@ def seal_envelope(plaintext: bytes, recipient: x509.Certificate, suite: Algorith
     iv = os.urandom(BLOCK_BYTES[suite.cipher])
     recipient_info = KeyTransRecipientInfo(
         version=0,
-        rid=fields_of(recipient).name,
+        rid=fields.name,
         key_encryption_algorithm=_key_transport_identifier(suite.key_transport),
         encrypted_key=public_key.encrypt(content_key, _PADDINGS[suite.key_transport]),
     )
@@ -278,7 +279,7 @@ def _cannot_open() -> DecryptionError:
 
 def _key_transport_identifier(transport: KeyTransport) -> AlgorithmIdentifier:
     if transport is KeyTransport.PKCS1V15:
-        return rsa_encryption_identifier()
+        return RSA_ENCRYPTION
     parameters = RsaesOaepParameters()
     if transport is KeyTransport.OAEP_SHA256:
         sha256 = digest_identifier(Digest.SHA256)

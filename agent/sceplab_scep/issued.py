@@ -165,11 +165,12 @@ def check_issued(
 
 def _has_key(certificate: x509.Certificate, public_key_der: bytes) -> bool:
     """Whether the keys are equal, however the certificate spells the algorithm parameters."""
-    if fields_of(certificate).public_key_der == public_key_der:
+    fields = fields_of(certificate)
+    if fields.public_key_der == public_key_der:
         return True
     try:
-        public_key = certificate.public_key()
-    except ValueError:
+        public_key = fields.public_key
+    except MalformedMessageError:
         return False
     spelled_anew = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return spelled_anew == public_key_der

@@ -62,7 +62,7 @@ class SignedMessage:
     signer_certificate: x509.Certificate
     """The certificate that SignerInfo names and that verified the signature."""
     certificates: tuple[x509.Certificate, ...]
-    """Every X.509 certificate the message carries."""
+    """Every X.509 certificate the message carries; none when the signers were given."""
     digest: Digest
     content: bytes | None = field(repr=False)
     """The envelope, ``None`` when there is none."""
@@ -147,7 +147,7 @@ def read_pki_message(
     received = parse_signed_data(data)
     attributes = read_scep_attributes(received.attributes)
     is_reply = attributes.message_type is MessageType.CERT_REP
-    carried = carried_certificates(received.signed_data)
+    carried = carried_certificates(received.signed_data) if signers is None else ()
     certificate = find_certificate(
         received.signer_info.sid, carried if signers is None else signers
     )

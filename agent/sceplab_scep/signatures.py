@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from sceplab_scep import oids
 from sceplab_scep.algorithms import Cipher, Digest, Floor, lowest_floor
@@ -38,6 +38,9 @@ _CONSTRUCTORS: dict[Digest, Callable[..., hashlib._Hash]] = {
 
 _PKCS1V15 = PKCS1v15()
 _NULL = Null()
+RSA_ENCRYPTION = AlgorithmIdentifier(algorithm=oids.RSA_ENCRYPTION, parameters=_NULL)
+"""PKCS#1 v1.5 key transport, and the widest-read name of RSA signatures."""
+
 _DIGEST_IDENTIFIERS = {
     # Deviation: RFC 5754 prefers absent parameters; NDES and the PKCS#7 tradition write NULL.
     digest: AlgorithmIdentifier(algorithm=oid, parameters=_NULL)
@@ -67,11 +70,6 @@ def signature_identifier(
         raise LocalProtocolError(f"an EC key does not sign with {digest.value}") from None
 
 
-def rsa_encryption_identifier() -> AlgorithmIdentifier:
-    """``rsaEncryption``: PKCS#1 v1.5 key transport, and the widest-read name of RSA signatures."""
-    return AlgorithmIdentifier(algorithm=oids.RSA_ENCRYPTION, parameters=_NULL)
-
-
 def require_floor(algorithm: Digest | Cipher, floor: Floor, peer: str) -> None:
     """Refuses what the floor does not allow.
 
@@ -98,7 +96,7 @@ def unknown_algorithm(name: str, floor: Floor, peer: str) -> UnsupportedAlgorith
 
 
 def is_signature_valid(
-    public_key: CertificatePublicKeyTypes, signature: bytes, data: bytes, digest: Digest
+    public_key: PublicKeyTypes, signature: bytes, data: bytes, digest: Digest
 ) -> bool:
     """Whether the signature over the data verifies; false for key types that cannot say."""
     try:

@@ -22,17 +22,14 @@ from cryptography.hazmat.asn1 import (
     GeneralizedTime,
     PrintableString,
     UTCTime,
-    decode_der,
-    encode_der,
 )
 
 from sceplab_scep import oids
 from sceplab_scep.attributes import FailInfo, MessageType, PkiStatus
-from sceplab_scep.cms import Attribute, make_attribute
+from sceplab_scep.cms import Attribute, SignedValue, make_attribute, to_tlv
 from sceplab_scep.errors import LocalProtocolError, RemoteProtocolError
 from sceplab_scep.messages import CertRep, Request
 from sceplab_scep.strings import (
-    PRINTABLE_STRING,
     decode_string,
     encode_printable,
     is_printable_string,
@@ -42,13 +39,20 @@ MAX_TRANSACTION_ID = 255
 MAX_NONCE_BYTES = 64
 """Old IOS sends 8 bytes, some servers 32. Spec: checklist 10."""
 
-_OCTET_STRING = b"\x04"
-_UTC_TIME = b"\x17"
+_PRINTABLE_STRING = b"\x13"
 _FIRST_GENERALIZED_YEAR = 2050
 _HRESULTS = range(-(1 << 31), 1 << 32)
 _MAX_HRESULT_DIGITS = 10
 
 Number = TypeVar("Number", bound=enum.IntEnum)
+
+SignedValues = Mapping[x509.ObjectIdentifier, SignedValue]
+"""Value of each signed attribute by its type."""
+
+
+_MESSAGE_TYPES = {str(int(number)): number for number in MessageType}
+_PKI_STATUSES = {str(int(number)): number for number in PkiStatus}
+_FAIL_INFOS = {str(int(number)): number for number in FailInfo}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,7 @@ def _number(attribute_type: x509.ObjectIdentifier, value: enum.IntEnum) -> Attri
     return make_attribute(attribute_type, PrintableString(str(int(value))))
 
 
-def read_scep_attributes(values: Mapping[x509.ObjectIdentifier, TLV]) -> ScepAttributes:
+def read_scep_attributes(values: SignedValues) -> ScepAttributes:
     """Types the attributes of a message.
 
     Raises:
@@ -141,11 +145,11 @@ def read_scep_attributes(values: Mapping[x509.ObjectIdentifier, TLV]) -> ScepAtt
     Spec: RFC 8894 §3.2.1; checklist C-18, 5.
     """
     deviations: list[str] = []
-    message_type = _read_number(values, oids.MESSAGE_TYPE, MessageType, "RFC 8894 §3.2.1.2")
+    message_type = _read_number(values, oids.MESSAGE_TYPE, _MESSAGE_TYPES, "RFC 8894 §3.2.1.2")
     if message_type is None:
         raise _missing(oids.MESSAGE_TYPE, "RFC 8894 §3.2.1.2")
-    status = _read_number(values, oids.PKI_STATUS, PkiStatus, "RFC 8894 §3.2.1.3")
-    fail_info = _read_number(values, oids.FAIL_INFO, FailInfo, "RFC 8894 §3.2.1.4")
+    status = _read_number(values, oids.PKI_STATUS, _PKI_STATUSES, "RFC 8894 §3.2.1.3")
+    fail_info = _read_number(values, oids.FAIL_INFO, _FAIL_INFOS, "RFC 8894 §3.2.1.4")
     if message_type is MessageType.CERT_REP:
         if status is None:
             raise _missing(oids.PKI_STATUS, "RFC 8894 §3.2.1.3")
@@ -169,7 +173,7 @@ def read_scep_attributes(values: Mapping[x509.ObjectIdentifier, TLV]) -> ScepAtt
     )
 
 
-def read_transaction_id(values: Mapping[x509.ObjectIdentifier, TLV], deviations: list[str]) -> str:
+def read_transaction_id(values: SignedValues, deviations: list[str]) -> str:
     """The transactionID.
 
     Args:
@@ -196,9 +200,7 @@ def read_transaction_id(values: Mapping[x509.ObjectIdentifier, TLV], deviations:
     return text
 
 
-def read_nonce(
-    values: Mapping[x509.ObjectIdentifier, TLV], attribute_type: x509.ObjectIdentifier
-) -> bytes | None:
+def read_nonce(values: SignedValues, attribute_type: x509.ObjectIdentifier) -> bytes | None:
     """A nonce, ``None`` when absent.
 
     Raises:
@@ -206,11 +208,10 @@ def read_nonce(
 
     Spec: RFC 8894 §3.2.1.5; checklist 10.
     """
-    element = values.get(attribute_type)
-    if element is None:
+    nonce = values.get(attribute_type)
+    if nonce is None:
         return None
-    nonce = bytes(element.data)
-    if element.tag_bytes != _OCTET_STRING or not 0 < len(nonce) <= MAX_NONCE_BYTES:
+    if not isinstance(nonce, bytes) or not 0 < len(nonce) <= MAX_NONCE_BYTES:
         name = oids.ATTRIBUTE_NAMES[attribute_type]
         raise RemoteProtocolError(
             f"{name} is no OCTET STRING of 1 to {MAX_NONCE_BYTES} bytes",
@@ -228,58 +229,60 @@ def _missing(attribute_type: x509.ObjectIdentifier, section: str) -> RemoteProto
 
 
 def _read_printable(
-    values: Mapping[x509.ObjectIdentifier, TLV],
-    attribute_type: x509.ObjectIdentifier,
-    section: str,
+    values: SignedValues, attribute_type: x509.ObjectIdentifier, section: str
 ) -> str | None:
-    element = values.get(attribute_type)
-    if element is None:
+    value = values.get(attribute_type)
+    if value is None:
         return None
-    try:
-        text, type_name = decode_string(element)
-    except ValueError:
-        text = type_name = ""
-    if type_name != PRINTABLE_STRING:
-        name = oids.ATTRIBUTE_NAMES[attribute_type]
-        raise RemoteProtocolError(f"{name} is no PrintableString", section=section, attribute=name)
-    return text
+    if isinstance(value, PrintableString):
+        return value.as_str()
+    if isinstance(value, TLV) and value.tag_bytes == _PRINTABLE_STRING:
+        # Characters that do not belong there; who needs them strictly looks again.
+        try:
+            return decode_string(value)[0]
+        except ValueError:
+            pass
+    name = oids.ATTRIBUTE_NAMES[attribute_type]
+    raise RemoteProtocolError(f"{name} is no PrintableString", section=section, attribute=name)
 
 
 def _read_number(
-    values: Mapping[x509.ObjectIdentifier, TLV],
+    values: SignedValues,
     attribute_type: x509.ObjectIdentifier,
-    numbers: type[Number],
+    numbers: Mapping[str, Number],
     section: str,
 ) -> Number | None:
     text = _read_printable(values, attribute_type, section)
     if text is None:
         return None
-    for number in numbers:
-        if text == str(int(number)):
-            return number
-    name = oids.ATTRIBUTE_NAMES[attribute_type]
-    raise RemoteProtocolError(
-        f"{name} {text[:20]!r} is not defined", section=section, attribute=name
-    )
+    try:
+        return numbers[text]
+    except KeyError:
+        name = oids.ATTRIBUTE_NAMES[attribute_type]
+        raise RemoteProtocolError(
+            f"{name} {text[:20]!r} is not defined", section=section, attribute=name
+        ) from None
 
 
 def _read_text(
-    values: Mapping[x509.ObjectIdentifier, TLV],
-    attribute_type: x509.ObjectIdentifier,
-    deviations: list[str],
+    values: SignedValues, attribute_type: x509.ObjectIdentifier, deviations: list[str]
 ) -> str:
     """Text for people; what cannot be read is reported and left out."""
-    element = values.get(attribute_type)
-    if element is None:
+    value = values.get(attribute_type)
+    if value is None:
         return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, PrintableString):
+        return value.as_str()
     try:
-        return decode_string(element)[0]
+        return decode_string(to_tlv(value))[0]
     except ValueError:
         deviations.append(f"{oids.ATTRIBUTE_NAMES[attribute_type]} is unreadable")
         return ""
 
 
-def _read_hresult(values: Mapping[x509.ObjectIdentifier, TLV], deviations: list[str]) -> int | None:
+def _read_hresult(values: SignedValues, deviations: list[str]) -> int | None:
     """NDES' error number, as a signed 32-bit value."""
     text = _read_text(values, oids.NDES_ERROR, deviations)
     if not text:
@@ -293,17 +296,11 @@ def _read_hresult(values: Mapping[x509.ObjectIdentifier, TLV], deviations: list[
     return number - (1 << 32) if number >= 1 << 31 else number
 
 
-def _read_time(
-    values: Mapping[x509.ObjectIdentifier, TLV], deviations: list[str]
-) -> datetime | None:
-    element = values.get(oids.SIGNING_TIME)
-    if element is None:
+def _read_time(values: SignedValues, deviations: list[str]) -> datetime | None:
+    value = values.get(oids.SIGNING_TIME)
+    if value is None:
         return None
-    encoding = encode_der(element)
-    try:
-        if element.tag_bytes == _UTC_TIME:
-            return decode_der(UTCTime, encoding).as_datetime()
-        return decode_der(GeneralizedTime, encoding).as_datetime()
-    except ValueError:
-        deviations.append("signingTime is unreadable")
-        return None
+    if isinstance(value, UTCTime | GeneralizedTime):
+        return value.as_datetime()
+    deviations.append("signingTime is unreadable")
+    return None

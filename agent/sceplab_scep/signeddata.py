@@ -10,10 +10,11 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.asn1 import TLV, SetOf, decode_der, encode_der
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sceplab_scep import oids
 from sceplab_scep.algorithms import Digest, Floor
@@ -24,10 +25,14 @@ from sceplab_scep.cms import (
     AttributeSet,
     EncapsulatedContentInfo,
     IssuerAndSerialNumber,
+    LoneSignedValue,
+    SignedAttribute,
+    SignedAttributeSet,
     SignedContentInfo,
     SignedData,
+    SignedValue,
     SignerInfo,
-    attribute_values,
+    content_of,
     make_attribute,
     wrap_der,
 )
@@ -39,11 +44,11 @@ from sceplab_scep.errors import (
 from sceplab_scep.ports import MessageSigner
 from sceplab_scep.signatures import (
     HASHES,
+    RSA_ENCRYPTION,
     compute_digest,
     digest_identifier,
     is_signature_valid,
     require_floor,
-    rsa_encryption_identifier,
     signature_identifier,
     unknown_algorithm,
 )
@@ -54,11 +59,11 @@ from sceplab_scep.x509fields import (
 )
 
 _SECTION = "RFC 8894 §3.2"
-_DATA_DER = encode_der(oids.DATA)
 _SEQUENCE = b"\x30"
 _SET = b"\x31"
 _CONTEXT_0 = b"\xa0"
-_OCTET_STRING = b"\x04"
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +72,7 @@ class ReceivedSignedData:
 
     signed_data: SignedData
     signer_info: SignerInfo
-    attributes: dict[x509.ObjectIdentifier, TLV]
+    attributes: dict[x509.ObjectIdentifier, SignedValue]
     """Values of the single-valued signed attributes."""
     signed_encodings: list[bytes]
     """Encodings the signature may be over, the most literal first."""
@@ -113,11 +118,10 @@ def build_signed_data(
         )
     )
     public_key = signer.public_key
-    signature_algorithm = signature_identifier(digest, public_key)
-    if signature_algorithm.algorithm == oids.RSA_SIGNATURES[digest] and (
-        not names_digest_in_signature
-    ):
-        signature_algorithm = rsa_encryption_identifier()
+    if isinstance(public_key, RSAPublicKey) and not names_digest_in_signature:
+        signature_algorithm = RSA_ENCRYPTION
+    else:
+        signature_algorithm = signature_identifier(digest, public_key)
     signer_info = SignerInfo(
         version=1,
         sid=fields_of(signer_certificate).name,
@@ -138,8 +142,7 @@ def build_signed_data(
 
 def _encode_set(attributes: Iterable[Attribute]) -> bytes:
     """The attributes as the SET that is signed, in DER order. Spec: RFC 5652 §5.4."""
-    content = b"".join(sorted(map(encode_der, attributes)))
-    return _SET + encode_length(len(content)) + content
+    return content_of(AttributeSet(attributes=SetOf(list(attributes))))
 
 
 def parse_signed_data(data: bytes) -> ReceivedSignedData:
@@ -169,62 +172,82 @@ def parse_signed_data(data: bytes) -> ReceivedSignedData:
             attribute="signerInfos",
         )
     as_sent = encode_der(signer_infos[0].signed_attributes)
-    attributes, is_ordered = _read_attributes(as_sent)
-    received = ReceivedSignedData(
-        signed_data=signed_data,
-        signer_info=signer_infos[0],
-        attributes=_single_values(attributes),
-        signed_encodings=[_SET + as_sent[1:]],
-    )
-    if source is not None:
-        received.deviations.append("BER, not DER")
-        received.signed_encodings[:0] = _attributes_in_source(data, source)
-    if not is_ordered:
-        received.deviations.append("signed attributes are not in DER order")
-        received.signed_encodings.append(_encode_set(attributes))
-    return received
-
-
-def _read_attributes(encoding: bytes) -> tuple[list[Attribute], bool]:
-    """The signed attributes, and whether they are in DER order."""
-    if encoding[:1] != _CONTEXT_0:
+    if as_sent[:1] != _CONTEXT_0:
         raise RemoteProtocolError(
             "the signer signed no attributes", section=_SECTION, attribute="signedAttrs"
         )
-    body = encoding[1:]
-    size = encode_length(len(encoding))
+    signed_set = _SET + as_sent[1:]
+    deviations = [] if source is None else ["BER, not DER"]
+    encodings = [] if source is None else _attributes_in_source(data, source)
+    encodings.append(signed_set)
     try:
-        ordered = decode_der(AttributeSet, _SEQUENCE + size + _SET + body)
-        return ordered.attributes.as_list(), True
+        attributes: Sequence[Attribute | SignedAttribute] = _in_sequence(
+            SignedAttributeSet, signed_set
+        ).attributes.as_list()
     except ValueError:
-        pass
-    unordered, _ = decode_tolerant(
-        AttributeList, _SEQUENCE + size + _SEQUENCE + body, "set of signed attributes"
+        attributes = _read_unusual_attributes(as_sent[1:])
+        ordered = _encode_set(attributes)
+        if ordered != signed_set:
+            deviations.append("signed attributes are not in DER order")
+            encodings.append(ordered)
+    return ReceivedSignedData(
+        signed_data=signed_data,
+        signer_info=signer_infos[0],
+        attributes=_single_values(attributes),
+        signed_encodings=encodings,
+        deviations=deviations,
     )
-    return unordered.attributes, False
 
 
-def _single_values(attributes: Sequence[Attribute]) -> dict[x509.ObjectIdentifier, TLV]:
+def _in_sequence(structure: type[T], element: bytes) -> T:
+    """Decodes a structure whose only component is the element."""
+    return decode_der(structure, _SEQUENCE + encode_length(len(element)) + element)
+
+
+def _read_unusual_attributes(length_and_content: bytes) -> list[Attribute]:
+    """Attributes in another order, or with text that PrintableString should not have."""
+    element = _SEQUENCE + length_and_content
+    whole = _SEQUENCE + encode_length(len(element)) + element
+    return decode_tolerant(AttributeList, whole, "set of signed attributes")[0].attributes
+
+
+def _single_values(
+    attributes: Iterable[Attribute | SignedAttribute],
+) -> dict[x509.ObjectIdentifier, SignedValue]:
     """Value by type. Attributes nobody here knows may have several values and are left out."""
-    values: dict[x509.ObjectIdentifier, TLV] = {}
-    seen: set[x509.ObjectIdentifier] = set()
+    values: dict[x509.ObjectIdentifier, SignedValue] = {}
+    left_out: set[x509.ObjectIdentifier] = set()
     for attribute in attributes:
-        name = oids.ATTRIBUTE_NAMES.get(attribute.type, attribute.type.dotted_string)
-        if attribute.type in seen:
+        attribute_type = attribute.type
+        name = oids.ATTRIBUTE_NAMES.get(attribute_type)
+        if attribute_type in values or attribute_type in left_out:
             raise RemoteProtocolError(
-                f"signed attribute {name} appears twice", section=_SECTION, attribute=name
+                f"signed attribute {name or attribute_type.dotted_string} appears twice",
+                section=_SECTION,
+                attribute=name or attribute_type.dotted_string,
             )
-        seen.add(attribute.type)
-        listed = attribute_values(attribute)
+        listed = attribute.values.as_list()
         if len(listed) == 1:
-            values[attribute.type] = listed[0]
-        elif attribute.type in oids.ATTRIBUTE_NAMES:
+            values[attribute_type] = _typed(listed[0])
+        elif name is None:
+            left_out.add(attribute_type)
+        else:
             raise RemoteProtocolError(
                 f"signed attribute {name} has {len(listed)} values instead of one",
                 section=_SECTION,
                 attribute=name,
             )
     return values
+
+
+def _typed(value: SignedValue) -> SignedValue:
+    """A value as `SignedAttribute` would read it, where that is possible."""
+    if not isinstance(value, TLV):
+        return value
+    try:
+        return _in_sequence(LoneSignedValue, encode_der(value)).value
+    except ValueError:
+        return value
 
 
 def _attributes_in_source(data: bytes, source: Element) -> list[bytes]:
@@ -297,10 +320,7 @@ def verify_signed_data(
     """
     digest = _agreed_digest(received, floor, peer)
     _check_message_digest(received, digest)
-    try:
-        public_key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise SignatureInvalidError(f"the signer's key cannot be read: {error}") from error
+    public_key = fields_of(certificate).public_key
     signature = received.signer_info.signature
     for position, encoding in enumerate(received.signed_encodings):
         if is_signature_valid(public_key, signature, encoding, digest):
@@ -347,8 +367,7 @@ def _agreed_digest(received: ReceivedSignedData, floor: Floor, peer: str) -> Dig
 
 
 def _check_message_digest(received: ReceivedSignedData, digest: Digest) -> None:
-    content_type = received.attributes.get(oids.CONTENT_TYPE)
-    if content_type is None or encode_der(content_type) != _DATA_DER:
+    if received.attributes.get(oids.CONTENT_TYPE) != oids.DATA:
         raise SignatureInvalidError(
             "the signed attribute contentType is missing or not data",
             section="RFC 5652 §11.1",
@@ -356,11 +375,7 @@ def _check_message_digest(received: ReceivedSignedData, digest: Digest) -> None:
         )
     stated = received.attributes.get(oids.MESSAGE_DIGEST)
     actual = compute_digest(digest, received.content or b"")
-    if (
-        stated is None
-        or stated.tag_bytes != _OCTET_STRING
-        or not hmac.compare_digest(bytes(stated.data), actual)
-    ):
+    if not isinstance(stated, bytes) or not hmac.compare_digest(stated, actual):
         raise SignatureInvalidError(
             "the content does not have the digest that was signed",
             section="RFC 5652 §11.2",

@@ -8,12 +8,14 @@ Spec: RFC 5280 §4.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from threading import Lock
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.asn1 import TLV, BitString, encode_der
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 from sceplab_scep import oids
 from sceplab_scep.cms import (
@@ -29,61 +31,122 @@ from sceplab_scep.cms import (
 )
 from sceplab_scep.errors import MalformedMessageError
 
+_MAX_REMEMBERED = 128
+"""Certificates, and keys, of which the last ones used are remembered."""
 
+
+@lru_cache(maxsize=_MAX_REMEMBERED)
 def load_certificate(certificate_der: bytes) -> x509.Certificate:
-    """Reads one certificate.
+    """Reads one certificate; the same bytes soon after give the same object.
 
     Raises:
         MalformedMessageError: it is none.
     """
     try:
-        return x509.load_der_x509_certificate(certificate_der)
+        certificate = x509.load_der_x509_certificate(certificate_der)
     except ValueError as error:
         raise MalformedMessageError(
             f"this is no certificate: {error}", attribute="certificate"
         ) from error
+    _remember(certificate, certificate_der)
+    return certificate
 
 
-def certificate_der(certificate: x509.Certificate) -> bytes:
-    """The certificate, DER."""
-    return certificate.public_bytes(Encoding.DER)
+@lru_cache(maxsize=_MAX_REMEMBERED)
+def load_public_key(public_key_der: bytes) -> PublicKeyTypes:
+    """The key in a SubjectPublicKeyInfo; the last ones used are remembered.
+
+    A key that was used before works twice as fast, and one enrollment meets the same key in a
+    certificate, in a request and as a recipient.
+
+    Raises:
+        MalformedMessageError: its type or parameters are unknown.
+    """
+    try:
+        return load_der_public_key(public_key_der)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise MalformedMessageError(
+            f"the public key cannot be read: {error}", attribute="subjectPublicKeyInfo"
+        ) from error
 
 
-@dataclass(frozen=True, slots=True)
 class CertificateFields:
-    """What messages need of a certificate, byte for byte."""
+    """What messages need of a certificate, byte for byte, each read when it is first asked for.
 
-    name: IssuerAndSerialNumber
-    """How CMS names the certificate. Spec: RFC 5652 §10.2.4."""
-    issuer_der: bytes
-    subject_der: bytes
-    public_key_der: bytes
-    """SubjectPublicKeyInfo."""
-    element: TLV
-    """The certificate itself, ready to be put into a message."""
+    Args:
+        der: the certificate.
+    """
+
+    def __init__(self, der: bytes) -> None:
+        self.der = der
 
     @property
     def serial_number(self) -> int:
         """Also of certificates with a serial number the library warns of."""
-        return self.name.serial_number
+        return self._tbs.serial_number
+
+    @cached_property
+    def element(self) -> TLV:
+        """The certificate, ready to be put into a message."""
+        return wrap_der(self.der)
+
+    @cached_property
+    def name(self) -> IssuerAndSerialNumber:
+        """How CMS names the certificate. Spec: RFC 5652 §10.2.4."""
+        return IssuerAndSerialNumber(issuer=self._tbs.issuer, serial_number=self._tbs.serial_number)
+
+    @cached_property
+    def issuer_der(self) -> bytes:
+        """Issuer, DER."""
+        return encode_der(self._tbs.issuer)
+
+    @cached_property
+    def subject_der(self) -> bytes:
+        """Subject, DER."""
+        return encode_der(self._tbs.subject)
+
+    @cached_property
+    def public_key_der(self) -> bytes:
+        """SubjectPublicKeyInfo, DER."""
+        return encode_der(self._tbs.public_key)
+
+    @property
+    def public_key(self) -> PublicKeyTypes:
+        """The key, ready to use.
+
+        Raises:
+            MalformedMessageError: its type or parameters are unknown.
+        """
+        return load_public_key(self.public_key_der)
+
+    @cached_property
+    def _tbs(self) -> TbsCertificate:
+        try:
+            certificate: Certificate = self.element.parse(Certificate)
+            tbs: TbsCertificate = certificate.tbs_certificate.parse(TbsCertificate)
+            return tbs
+        except ValueError as error:
+            # Stricter read here than the library does.
+            raise MalformedMessageError(
+                f"this is no certificate: {error}", attribute="certificate"
+            ) from error
 
 
-_MAX_REMEMBERED = 128
 _remembered: dict[int, tuple[x509.Certificate, CertificateFields]] = {}
 _remembering = Lock()
 
 
 def fields_of(certificate: x509.Certificate) -> CertificateFields:
-    """Fields of the certificate; those of the last certificate objects used are remembered.
-
-    Raises:
-        MalformedMessageError: the certificate is stricter read than it was loaded.
-    """
+    """Fields of the certificate. They raise `MalformedMessageError` when they cannot be read."""
     # By identity: hashing a certificate costs half as much as reading it.
     remembered = _remembered.get(id(certificate))
     if remembered is not None and remembered[0] is certificate:
         return remembered[1]
-    fields = _read_fields(certificate)
+    return _remember(certificate, certificate.public_bytes(Encoding.DER))
+
+
+def _remember(certificate: x509.Certificate, der: bytes) -> CertificateFields:
+    fields = CertificateFields(der)
     with _remembering:
         if len(_remembered) >= _MAX_REMEMBERED:
             del _remembered[next(iter(_remembered))]
@@ -91,21 +154,9 @@ def fields_of(certificate: x509.Certificate) -> CertificateFields:
     return fields
 
 
-def _read_fields(certificate: x509.Certificate) -> CertificateFields:
-    try:
-        whole = wrap_der(certificate_der(certificate))
-        tbs = whole.parse(Certificate).tbs_certificate.parse(TbsCertificate)
-    except ValueError as error:
-        raise MalformedMessageError(
-            f"this is no certificate: {error}", attribute="certificate"
-        ) from error
-    return CertificateFields(
-        name=IssuerAndSerialNumber(issuer=tbs.issuer, serial_number=tbs.serial_number),
-        issuer_der=encode_der(tbs.issuer),
-        subject_der=encode_der(tbs.subject),
-        public_key_der=encode_der(tbs.public_key),
-        element=whole,
-    )
+def certificate_der(certificate: x509.Certificate) -> bytes:
+    """The certificate, DER."""
+    return fields_of(certificate).der
 
 
 def subject_der(certificate: x509.Certificate) -> bytes:
