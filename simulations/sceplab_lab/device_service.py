@@ -64,7 +64,7 @@ def run_device_service(options: DeviceService) -> int:
 async def _serve(options: DeviceService, state: Path, floor: Floor) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="device") as pool:
         hosted = await start_device(

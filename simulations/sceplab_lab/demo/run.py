@@ -49,7 +49,7 @@ def run_demo(options: DemoOptions) -> int:
         return _fail(ExitCode.CONFIGURATION, f"{options.directory}: {error.strerror}")
     try:
         asyncio.run(_play(options, screen, folder))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return _fail(ExitCode.INTERRUPTED, "interrupted; everything is stopped")
     except (LabError, AgentError, DeviceError, KeyStoreError, NdesError, OSError) as error:
         return _fail(ExitCode.FAILED, str(error))
@@ -59,6 +59,10 @@ def run_demo(options: DemoOptions) -> int:
 
 
 async def _play(options: DemoOptions, screen: Screen, folder: Path) -> None:
+    playing = asyncio.current_task()
+    assert playing is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, playing.cancel)
     async with set_stage(folder, seed=options.seed, hostname=HOSTNAME) as stage:
         pause_s = _KEY_PAUSE_S if screen.is_terminal and not options.fast else 0.0
         endpoint = stage.router.lines[0].endpoint
@@ -80,7 +84,7 @@ async def _stay(stage: Stage, screen: Screen) -> None:
     """Leaves everything running until a signal comes."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     stage.clock.run()
     endpoint = stage.router.lines[0].endpoint

@@ -105,7 +105,30 @@ def test_a_kept_folder_holds_the_certificate(tmp_path: Path) -> None:
     assert "not empty" in refused.stderr
 
 
-def test_interruption_cleans_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_the_middle_cleans_up(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal while the story is told ends it with exit code 130 and removes the folder."""
+    with subprocess.Popen(
+        command("demo"),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "admin page" in line:
+                break
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interruption_of_a_kept_demo(tmp_path: Path) -> None:
     """--keep prints how to get in; SIGINT ends everything and removes the folder."""
     with subprocess.Popen(
         command("demo", "--keep"),
