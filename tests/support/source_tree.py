@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,8 +73,8 @@ def function_sizes(modules: list[Path]) -> list[FunctionSize]:
     ]
 
 
-def called_names(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and dotted name of every call in a module; an alias of an import is resolved."""
+def calls(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of every call in a module; an alias of an import is resolved."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     aliases: dict[str, str] = {}
     for node in ast.walk(tree):
@@ -83,5 +84,5 @@ def called_names(path: Path) -> Iterator[tuple[int, str]]:
             aliases |= {n.asname or n.name: f"{node.module}.{n.name}" for n in node.names}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            first, dot, rest = ast.unparse(node.func).partition(".")
-            yield node.lineno, aliases.get(first, first) + dot + rest
+            first, rest = re.fullmatch(r"(\w*)(.*)", ast.unparse(node), re.DOTALL).groups()
+            yield node.lineno, aliases.get(first, first) + rest
