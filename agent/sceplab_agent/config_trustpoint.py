@@ -131,9 +131,9 @@ def _read_pin(table: ConfigTable) -> CaPin | None:
 
 def _read_backoff(table: ConfigTable, default: Backoff) -> Backoff:
     return Backoff(
-        first_s=table.number("first_s", default.first_s, minimum=1, maximum=_YEAR_S),
+        first_s=table.number("first_s", default.first_s, minimum=0.1, maximum=_YEAR_S),
         growth=table.number("growth", default.growth, minimum=1, maximum=100),
-        ceiling_s=table.number("ceiling_s", default.ceiling_s, minimum=1, maximum=_YEAR_S),
+        ceiling_s=table.number("ceiling_s", default.ceiling_s, minimum=0.1, maximum=_YEAR_S),
         jitter_share=table.number("jitter_share", default.jitter_share, minimum=0, maximum=1),
     )
 

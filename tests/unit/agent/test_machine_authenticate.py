@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from tests.support.core import FORGED, OTHER_PKI, PKI, UNREACHABLE, Pki, Stage, policy
+from tests.support.core import FORGED, OTHER_PKI, PKI, T0, UNREACHABLE, Pki, Stage, policy
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import AskOperator, FetchCa, Notify
@@ -211,12 +213,14 @@ def test_a_refused_candidate_leaves_the_certificate_in_use() -> None:
 
 
 def test_expired_ra_certificates_are_no_breach_of_trust() -> None:
-    """The anchor matches, the RA is expired: reported, not blocked."""
-    stage = Stage(pki=Pki(ra="old", ra_valid_to=Stage().now)).to_pinned()
-    assert stage.state is State.CA_PINNED or stage.state is State.CONFIGURED
-    stage.now += (expired := Pki(ra="old", ra_valid_to=Stage().now)).ra_valid_to - stage.now
+    """The anchor matches, the RA is expired: reported, not blocked; a good RA is accepted later."""
+    stage = Stage(pki=Pki(ra="old", ra_valid_to=T0)).to_pinned()
+    stage.now = T0 + timedelta(days=1)
     stage.give(ev.AuthenticateRequested())
-    stage.now = stage.now.replace(year=stage.now.year + 1)
-    stage.ca_received(expired)
+    stage.ca_received()
+    assert stage.state is State.CA_PINNED
     assert stage.ids(Notify) == ["ca.unreachable"]
     assert "not valid now" in str(stage.one(Notify).details["reason"])
+    stage.give(ev.AuthenticateRequested())
+    stage.ca_received(PKI)
+    assert stage.ids(Notify) == ["ca.ra-changed"]

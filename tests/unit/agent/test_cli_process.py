@@ -1,0 +1,197 @@
+"""`sceplab-agent` as a process: signals, a kill, start-up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from tests.support.agent_cli import SOURCES, AgentFolder
+from tests.support.raw_server import raw_server, silent
+from tests.support.server import make_server, serve_in_thread
+
+from sceplab_agent.exit_codes import ExitCode
+from sceplab_ndes.state import ServerState
+
+pytestmark = pytest.mark.daemon
+
+PROMPT_S = 10
+"""Ample for a loaded machine; what is waited for takes a fraction of a second."""
+
+
+def now() -> datetime:
+    """The real time: the agent's command line has no other."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def manual_server() -> Iterator[tuple[ServerState, str]]:
+    """A server that waits for an approval, and its URL."""
+    server = make_server(settings={"template": {"approval": "manual"}}, now=now())
+    with serve_in_thread(server, now) as running:
+        yield server, running.scep_url
+
+
+def configure(folder: Path, server: ServerState, url: str) -> AgentFolder:
+    """A folder for one agent with a one-time password and quick polls."""
+    password = server.challenge.issue("admin", now())
+    assert password is not None
+    agent = AgentFolder(folder)
+    fingerprint = server.hierarchy.root.certificate.fingerprint(hashes.SHA256()).hex()
+    quick = "poll = { first_s = 0.1, ceiling_s = 0.1 }"
+    agent.configure(url, fingerprint=fingerprint, challenge=password.reveal(), extra=quick)
+    return agent
+
+
+class Running:
+    """A command under way; its standard error is read line by line."""
+
+    def __init__(self, agent: AgentFolder, command: str, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sceplab_agent", command, "-c", "agent.toml", *words],
+            cwd=agent.folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._watchdog = threading.Timer(30, self.process.kill)
+        self._watchdog.start()
+
+    def wait_for(self, text: str) -> None:
+        """Reads progress until a line has the text."""
+        assert self.process.stderr is not None
+        seen = []
+        for line in self.process.stderr:
+            seen.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"{text!r} never came:\n{''.join(seen)}")
+
+    def end(self, number: int) -> tuple[int, str, str]:
+        """Sends a signal; gives exit status, output and the rest of the progress."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=PROMPT_S)
+        self._watchdog.cancel()
+        return self.process.returncode, out, err
+
+
+def approve_all(server: ServerState) -> None:
+    """The administrator approves what waits."""
+    for request in server.administration.pending():
+        server.administration.approve(request.request_id, now())
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, ExitCode.OK), (signal.SIGINT, ExitCode.INTERRUPTED)]
+)
+def test_run_serves_until_a_signal(
+    manual_server: tuple[ServerState, str], tmp_path: Path, number: int, code: ExitCode
+) -> None:
+    """The service enrolls, polls through the approval, and ends as the signal says."""
+    server, url = manual_server
+    agent = configure(tmp_path, server, url)
+    running = Running(agent, "run", "--json")
+    running.wait_for("enrollment.pending")
+    approve_all(server)
+    running.wait_for("certificate.installed")
+    status, out, err = running.end(number)
+    assert status == code
+    assert json.loads(out)["trustpoints"][0]["state"] == "INSTALLED"
+    assert "Traceback" not in err
+    assert agent.certificate.exists()
+
+
+def test_run_ends_although_the_server_is_silent(tmp_path: Path) -> None:
+    """A request that hangs does not hold the service back; the next start goes on."""
+    arrived = threading.Event()
+
+    def hold(connection: object, request: bytes) -> None:
+        arrived.set()
+        silent(connection, request)  # type: ignore[arg-type]
+
+    with raw_server(hold) as server:
+        agent = AgentFolder(tmp_path)
+        agent.configure(server.url, fingerprint="ab" * 32, challenge="x")
+        running = Running(agent, "run")
+        assert arrived.wait(PROMPT_S)
+        status, out, err = running.end(signal.SIGTERM)
+    assert status == ExitCode.OK
+    assert "Traceback" not in err
+    assert "lab: CA_FETCH" in out
+
+
+def test_interrupted_wait_is_taken_up_again(
+    manual_server: tuple[ServerState, str], tmp_path: Path
+) -> None:
+    """Ctrl-C while the CA waits: 130, no traceback, and the same transaction afterwards."""
+    server, url = manual_server
+    agent = configure(tmp_path, server, url)
+    running = Running(agent, "enroll")
+    running.wait_for("enrollment.pending")
+    status, _, err = running.end(signal.SIGINT)
+    assert status == ExitCode.INTERRUPTED
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    approve_all(server)
+    done = agent.run("enroll", "--json")
+    assert done.status == ExitCode.OK
+    assert len(server.administration.pending()) == 0
+
+
+def test_killed_agent_goes_on_where_it_was(
+    manual_server: tuple[ServerState, str], tmp_path: Path
+) -> None:
+    """SIGKILL while the CA waits: the journal holds the transaction, no second one is opened."""
+    server, url = manual_server
+    agent = configure(tmp_path, server, url)
+    running = Running(agent, "run")
+    running.wait_for("enrollment.pending")
+    assert running.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    before = agent.run("status", "--json").document()["trustpoints"][0]
+    approve_all(server)
+    assert agent.run("enroll", "-q").status == ExitCode.OK
+    assert before["transaction_id"]
+    assert len(list((tmp_path / "keys").glob("*.key"))) == 1
+
+
+def test_reader_that_goes_away_is_no_crash(tmp_path: Path) -> None:
+    """``sceplab-agent check | head`` ends without a traceback."""
+    agent = AgentFolder(tmp_path)
+    agent.configure("http://ca.example.test/", fingerprint="ab" * 32, challenge="x")
+    running = Running(agent, "check")
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+    running.process.wait(timeout=PROMPT_S)
+    assert running.process.stderr is not None
+    assert "Traceback" not in running.process.stderr.read()
+    running.process.stderr.close()
+    running._watchdog.cancel()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Asking for help loads neither cryptography nor an event loop, and no third-party CLI."""
+    code = (
+        "import sys\n"
+        "from sceplab_agent.cli import build_parser\n"
+        "build_parser().format_help()\n"
+        "heavy = {'cryptography', 'asyncio', 'transitions', 'typer', 'click', 'rich', 'pydantic',"
+        " 'aiohttp', 'yaml', 'ssl', 'sqlite3', 'asn1crypto'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
