@@ -88,7 +88,7 @@ def lacks_challenge(turn: Turn) -> bool:
 # The active certificate and the clock
 
 
-def is_expired(turn: Turn) -> bool:
+def _is_expired(turn: Turn) -> bool:
     """The active certificate has ended, by a clock that can be trusted."""
     active = turn.model.active
     return active is not None and turn.is_clock_set and turn.now >= active.not_after
@@ -96,12 +96,12 @@ def is_expired(turn: Turn) -> bool:
 
 def is_expiry_news(turn: Turn) -> bool:
     """The active certificate has ended and nobody was told yet."""
-    return is_expired(turn) and not turn.model.is_expiry_noted
+    return _is_expired(turn) and not turn.model.is_expiry_noted
 
 
 def can_renew(turn: Turn) -> bool:
     """There is an active certificate and it has not ended."""
-    return turn.model.active is not None and not is_expired(turn)
+    return turn.model.active is not None and not _is_expired(turn)
 
 
 def is_renewal_due(turn: Turn) -> bool:
@@ -122,7 +122,7 @@ def has_run_out(turn: Turn) -> bool:
     """A renewal whose certificate ended before a request was out."""
     resume = turn.model.resume
     is_early = resume is not None and resume.needs_certificate
-    return is_early and wants_renewal(turn) and is_expired(turn)
+    return is_early and wants_renewal(turn) and _is_expired(turn)
 
 
 # Failures

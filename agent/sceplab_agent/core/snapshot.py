@@ -111,6 +111,9 @@ def _check(model: Enrollment) -> None:
     is_open = state in _OPEN or (
         model.resume is not None and model.resume not in (Resume.FETCH, Resume.KEY)
     )
+    is_waiting = state is State.RETRY_WAIT or (
+        state is State.PENDING and awaited is Awaited.NOTHING
+    )
     needs = {
         "transaction": (is_open, transaction),
         "ca": (is_open or state is State.CA_PINNED, model.ca),
@@ -118,7 +121,7 @@ def _check(model: Enrollment) -> None:
         "active": (state in (State.INSTALLED, State.RENEW_DUE), model.active),
         "candidate": (awaited is Awaited.OPERATOR, model.candidate),
         "resume": (state is State.RETRY_WAIT, model.resume),
-        "wake_at": (state is State.RETRY_WAIT, model.wake_at),
+        "wake_at": (is_waiting, model.wake_at),
         "sent": (awaited is Awaited.REPLY, transaction and transaction.sent),
     }
     missing = [name for name, (is_needed, part) in needs.items() if is_needed and part is None]

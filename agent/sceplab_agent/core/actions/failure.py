@@ -30,7 +30,7 @@ _NEXT_STEPS = {
     FailureCause.TRANSPORT: "make the server reachable and enroll again",
     FailureCause.KEY_STORE: "make the key store usable and enroll again",
     FailureCause.PEER: "look at the trace of the reply, then enroll again",
-    FailureCause.EXHAUSTED: "ask the CA's operator for the decision, then enroll again",
+    FailureCause.EXHAUSTED: "ask the CA's operator why there was no certificate, then enroll again",
 }
 
 
