@@ -18,7 +18,8 @@ def test_coverage_table_is_fresh(pytestconfig: pytest.Config) -> None:
     claims = pytestconfig.stash[CLAIMS]
     hint = "stale table; run: make coverage-table"
     if _is_whole_suite(pytestconfig):
-        assert table == render_table(load_row_groups(), claims), hint
+        is_fresh = table == render_table(load_row_groups(), claims)
+        assert is_fresh, hint
     cells = {line.split(" | ")[0].removeprefix("| "): line for line in table.splitlines()}
     for row, tests in claims.items():
         for test in tests:
