@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -23,7 +24,7 @@ def _verdict(record: Record) -> str:
 
 
 def _print_table(records: list[Record]) -> None:
-    table = Table("benchmark", "unit")
+    table = Table("benchmark", "unit", box=SIMPLE)
     for heading in ("value", "reference", "ratio", "target"):
         table.add_column(heading, justify="right")
     table.add_column("met")
