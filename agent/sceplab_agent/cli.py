@@ -48,10 +48,14 @@ def build_parser(prog: str = "sceplab-agent") -> argparse.ArgumentParser:
     enroll.add_argument(
         "--again", action="store_true", help="also where there is a valid certificate"
     )
-    _add(commands, "run", "enroll, poll and renew until SIGTERM or SIGINT")
+    run = _add(commands, "run", "enroll, poll and renew until SIGTERM or SIGINT")
     _add(commands, "status", "show what the journal knows; no network, no key store")
     renew = _add(commands, "renew", "renew certificates now")
     _add_no_wait(renew)
+    for command in (enroll, run, renew):
+        command.add_argument(
+            "--trace", action="store_true", help="explain every message on standard error"
+        )
     return parser
 
 

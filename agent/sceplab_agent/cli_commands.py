@@ -21,7 +21,8 @@ from sceplab_agent.errors import EnrollmentFailedError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.http_transport import StdlibTransport
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
-from sceplab_agent.service import AgentService, Outside, raise_for_outcome
+from sceplab_agent.outcome import raise_for_outcome
+from sceplab_agent.service import AgentService, Outside
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.status import TrustpointStatus, describe_machine, read_status
 from sceplab_agent.trustpoint import TrustpointConfig
@@ -49,7 +50,7 @@ def check(arguments: argparse.Namespace, output: Output) -> int:
 def enroll(arguments: argparse.Namespace, output: Output) -> int:
     """Gets certificates."""
     config, configs = _load(arguments)
-    with _service(config, output) as service:
+    with _service(config, output, is_tracing=arguments.trace) as service:
         sessions = service.enroll(configs, wait=not arguments.no_wait, again=arguments.again)
         return _tell(config, sessions, output)
 
@@ -57,14 +58,14 @@ def enroll(arguments: argparse.Namespace, output: Output) -> int:
 def renew(arguments: argparse.Namespace, output: Output) -> int:
     """Renews certificates now."""
     config, configs = _load(arguments)
-    with _service(config, output) as service:
+    with _service(config, output, is_tracing=arguments.trace) as service:
         return _tell(config, service.renew(configs, wait=not arguments.no_wait), output)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Serves all trustpoints until a signal comes."""
     config, configs = _load(arguments)
-    with _service(config, output) as service:
+    with _service(config, output, is_tracing=arguments.trace) as service:
         sessions, number = asyncio.run(_run_until_signal(service, configs))
         code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
         output.say(f"stopped by {signal.Signals(number).name}")
@@ -89,7 +90,7 @@ def _load(arguments: argparse.Namespace) -> tuple[AgentConfig, tuple[TrustpointC
     return config, config.select(tuple(arguments.trustpoints))
 
 
-def _service(config: AgentConfig, output: Output) -> AgentService:
+def _service(config: AgentConfig, output: Output, *, is_tracing: bool) -> AgentService:
     outside = Outside(
         transport=StdlibTransport(
             config.http.limits,
@@ -101,7 +102,7 @@ def _service(config: AgentConfig, output: Output) -> AgentService:
         random_bytes=os.urandom,
         rng=random.SystemRandom(),
         new_transaction_id=lambda: secrets.token_hex(_TRANSACTION_ID_BYTES).upper(),
-        observer=Progress(output, _now),
+        observer=Progress(output, _now, is_tracing=is_tracing),
     )
     return AgentService(config, outside)
 

@@ -14,6 +14,9 @@ from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.journal import JournalEntry
 from sceplab_agent.observer import SilentObserver
 from sceplab_agent.status import TrustpointStatus
+from sceplab_agent.text import clean_text
+from sceplab_scep.errors import ScepError
+from sceplab_scep.trace import explain
 
 
 class Output:
@@ -32,6 +35,10 @@ class Output:
         """A line of progress."""
         if not self.is_quiet:
             print(text, file=sys.stderr, flush=True)
+
+    def trace(self, text: str) -> None:
+        """A message explained, asked for by name."""
+        print(text, file=sys.stderr, flush=True)
 
     def fail(self, message: str, code: ExitCode) -> int:
         """Tells an error; gives the exit code back."""
@@ -70,11 +77,15 @@ class Progress(SilentObserver):
     Args:
         output: where to.
         clock: now, aware UTC; stamps notices, which have no time of their own.
+        is_tracing: explain every message, also to who wants no progress.
     """
 
-    def __init__(self, output: Output, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, output: Output, clock: Callable[[], datetime], *, is_tracing: bool = False
+    ) -> None:
         self._output = output
         self._clock = clock
+        self._is_tracing = is_tracing
         self._states: dict[str, State] = {}
         self._lock = threading.Lock()
 
@@ -87,10 +98,27 @@ class Progress(SilentObserver):
         if notice.level is not NoticeLevel.INFO:
             self._print(self._clock(), trustpoint, notice.event_id, notice.details)
 
-    def state_changed(self, trustpoint: str, old: State, new: State) -> None:  # noqa: ARG002
+    def state_changed(self, trustpoint: str, old: State, new: State) -> None:
         """Keeps the state for the next line."""
         with self._lock:
             self._states[trustpoint] = new
+
+    def message_sent(self, trustpoint: str, message_der: bytes) -> None:
+        """Explains the message."""
+        self._trace(f"{trustpoint} sends", message_der)
+
+    def message_received(self, trustpoint: str, body: bytes) -> None:
+        """Explains the body."""
+        self._trace(f"{trustpoint} received", body)
+
+    def _trace(self, title: str, message: bytes) -> None:
+        if not self._is_tracing:
+            return
+        try:
+            explained = str(explain(message))
+        except ScepError as error:
+            explained = f"no pkiMessage: {clean_text(str(error))}"
+        self._output.trace(f"{title} {len(message)} bytes\n{explained}")
 
     def _print(
         self, at: datetime, trustpoint: str, event_id: str, details: Mapping[str, object]

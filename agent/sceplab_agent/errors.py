@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.exit_codes import ExitCode, exit_code_for
+from sceplab_scep.attributes import FailInfo
 
 
 class AgentError(Exception):
@@ -62,6 +63,42 @@ class EnrollmentFailedError(AgentError):
         self.cause = cause
         self.reason = reason
         self.exit_code = exit_code_for(cause)
+
+
+class CaNotTrustedError(EnrollmentFailedError):
+    """The CA is not the one that is pinned, or nothing is pinned. Nothing was sent to it.
+
+    Args:
+        expected_hex: the configured pin as files write it, ``sha256:HEX``; empty without one.
+    """
+
+    def __init__(self, trustpoint: str, reason: str, *, expected_hex: str) -> None:
+        super().__init__(trustpoint, FailureCause.TRUST, reason)
+        self.expected_hex = expected_hex
+
+
+class EnrollmentRejectedError(EnrollmentFailedError):
+    """The CA refused.
+
+    Args:
+        fail_info: its reason code.
+        fail_info_text: its words, for a person.
+        transaction_id: of the request.
+    """
+
+    def __init__(
+        self,
+        trustpoint: str,
+        reason: str,
+        *,
+        fail_info: FailInfo | None,
+        fail_info_text: str,
+        transaction_id: str,
+    ) -> None:
+        super().__init__(trustpoint, FailureCause.REJECTED, reason)
+        self.fail_info = fail_info
+        self.fail_info_text = fail_info_text
+        self.transaction_id = transaction_id
 
 
 class TransportError(AgentError):

@@ -248,8 +248,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _damaged(path: Path, detail: str) -> JournalError:
     return JournalError(
-        f"the journal {path} is damaged ({clean_text(detail)}); restore it from a copy, or move it away with "
-        "its -wal and -shm files and enroll anew"
+        f"the journal {path} is damaged ({clean_text(detail)}); restore it from a copy, or move "
+        "it away with its -wal and -shm files and enroll anew"
     )
 
 

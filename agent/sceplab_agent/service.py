@@ -29,20 +29,13 @@ from sceplab_agent.journal import Journal
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.observer import Observer
+from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.state_dir import StateDirLock
-from sceplab_agent.status import describe_failure, holds_key
+from sceplab_agent.status import holds_key
 from sceplab_agent.transaction import RandomBytes
 from sceplab_agent.transport import HttpTransport, ThreadedTransport
 from sceplab_agent.trustpoint import TrustpointConfig
-
-_RESTING = {State.CONFIGURED, State.CA_PINNED, State.INSTALLED}
-_GIVEN_UP = {State.FAILED, State.EXPIRED_TXN, State.BLOCKED, State.NEEDS_CHALLENGE}
-_PASSING = {
-    FailureCause.TRANSPORT,
-    FailureCause.PEER,
-    FailureCause.KEY_STORE,
-}
 
 
 class ClosableTransport(HttpTransport, Protocol):
@@ -175,7 +168,7 @@ class AgentService:
         for driver in drivers:
             if driver.session.state is State.BLOCKED:
                 driver.feed(TrustpointConfigured())
-            if driver.session.state in _RESTING | _GIVEN_UP:
+            if driver.session.state in RESTING | GIVEN_UP:
                 driver.feed(RenewRequested())
         return self._wait_for(drivers, wait=wait)
 
@@ -242,37 +235,6 @@ class AgentService:
                 break
             drivers[min(waiting)[1]].step()
         return [driver.session for driver in drivers]
-
-
-def is_settled(session: EnrollmentSession) -> bool:
-    """Whether waiting is over for somebody who wants a certificate now.
-
-    A renewal is repeated until the old certificate ends; who waits for it is told after the first
-    refusal, or after as many failures as an enrollment would be allowed.
-    """
-    machine = session.machine
-    if machine.state is State.RETRY_WAIT:
-        failure = machine.failure
-        is_passing = failure is None or failure.cause in _PASSING
-        return not is_passing or machine.attempts >= session.config.policy.retry.max_attempts
-    return machine.state in _RESTING | _GIVEN_UP
-
-
-def raise_for_outcome(session: EnrollmentSession) -> None:
-    """Raises unless the session has its certificate, or waits for the CA's approval.
-
-    Raises:
-        EnrollmentFailedError: with the machine's own reason.
-    """
-    machine = session.machine
-    failure = machine.failure
-    if machine.state is State.PENDING or (machine.state is State.INSTALLED and failure is None):
-        return
-    reason = f"stopped in {machine.state.value}"
-    if failure is not None:
-        reason = describe_failure(failure)
-    cause = failure.cause if failure is not None else None
-    raise EnrollmentFailedError(session.name, cause, reason)
 
 
 def _events_to_enroll(

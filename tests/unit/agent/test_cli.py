@@ -460,6 +460,18 @@ def _interrupt(seconds: float) -> None:
     raise KeyboardInterrupt
 
 
+def test_trace_explains_every_message(lab: Lab) -> None:
+    """With --trace each message is explained on standard error, without its secrets."""
+    password = lab.new_password()
+    result = lab.folder.run("enroll", "--trace", "-q")
+    assert result.code == ExitCode.OK
+    assert "lab sends" in result.err
+    assert "PKCSReq" in result.err
+    assert "lab received" in result.err
+    assert "CertRep SUCCESS" in result.err
+    assert password not in result.err
+
+
 @pytest.mark.parametrize("words", [[], ["enroll"], ["frobnicate"], ["enroll", "-c"]])
 def test_wrong_command_line_ends_with_two(
     words: list[str], capsys: pytest.CaptureFixture[str]

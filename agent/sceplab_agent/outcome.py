@@ -1,0 +1,63 @@
+"""When somebody who waits for a certificate is done waiting, and with what."""
+
+from __future__ import annotations
+
+from sceplab_agent.core.events import FailureCause
+from sceplab_agent.core.states import State
+from sceplab_agent.errors import (
+    CaNotTrustedError,
+    EnrollmentFailedError,
+    EnrollmentRejectedError,
+)
+from sceplab_agent.fingerprint import format_pin
+from sceplab_agent.session import EnrollmentSession
+from sceplab_agent.status import describe_failure
+
+RESTING = {State.CONFIGURED, State.CA_PINNED, State.INSTALLED}
+"""Nothing is under way."""
+GIVEN_UP = {State.FAILED, State.EXPIRED_TXN, State.BLOCKED, State.NEEDS_CHALLENGE}
+"""Nothing goes on without the operator, but for the renewal of a certificate still in use."""
+_PASSING = {FailureCause.TRANSPORT, FailureCause.PEER, FailureCause.KEY_STORE}
+
+
+def is_settled(session: EnrollmentSession) -> bool:
+    """Whether waiting is over for somebody who wants a certificate now.
+
+    A renewal is repeated until the old certificate ends; who waits for it is told after the first
+    refusal, or after as many failures as an enrollment would be allowed.
+    """
+    machine = session.machine
+    if machine.state is State.RETRY_WAIT:
+        failure = machine.failure
+        is_passing = failure is None or failure.cause in _PASSING
+        return not is_passing or machine.attempts >= session.config.policy.retry.max_attempts
+    return machine.state in RESTING | GIVEN_UP
+
+
+def raise_for_outcome(session: EnrollmentSession) -> None:
+    """Raises unless the session has its certificate, or waits for the CA's approval.
+
+    Raises:
+        EnrollmentFailedError: with the machine's own reason; `CaNotTrustedError` and
+            `EnrollmentRejectedError` carry more.
+    """
+    machine = session.machine
+    failure = machine.failure
+    if machine.state is State.PENDING or (machine.state is State.INSTALLED and failure is None):
+        return
+    if failure is None:
+        raise EnrollmentFailedError(session.name, None, f"stopped in {machine.state.value}")
+    reason = describe_failure(failure)
+    if failure.cause is FailureCause.TRUST:
+        pin = session.config.policy.pin
+        expected = format_pin(pin) if pin is not None else ""
+        raise CaNotTrustedError(session.name, reason, expected_hex=expected)
+    if failure.cause is FailureCause.REJECTED:
+        raise EnrollmentRejectedError(
+            session.name,
+            reason,
+            fail_info=failure.fail_info,
+            fail_info_text=failure.fail_info_text,
+            transaction_id=failure.transaction_id,
+        )
+    raise EnrollmentFailedError(session.name, failure.cause, reason)

@@ -1,0 +1,348 @@
+"""The agent put together: sessions from a journal, outcomes, the service loop."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.scripted_peer import (
+    AUTHORITY,
+    CHALLENGE,
+    PASSPHRASE,
+    STRANGER,
+    T0,
+    YEAR,
+    Agent,
+    Diary,
+    ScriptedPeer,
+)
+
+from sceplab_agent.challenge import ChallengeSource
+from sceplab_agent.config import AgentConfig, load_config
+from sceplab_agent.core.events import EnrollRequested, FailureCause
+from sceplab_agent.core.states import State
+from sceplab_agent.drivers.virtual import VirtualClock
+from sceplab_agent.errors import (
+    CaNotTrustedError,
+    EnrollmentFailedError,
+    EnrollmentRejectedError,
+    JournalError,
+    TransportError,
+)
+from sceplab_agent.exit_codes import ExitCode, exit_code_for
+from sceplab_agent.fingerprint import format_pin
+from sceplab_agent.journal import MemoryJournal
+from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
+from sceplab_agent.outcome import is_settled, raise_for_outcome
+from sceplab_agent.service import AgentService, Outside
+from sceplab_agent.status import read_status
+from sceplab_agent.transport import HttpResponse
+from sceplab_hsm.secret import Secret
+from sceplab_scep.attributes import FailInfo
+
+
+class ClosablePeer(ScriptedPeer):
+    """The scripted peer as the service's transport."""
+
+    is_closed = False
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpResponse:
+        """See `HttpTransport.request`."""
+        if self.is_closed:
+            raise TransportError("closed", is_retryable=True)
+        return super().request(method, url, body=body, content_type=content_type)
+
+    def close(self) -> None:
+        """See `ClosableTransport.close`."""
+        self.is_closed = True
+
+
+@dataclass
+class Place:
+    """A configuration on disk and everything outside the service."""
+
+    folder: Path
+    clock: VirtualClock = field(default_factory=lambda: VirtualClock(T0))
+    diary: Diary = field(default_factory=Diary)
+    peer: ClosablePeer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Writes the files."""
+        self.peer = ClosablePeer(self.clock)
+        (self.folder / "pass").write_text(PASSPHRASE)
+        (self.folder / "otp").write_text(CHALLENGE)
+        self.configure("first", "second")
+
+    def configure(self, *names: str, extra: str = "") -> AgentConfig:
+        """Writes the configuration anew and reads it."""
+        tables = [
+            f"""
+[trustpoint.{name}]
+url = "http://ca.example.test/scep"
+subject = "CN={name}"
+fingerprint = "{AUTHORITY.pin().digest.hex()}"
+challenge = "file:otp"
+{extra}
+"""
+            for name in names
+        ]
+        (self.folder / "agent.toml").write_text(
+            '[agent]\nstate_dir = "state"\n[keystore]\nuri = "soft:keys?kdf=lab"\n'
+            'secret = "file:pass"\n' + "".join(tables)
+        )
+        return self.config
+
+    @property
+    def config(self) -> AgentConfig:
+        """The configuration as it stands on disk."""
+        return load_config(self.folder / "agent.toml")
+
+    def service(self) -> AgentService:
+        """A service, as a new process would make it."""
+        self.peer.is_closed = False
+        draw = random.Random(5)
+        outside = Outside(
+            transport=self.peer,
+            clock=self.clock,
+            sleep=lambda seconds: self.clock.move_to(self.clock() + timedelta(seconds=seconds)),
+            random_bytes=draw.randbytes,
+            rng=draw,
+            new_transaction_id=lambda: draw.randbytes(16).hex().upper(),
+            observer=self.diary,
+        )
+        return AgentService(self.config, outside)
+
+    def enroll(self, **options: Any) -> dict[str, State]:
+        """Enrolls everything; the states by name."""
+        with self.service() as service:
+            options = {"wait": True, "again": False, **options}
+            sessions = service.enroll(self.config.trustpoints, **options)
+            return {session.name: session.state for session in sessions}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Two trustpoints of one CA."""
+    return Place(tmp_path)
+
+
+def test_pending_trustpoints_are_polled_side_by_side(place: Place) -> None:
+    """One that waits for days does not delay the other's polls."""
+    place.peer.plan(place.peer.pend, place.peer.pend, *[place.peer.pend] * 4)
+    assert place.enroll() == {"first": State.INSTALLED, "second": State.INSTALLED}
+    polls = [e.trustpoint for e in place.diary.entries if e.event_id == "enrollment.poll"]
+    assert polls[:4] == ["first", "second", "first", "second"]
+
+
+def test_finished_trustpoint_is_left_alone(place: Place) -> None:
+    """A second call sends nothing; one trustpoint that is new is enrolled."""
+    place.enroll()
+    sent = len(place.peer.received)
+    assert place.enroll() == {"first": State.INSTALLED, "second": State.INSTALLED}
+    assert len(place.peer.received) == sent
+    place.configure("first", "second", "third")
+    assert place.enroll()["third"] is State.INSTALLED
+    assert len(place.peer.received) == sent + 1
+
+
+def test_expired_certificate_is_enrolled_for_again(place: Place) -> None:
+    """What has ended does not count as enrolled."""
+    place.enroll()
+    place.clock.move_to(T0 + 2 * YEAR)
+    sent = len(place.peer.received)
+    assert place.enroll()["first"] is State.INSTALLED
+    assert len(place.peer.received) == sent + 2
+
+
+def test_lost_key_store_of_a_pending_request_is_an_error(place: Place) -> None:
+    """The key of a pending request is not made anew somewhere else."""
+    place.configure("first")
+    place.peer.plan(place.peer.pend)
+    assert place.enroll(wait=False) == {"first": State.PENDING}
+    (place.folder / "keys").rename(place.folder / "away")
+    with pytest.raises(Exception, match="there is no key store"):
+        place.enroll()
+
+
+def test_blocked_trustpoint_can_be_enrolled_after_the_pin_was_corrected(place: Place) -> None:
+    """An operator's enroll is what leaves BLOCKED."""
+    place.configure("first")
+    place.peer.authority = STRANGER
+    assert place.enroll() == {"first": State.BLOCKED}
+    place.peer.authority = AUTHORITY
+    assert place.enroll() == {"first": State.INSTALLED}
+
+
+def test_blocked_renewal_can_be_repeated(place: Place) -> None:
+    """A certificate in use can be renewed once the CA is the right one again."""
+    place.configure("first")
+    place.enroll()
+    place.peer.authority = STRANGER
+    with place.service() as service:
+        (session,) = service.renew(service_configs(place), wait=True)
+        assert session.state is State.BLOCKED
+        with pytest.raises(CaNotTrustedError):
+            raise_for_outcome(session)
+    place.peer.authority = AUTHORITY
+    with place.service() as service:
+        (session,) = service.renew(service_configs(place), wait=True)
+        raise_for_outcome(session)
+        assert session.machine.active is not None
+        assert session.machine.active.generation == 2
+
+
+def service_configs(place: Place) -> Any:
+    """The trustpoints of the file."""
+    return place.config.trustpoints
+
+
+async def test_run_serves_all_until_it_is_stopped(place: Place) -> None:
+    """The loop enrolls every trustpoint and gives the state directory back when stopped."""
+    place.peer.plan(place.peer.pend)
+    with place.service() as service:
+        stop = asyncio.Event()
+        running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+        await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
+        await asyncio.to_thread(place.diary.wait_for, State.PENDING)
+        stop.set()
+        sessions = await running
+    assert {session.state for session in sessions} == {State.PENDING, State.INSTALLED}
+    assert place.peer.is_closed
+    assert place.enroll() == {"first": State.INSTALLED, "second": State.INSTALLED}
+
+
+async def test_run_tries_what_had_failed_once_at_its_start(place: Place) -> None:
+    """A service that is started again gives a refused trustpoint another try."""
+    place.configure("first")
+    place.peer.plan(place.peer.refuse)
+    assert place.enroll() == {"first": State.FAILED}
+    with place.service() as service:
+        stop = asyncio.Event()
+        running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+        await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
+        stop.set()
+        await running
+    assert len(place.peer.received) == 2
+
+
+async def test_run_ends_with_the_journal(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that cannot be written ends the service; nothing goes on unrecorded."""
+    real = SqliteJournal.commit
+
+    def commit(self: SqliteJournal, trustpoint: str, at: datetime, record: Any) -> Any:
+        if record.event_id == "enrollment.request":
+            raise JournalError("the disk is full")
+        return real(self, trustpoint, at, record)
+
+    monkeypatch.setattr(SqliteJournal, "commit", commit)
+    with place.service() as service, pytest.raises(JournalError, match="disk is full"):
+        await service.run(place.config.trustpoints, asyncio.Event())
+    assert place.peer.received == []
+
+
+def test_damaged_snapshot_is_told_and_kept(tmp_path: Path) -> None:
+    """A snapshot nobody can read stops its trustpoint; it is not replaced by a new start."""
+    journal = MemoryJournal()
+    agent = Agent(tmp_path, journal=journal)
+    agent.driver.feed(EnrollRequested())
+    at, _ = journal._snapshots["lab"]
+    journal._snapshots["lab"] = (at, '{"version": 1, "state": "PENDING"}')
+    with pytest.raises(JournalError, match="snapshot of trustpoint lab cannot be used"):
+        agent.restart()
+    with pytest.raises(JournalError, match="snapshot of trustpoint lab cannot be used"):
+        read_status([agent.trustpoint()], journal, state_dir=None)
+
+
+def test_refusal_carries_its_fields(tmp_path: Path) -> None:
+    """A library's user gets failInfo, text and transactionID, not only a sentence."""
+    agent = Agent(tmp_path)
+    agent.peer.plan(
+        lambda received: agent.peer.refuse(
+            received, fail_info=FailInfo.BAD_TIME, fail_info_text="late", hresult=-2146877420
+        )
+    )
+    agent.driver.feed(EnrollRequested())
+    with pytest.raises(EnrollmentRejectedError, match='badTime: "late"') as caught:
+        raise_for_outcome(agent.session)
+    error = caught.value
+    assert (error.fail_info, error.fail_info_text) == (FailInfo.BAD_TIME, "late")
+    assert error.transaction_id == agent.peer.received[0].request.transaction_id
+    assert "HRESULT 0x80094014" in str(error)
+    assert error.exit_code is ExitCode.REJECTED
+
+
+def test_distrust_carries_the_pin(tmp_path: Path) -> None:
+    """A pin mismatch says what was expected."""
+    agent = Agent(tmp_path)
+    agent.peer.authority = STRANGER
+    agent.driver.feed(EnrollRequested())
+    with pytest.raises(CaNotTrustedError) as caught:
+        raise_for_outcome(agent.session)
+    assert caught.value.expected_hex == format_pin(AUTHORITY.pin())
+    assert caught.value.exit_code is ExitCode.TRUST
+
+
+def test_unfinished_session_is_not_settled(tmp_path: Path) -> None:
+    """PENDING is neither failure nor end; a fresh trustpoint has nothing to show."""
+    agent = Agent(tmp_path)
+    with pytest.raises(EnrollmentFailedError, match="stopped in CONFIGURED"):
+        raise_for_outcome(agent.session)
+    agent.peer.plan(agent.peer.pend)
+    agent.driver.feed(EnrollRequested())
+    assert not is_settled(agent.session)
+    raise_for_outcome(agent.session)
+
+
+@pytest.mark.parametrize("cause", FailureCause)
+def test_every_cause_has_an_exit_code(cause: FailureCause) -> None:
+    """No cause ends in the code for bugs."""
+    assert exit_code_for(cause) not in {ExitCode.OK, ExitCode.FAILED}
+    assert exit_code_for(None) is ExitCode.FAILED
+
+
+def test_challenge_is_redacted_without_being_asked_for() -> None:
+    """Redaction follows a quiet reference, never a prompt, and forgives a dangling one."""
+    asked: list[str] = []
+
+    def resolve() -> Secret:
+        asked.append("asked")
+        return Secret("Hunter2+")
+
+    quiet = ChallengeSource(resolve)
+    assert quiet.redact("xhunter2+x HUNTER2+") == "x***x ***"
+    asked.clear()
+    interactive = ChallengeSource(resolve, is_interactive=True)
+    assert interactive.redact("Hunter2+") == "Hunter2+"
+    assert asked == []
+    interactive.take()
+    assert interactive.redact("Hunter2+") == "***"
+    empty = ChallengeSource.from_reference("", prompt="")
+    assert empty.redact("untouched") == "untouched"
+    dangling = ChallengeSource.from_reference("env:NO_SUCH_VARIABLE_HERE", prompt="")
+    assert dangling.redact("untouched") == "untouched"
+
+
+def test_journal_of_the_service_is_where_status_looks(place: Place) -> None:
+    """What the service wrote, status reads from another connection while it works."""
+    with place.service() as service:
+        service.enroll(place.config.trustpoints, wait=True, again=False)
+        journal = SqliteJournal.open_read_only(place.folder / "state" / FILE_NAME)
+        assert journal is not None
+        statuses = read_status(place.config.trustpoints, journal, state_dir=place.folder / "state")
+        journal.close()
+    assert [status.state for status in statuses] == [State.INSTALLED, State.INSTALLED]
+    assert all(Path(status.certificate_file).exists() for status in statuses)
