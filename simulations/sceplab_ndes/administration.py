@@ -68,6 +68,7 @@ class Administration:
             RefusedError: the template refuses it by now.
         """
         request = _pending_request(self._depot, request_id)
+        assert request.csr is not None
         csr = read_csr(request.csr)
         certificate = self._authority.issue(
             CertificateOrder(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ def serve_folder(
         view: what is shown.
         clock: current time, aware UTC.
     """
+    # A client's name that is too long is refused in a CertRep; cryptography would also warn of it.
+    warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning)
     is_new = not folder.exists()
     folder.make()
     with ExitStack() as stack:

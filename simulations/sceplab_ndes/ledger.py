@@ -147,7 +147,7 @@ def _record(
         state=state,
         message_digest=request.message_digest,
         csr_digest=request.csr_digest,
-        csr=without_challenge(request.csr),
+        csr=None if state is RequestState.ISSUED else without_challenge(request.csr),
         signer_certificate=request.sender.certificate_der,
         subject=request.subject_text,
         template=entry.template,

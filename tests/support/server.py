@@ -83,7 +83,8 @@ def make_server(
     options.setdefault("users", [ADMIN])
     rules = load_profile(profile, settings or {})
     options.setdefault("plan", CaPlan(ra=rules.roles.ra))
-    return create_server_state(key_store=shared_keys(), profile=rules, **options)
+    options.setdefault("key_store", shared_keys())
+    return create_server_state(profile=rules, **options)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ CREATE TABLE requests (
     state TEXT NOT NULL CHECK (state IN ('pending', 'issued', 'denied', 'failed')),
     message_digest BLOB NOT NULL,
     csr_digest BLOB NOT NULL,
-    csr BLOB NOT NULL,
+    csr BLOB,
     signer_certificate BLOB NOT NULL,
     subject TEXT NOT NULL,
     template TEXT NOT NULL,

@@ -6,6 +6,7 @@ connection, several processes the file.
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -116,6 +117,7 @@ class Database:
             self._connection.close()
 
 
+@functools.lru_cache(maxsize=64)
 def to_text(moment: datetime) -> str:
     """Column form of a moment; it sorts as text."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -33,8 +33,8 @@ class RequestRecord:
     message_digest: bytes
     """SHA-256 of the whole message: tells a retransmission from a new message."""
     csr_digest: bytes
-    csr: bytes
-    """DER, without the challenge password."""
+    csr: bytes | None
+    """DER, without the challenge password; ``None`` once a certificate says the same."""
     signer_certificate: bytes
     """DER; only its key may poll, and answers are encrypted to it."""
     subject: str

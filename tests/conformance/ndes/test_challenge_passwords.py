@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.meeting_store import MeetingStore
 from tests.support.scep_device import LONG_NAMES, ScepDevice, fetch_password, issued, refused
-from tests.support.server import NOW, make_server, shared_key
+from tests.support.server import NOW, make_server, shared_key, shared_keys
 
 from sceplab_hsm.secret import Secret
 from sceplab_ndes.depot import Depot
@@ -89,25 +90,21 @@ def test_the_cache_holds_five_passwords() -> None:
 
 @pytest.mark.covers("B4")
 def test_of_two_concurrent_requests_with_one_password_exactly_one_wins() -> None:
-    """Two devices send the same password at the same moment, again and again."""
-    server = make_server(settings={"challenge": {"cache_size": 100}})
+    """Both are found right, both certificates are signed; one is kept, the other refused."""
+    meeting = MeetingStore(shared_keys(), "ca-root")
+    server = make_server(key_store=meeting)
     devices = [ScepDevice(server=server, key=shared_key(f"racer{n}")) for n in range(2)]
-    for _ in range(10):
-        password = fetch_password(server)
-        messages = [device.pkcs_req(password) for device in devices]
-        start = threading.Barrier(2)
-        statuses: list[PkiStatus] = []
-
-        def run(number: int) -> None:
-            start.wait()  # noqa: B023 - joined below
-            statuses.append(devices[number].ask(messages[number]).status)  # noqa: B023
-
-        threads = [threading.Thread(target=run, args=(number,)) for number in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(statuses) == [PkiStatus.SUCCESS, PkiStatus.FAILURE]
+    password = fetch_password(server)
+    messages = [device.pkcs_req(password) for device in devices]
+    meeting.expect(2)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(ScepDevice.ask, devices, messages))
+    assert meeting.met == 2
+    assert sorted(rep.status for rep in answers) == [PkiStatus.SUCCESS, PkiStatus.FAILURE]
+    (loser,) = (rep for rep in answers if rep.status is PkiStatus.FAILURE)
+    assert "was used already" in loser.fail_info_text
+    assert len(server.administration.certificates()) == 1
+    assert len(server.administration.requests()) == 1
 
 
 @pytest.mark.covers("B2")
@@ -158,14 +155,16 @@ def test_the_audit_trail_links_password_user_transaction_and_serial() -> None:
 
 
 @pytest.mark.covers("S-22")
-def test_the_depot_does_not_hold_the_password(tmp_path: Path) -> None:
+@pytest.mark.parametrize("approval", ["auto", "manual"])
+def test_the_depot_does_not_hold_the_password(tmp_path: Path, approval: str) -> None:
     """Neither text nor an unsalted digest of a password is found in the file."""
     import hashlib
 
     path = tmp_path / "depot.sqlite"
-    server = make_server(depot_path=path)
+    server = make_server(depot_path=path, settings={"template": {"approval": approval}})
     password = fetch_password(server)
-    issued(ScepDevice(server=server).enroll(password))
+    rep = ScepDevice(server=server).enroll(password)
+    assert rep.status is not PkiStatus.FAILURE
     server.close()
     content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert password.encode() not in content.replace(b"\x00", b"")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -10,8 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from tests.support.meeting_store import MeetingStore
 from tests.support.scep_device import LONG_NAMES, ScepDevice, fetch_password, issued, refused
-from tests.support.server import NOW, make_server, shared_key
+from tests.support.server import NOW, make_server, shared_key, shared_keys
 
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_ndes.events import ServerEvent
@@ -353,24 +354,16 @@ def test_a_profile_may_refuse_a_second_enrollment_of_a_key() -> None:
 
 @pytest.mark.covers("S-45", "S-46")
 def test_concurrent_retransmissions_make_one_certificate() -> None:
-    """Eight copies of one message at once: one row, one certificate, eight equal answers."""
-    server = make_server(settings={"challenge": {"mode": "none"}})
+    """Four copies of one message, all signed for before any is kept: four equal answers."""
+    meeting = MeetingStore(shared_keys(), "ca-root")
+    server = make_server(key_store=meeting, settings={"challenge": {"mode": "none"}})
     device = ScepDevice(server=server)
     sent = device.pkcs_req()
-    start = threading.Barrier(8)
-    serials: list[int] = []
-
-    def run() -> None:
-        start.wait()
-        serials.append(issued(device.ask(sent)).serial_number)
-
-    threads = [threading.Thread(target=run) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(serials) == 8
-    assert len(set(serials)) == 1
+    meeting.expect(4)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(device.ask, [sent] * 4))
+    assert meeting.met == 4
+    assert len({issued(rep).serial_number for rep in answers}) == 1
     assert len(server.administration.certificates()) == 1
 
 
