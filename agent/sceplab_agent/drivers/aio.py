@@ -128,4 +128,8 @@ class AsyncDriver:
             # under its hands.
             await asyncio.wait([step])
             exchange.close()
+            error = step.exception()
+            if error is not None:
+                # What failed at the last moment is worth more than the cancellation.
+                raise error from None
             raise

@@ -21,7 +21,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.drivers.aio import AsyncDriver, run_inline
 from sceplab_agent.drivers.pause import Pause
 from sceplab_agent.drivers.virtual import StuckMachineError, VirtualClock, VirtualDriver
-from sceplab_agent.errors import TransportError
+from sceplab_agent.errors import JournalError, TransportError
 from sceplab_agent.http_transport import StdlibTransport
 from sceplab_agent.journal import MemoryJournal
 from sceplab_agent.transport import HttpResponse, ThreadedTransport
@@ -262,6 +262,25 @@ async def test_cancellation_waits_for_the_step_in_its_thread(tmp_path: Path) -> 
         await task
     assert [key.key_id for key in agent.store.list_keys()] == ["lab"]
     assert agent.peer.received == []
+
+
+async def test_failure_during_a_cancellation_is_not_swallowed(tmp_path: Path) -> None:
+    """A journal that breaks while its driver is being cancelled is still told."""
+    agent = Agent(tmp_path)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        inside.set()
+        assert go_on.wait(10)
+        raise JournalError("the disk is full")
+
+    agent.journal.commit = slow  # type: ignore[method-assign]
+    task = asyncio.create_task(async_driver(agent).feed(EnrollRequested()))
+    assert await asyncio.to_thread(inside.wait, 10)
+    task.cancel()
+    go_on.set()
+    with pytest.raises(JournalError):
+        await task
 
 
 async def test_threaded_transport_works_in_a_loop(tmp_path: Path) -> None:
