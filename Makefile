@@ -11,6 +11,7 @@ export PYTHON VENV
 
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+WORKERS := -n 2 --dist worksteal
 DIAGRAM := $(BIN)/python -m sceplab_agent.core.diagram
 COVERAGE_TABLE := $(PYTEST) --collect-only -q --coverage-table
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -32,10 +33,10 @@ dev: ## make the virtual environment with the test and check tools
 
 test: ## all tests but the slow ones; as root installs the Debian packages they need
 	@scripts/bootstrap.sh test
-	@$(PYTEST) -m "not slow and not bench" -n 2 --dist worksteal $(ARGS)
+	@$(PYTEST) -m "not slow and not bench" $(WORKERS) $(ARGS)
 
 quick: dev ## under a minute: no network, no daemon, no program of others
-	@$(PYTEST) -q -m "not slow and not bench and not interop and not daemon" $(ARGS)
+	@$(PYTEST) -q -m "not slow and not bench and not interop and not daemon" $(WORKERS) $(ARGS)
 
 test-slow: ## what is too long for `make test`
 	@scripts/bootstrap.sh test

@@ -31,7 +31,7 @@ def _print_table(records: list[Record]) -> None:
     for record in records:
         figures = (record.value, record.reference, record.ratio, record.target)
         table.add_row(record.name, record.unit, *map(_number, figures), _verdict(record))
-    Console().print(table)
+    Console(width=max(Console().width, 96)).print(table)
 
 
 def main(arguments: list[str]) -> int:
