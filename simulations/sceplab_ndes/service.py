@@ -26,6 +26,7 @@ from sceplab_ndes.events import EventSink, ignore_event
 from sceplab_ndes.folder import StateFolder
 from sceplab_ndes.hierarchy import CaPlan
 from sceplab_ndes.server import NdesHttpServer
+from sceplab_ndes.settings import ServerProfile
 from sceplab_ndes.state import ServerState, create_server_state
 
 Clock = Callable[[], datetime]
@@ -69,16 +70,7 @@ def open_server(
             profile=profile,
             floor=config.floor,
             depot_path=folder.depot_path,
-            plan=CaPlan(
-                common_name=config.ca.common_name,
-                organization=config.ca.organization,
-                host=config.ca.host,
-                two_tier=config.ca.two_tier,
-                ra=profile.roles.ra,
-                algorithm=config.ca.algorithm,
-                ca_lifetime_days=profile.roles.ca_lifetime_days,
-                ra_lifetime_days=profile.roles.ra_lifetime_days,
-            ),
+            plan=_plan(config, profile),
             static_password=_static_password(folder, config),
             users=_users(folder, config),
             events=events,
@@ -182,6 +174,19 @@ async def run_server(
         await stopped.wait()
     finally:
         await server.stop()
+
+
+def _plan(config: ServerConfig, profile: ServerProfile) -> CaPlan:
+    return CaPlan(
+        common_name=config.ca.common_name,
+        organization=config.ca.organization,
+        host=config.ca.host,
+        two_tier=config.ca.two_tier,
+        ra=profile.roles.ra,
+        algorithm=config.ca.algorithm,
+        ca_lifetime_days=profile.roles.ca_lifetime_days,
+        ra_lifetime_days=profile.roles.ra_lifetime_days,
+    )
 
 
 def _users(folder: StateFolder, config: ServerConfig) -> list[AdminUser]:

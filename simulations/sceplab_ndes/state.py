@@ -106,45 +106,30 @@ def create_server_state(
         hierarchy = load_hierarchy(depot, key_store) or create_hierarchy(
             depot, key_store, plan, now=now, random_bytes=random_bytes
         )
-        authority = CertificateAuthority(
-            hierarchy,
-            CertificateTemplate(rules.template),
-            rules.revocation,
-            host=plan.host,
-            random_bytes=random_bytes,
-        )
-        base_url = depot.read(_BASE_URL)
-        if base_url is not None:
-            authority.publish_at(base_url.decode())
         challenge = ChallengeDesk(
             depot, rules.challenge, static=static_password, random_bytes=random_bytes
         )
     except BaseException:
         depot.close()
         raise
+    authority = CertificateAuthority(
+        hierarchy,
+        CertificateTemplate(rules.template),
+        rules.revocation,
+        host=plan.host,
+        random_bytes=random_bytes,
+    )
+    base_url = depot.read(_BASE_URL)
+    if base_url is not None:
+        authority.publish_at(base_url.decode())
     publication = Publication(
         depot,
         authority,
         overlap=timedelta(hours=rules.revocation.crl_overlap_hours),
         write_file=write_file,
     )
-    responder = Responder(
-        rules,
-        effective_floor,
-        ca_reply=CaReply(hierarchy, rules.ca_reply, random_bytes=random_bytes),
-        messages=MessageDesk(
-            hierarchy,
-            EnrollmentDesk(depot, authority, challenge, rules),
-            ReplyWriter(hierarchy, rules.reply, effective_floor, random_bytes=random_bytes),
-            rules,
-            effective_floor,
-            events=events,
-        ),
-        admin_page=AdminPage(challenge, AccessList(users), rules.admin_page, hierarchy),
-        publication=publication,
-        events=events,
-        host=plan.host,
-    )
+    writer = ReplyWriter(hierarchy, rules.reply, effective_floor, random_bytes=random_bytes)
+    desk = EnrollmentDesk(depot, authority, challenge, rules)
     return ServerState(
         profile=rules,
         floor=effective_floor,
@@ -154,5 +139,14 @@ def create_server_state(
         challenge=challenge,
         administration=Administration(depot, authority, publication),
         publication=publication,
-        responder=responder,
+        responder=Responder(
+            rules,
+            effective_floor,
+            ca_reply=CaReply(hierarchy, rules.ca_reply, random_bytes=random_bytes),
+            messages=MessageDesk(hierarchy, desk, writer, rules, effective_floor, events=events),
+            admin_page=AdminPage(challenge, AccessList(users), rules.admin_page, hierarchy),
+            publication=publication,
+            events=events,
+            host=plan.host,
+        ),
     )
