@@ -28,10 +28,12 @@ BLOCK_BYTES: dict[Cipher, int] = {
     cipher: 8 if cipher in (Cipher.DES_CBC, Cipher.DES_EDE3_CBC) else 16 for cipher in Cipher
 }
 
+_PADDINGS = {cipher: PKCS7(size * 8) for cipher, size in BLOCK_BYTES.items()}
+
 
 def encrypt_content(cipher: Cipher, key: bytes, iv: bytes, plaintext: bytes) -> bytes:
     """Pads and encrypts; key and IV have the cipher's sizes."""
-    padder = PKCS7(BLOCK_BYTES[cipher] * 8).padder()
+    padder = _PADDINGS[cipher].padder()
     encryptor = CipherContext(_algorithm(cipher, key), CBC(iv)).encryptor()
     padded = padder.update(plaintext) + padder.finalize()
     return encryptor.update(padded) + encryptor.finalize()
@@ -40,7 +42,7 @@ def encrypt_content(cipher: Cipher, key: bytes, iv: bytes, plaintext: bytes) -> 
 def decrypt_content(cipher: Cipher, key: bytes, iv: bytes, ciphertext: bytes) -> bytes | None:
     """Decrypts and takes the padding off; ``None`` when the result is not padded."""
     decryptor = CipherContext(_algorithm(cipher, key), CBC(iv)).decryptor()
-    unpadder = PKCS7(BLOCK_BYTES[cipher] * 8).unpadder()
+    unpadder = _PADDINGS[cipher].unpadder()
     try:
         padded = decryptor.update(ciphertext) + decryptor.finalize()
         return unpadder.update(padded) + unpadder.finalize()

@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.asn1 import SetOf, encode_der
@@ -26,6 +27,8 @@ _OBJECT_IDENTIFIER = b"\x06"
 _PEM_BLOCK = re.compile(
     rb"-----BEGIN (PKCS7|CMS|CERTIFICATE|X509 CERTIFICATE)-----(.*?)-----END \1-----", re.DOTALL
 )
+_NONE: SetOf[Any] = SetOf([])
+_NO_CONTENT = EncapsulatedContentInfo(content_type=oids.DATA)
 _WHITESPACE = b" \t\r\n"
 
 
@@ -45,10 +48,10 @@ def build_certs_only(
         elements.sort(key=encode_der)
     bundle = SignedData(
         version=1,
-        digest_algorithms=SetOf([]),
-        encap_content_info=EncapsulatedContentInfo(content_type=oids.DATA),
+        digest_algorithms=_NONE,
+        encap_content_info=_NO_CONTENT,
         certificates=elements or None,
-        signer_infos=SetOf([]),
+        signer_infos=_NONE,
     )
     return encode_der(SignedContentInfo(content_type=oids.SIGNED_DATA, content=bundle))
 

@@ -55,7 +55,7 @@ _PKI_STATUSES = {str(int(number)): number for number in PkiStatus}
 _FAIL_INFOS = {str(int(number)): number for number in FailInfo}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ScepAttributes:
     """Values of the signed attributes, typed. What is absent is ``None`` or empty."""
 
