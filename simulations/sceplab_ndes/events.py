@@ -6,7 +6,9 @@ survive (who approved, denied, revoked, fetched a password) is in the depot.
 Catalogue of kinds: ``capabilities.sent``, ``ca_certificate.sent``, ``page.general``,
 ``page.password``, ``page.cache_full``, ``page.no_permission``, ``login.refused``,
 ``request.issued``, ``request.redelivered``, ``request.pending``, ``request.refused``,
-``crl.sent``, ``certificate.sent``, ``http.refused``. ``request.redelivered`` hands out a certificate
+``crl.sent``, ``certificate.sent``, ``http.refused``.
+
+``request.redelivered`` hands out a certificate
 that exists already: to a poll after an approval, or to a message that came before.
 """
 
