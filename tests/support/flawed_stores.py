@@ -1,4 +1,4 @@
-# ruff: noqa: D102, ARG002 - a flawed method's class says what is wrong with it
+# ruff: noqa: D102 - a flawed method's class says what is wrong with it
 """A store like an outsider's, small and in memory, and the same store with one flaw each.
 
 The contract suite must pass the first and catch every other.
