@@ -9,6 +9,7 @@ from sceplab_agent.config import AgentConfig
 from sceplab_agent.core.policy import EnrollmentPolicy, PinAlgorithm
 from sceplab_agent.fingerprint import format_pin
 from sceplab_agent.trustpoint import TrustpointConfig
+from sceplab_scep.names import name_text
 
 View = dict[str, object]
 
@@ -59,7 +60,7 @@ def _describe_trustpoint(config: TrustpointConfig) -> View:
         is_strong = policy.pin.algorithm is PinAlgorithm.SHA256
         view["fingerprint" if is_strong else "legacy_fingerprint"] = format_pin(policy.pin)
     view["on_unpinned"] = policy.unpinned_ca.value
-    view["subject"] = config.subject.rfc4514_string()
+    view["subject"] = name_text(config.subject)
     view["dns_names"] = list(config.dns_names)
     view["ip_addresses"] = [str(address) for address in config.ip_addresses]
     if config.challenge:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from sceplab_scep.algorithms import Floor
 from sceplab_scep.chains import is_ca, is_directly_issued, is_valid_at
 from sceplab_scep.errors import MalformedMessageError, SignatureInvalidError
+from sceplab_scep.names import name_text
 from sceplab_scep.x509fields import certificate_der, load_certificate
 
 
@@ -147,7 +148,7 @@ def _pick_recipient(
         if not current:
             newest = max(candidates, key=lambda c: c.not_valid_after_utc)
             raise SignatureInvalidError(
-                f"the RA certificate {newest.subject.rfc4514_string()} is not valid now: "
+                f"the RA certificate {name_text(newest.subject)} is not valid now: "
                 f"{newest.not_valid_before_utc:%Y-%m-%d} to {newest.not_valid_after_utc:%Y-%m-%d}",
                 section="RFC 8894 §2.2",
             )

@@ -42,6 +42,7 @@ from sceplab_scep.errors import (
     LocalProtocolError,
     MalformedMessageError,
 )
+from sceplab_scep.names import name_text
 from sceplab_scep.ports import MessageDecrypter
 from sceplab_scep.signatures import (
     RSA_ENCRYPTION,
@@ -87,7 +88,7 @@ def seal_envelope(plaintext: bytes, recipient: x509.Certificate, suite: Algorith
     public_key = fields.public_key
     if not isinstance(public_key, RSAPublicKey):
         raise LocalProtocolError(
-            f"{recipient.subject.rfc4514_string()} cannot receive an envelope: its key is not RSA"
+            f"{name_text(recipient.subject)} cannot receive an envelope: its key is not RSA"
         )
     content_key = os.urandom(KEY_BYTES[suite.cipher])
     iv = os.urandom(BLOCK_BYTES[suite.cipher])

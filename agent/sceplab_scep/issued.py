@@ -20,6 +20,7 @@ from sceplab_scep.errors import (
     RemoteProtocolError,
     SignatureInvalidError,
 )
+from sceplab_scep.names import name_text
 from sceplab_scep.x509fields import fields_of, load_certificate, parse_name
 
 
@@ -58,8 +59,8 @@ def describe_certificate(certificate_der: bytes) -> IssuedCertificate:
     certificate = load_certificate(certificate_der)
     fields = fields_of(certificate)
     try:
-        subject = certificate.subject.rfc4514_string()
-        issuer = certificate.issuer.rfc4514_string()
+        subject = name_text(certificate.subject)
+        issuer = name_text(certificate.issuer)
         not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except ValueError as error:
         raise MalformedMessageError(f"this is no certificate: {error}") from error
@@ -156,7 +157,7 @@ def check_issued(
     if path is None:
         raise SignatureInvalidError(
             "the issued certificate does not chain to the pinned CA certificate "
-            f"(issuer {certificate.issuer.rfc4514_string()})",
+            f"(issuer {name_text(certificate.issuer)})",
             attribute="certificate",
         )
     for authority in path[:-1]:
@@ -180,8 +181,8 @@ def _check_subject(certificate: x509.Certificate, actual: bytes, expected: bytes
     # A CA may turn a UTF8String into a PrintableString; that is the same name.
     if actual != expected and certificate.subject != parse_name(expected):
         raise RemoteProtocolError(
-            f"the issued certificate is for {certificate.subject.rfc4514_string()}, "
-            f"not for {parse_name(expected).rfc4514_string()}",
+            f"the issued certificate is for {name_text(certificate.subject)}, "
+            f"not for {name_text(parse_name(expected))}",
             attribute="subject",
         )
 
@@ -189,7 +190,7 @@ def _check_subject(certificate: x509.Certificate, actual: bytes, expected: bytes
 def _check_validity(certificate: x509.Certificate, now: datetime, skew_s: float) -> None:
     if not is_valid_at(certificate, now, skew_s):
         raise RemoteProtocolError(
-            f"the certificate of {certificate.subject.rfc4514_string()} is not valid now: "
+            f"the certificate of {name_text(certificate.subject)} is not valid now: "
             f"{certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ} to "
             f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}",
             attribute="validity",

@@ -41,6 +41,7 @@ from sceplab_scep.errors import (
     RemoteProtocolError,
     SignatureInvalidError,
 )
+from sceplab_scep.names import name_text
 from sceplab_scep.ports import MessageSigner
 from sceplab_scep.signatures import (
     HASHES,
@@ -330,7 +331,7 @@ def verify_signed_data(
                 )
             return digest
     raise SignatureInvalidError(
-        f"the signature does not verify with the key of {certificate.subject.rfc4514_string()}",
+        f"the signature does not verify with the key of {name_text(certificate.subject)}",
         section="RFC 5652 §5.6",
     )
 

@@ -22,6 +22,7 @@ from sceplab_ndes.folder import StateFolder
 from sceplab_ndes.server import NdesHttpServer, exposure_warning
 from sceplab_ndes.service import DEFAULT_ADMIN, open_server, prepare, run_server
 from sceplab_ndes.state import ServerState
+from sceplab_scep.names import name_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +107,9 @@ def _facts(
         "admin_url": server.admin_url,
         "admin_user": DEFAULT_ADMIN if uses_own_user else config.users[0].name,
         "admin_password": f"file:{password_path}" if uses_own_user else config.users[0].password,
-        "ca_subject": root.subject.rfc4514_string(),
+        "ca_subject": name_text(root.subject),
         "ca_sha256": root.fingerprint(hashes.SHA256()).hex(),
-        "issuing_subject": issuing.subject.rfc4514_string(),
+        "issuing_subject": name_text(issuing.subject),
         "ca_file": str(folder.path / "ca.pem"),
     }
 

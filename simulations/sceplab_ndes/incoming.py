@@ -13,6 +13,7 @@ from sceplab_ndes.errors import RefusedError
 from sceplab_scep.attributes import MessageType
 from sceplab_scep.csr import CsrView, read_csr
 from sceplab_scep.errors import ScepError
+from sceplab_scep.names import name_text
 
 
 class Sender:
@@ -82,5 +83,5 @@ def read_incoming(
         csr=csr,
         csr_digest=hashlib.sha256(csr_der).digest(),
         key_digest=hashlib.sha256(csr.public_key_der).digest(),
-        subject_text=csr.subject.rfc4514_string(),
+        subject_text=name_text(csr.subject),
     )

@@ -16,6 +16,7 @@ from sceplab_ndes.errors import RefusedError
 from sceplab_ndes.incoming import IncomingRequest, Sender
 from sceplab_ndes.serials import serial_hex
 from sceplab_ndes.settings import RenewalSettings
+from sceplab_scep.names import name_text
 
 
 class RenewalJudge:
@@ -57,7 +58,7 @@ class RenewalJudge:
         if self.settings.same_subject and request.csr.subject != old.subject:
             raise RefusedError(
                 "renewal-subject",
-                f"'{request.subject_text}' is not '{old.subject.rfc4514_string()}'",
+                f"'{request.subject_text}' is not '{name_text(old.subject)}'",
             )
         self._check_names(old, request)
         window = timedelta(days=self.settings.window_days)
