@@ -195,6 +195,13 @@ def test_drip_ends_with_the_total_timeout(part: str) -> None:
         StdlibTransport(QUICK).request("GET", server.url)
 
 
+def test_silence_ends_with_the_total_timeout() -> None:
+    """The end of the whole exchange cuts a longer read timeout short."""
+    limits = HttpLimits(read_timeout_s=60, total_timeout_s=0.2)
+    with raw_server(silent) as server, pytest.raises(TransportTimeoutError):
+        StdlibTransport(limits).request("GET", server.url)
+
+
 def test_refused_connection_is_retryable(transport: StdlibTransport) -> None:
     """Nobody listens: a transport failure that names host and port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
