@@ -78,17 +78,6 @@ def file_identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_ino, status.st_mtime_ns
 
 
-def status_of(path: Path) -> os.stat_result:
-    """Status of a file; a link is not followed.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        StoreUnavailableError: the system refuses.
-    """
-    with _reported("read", path):
-        return path.lstat()
-
-
 def names_in(directory: Path, suffix: str) -> list[str]:
     """Sorted names, without the suffix, of the files that have it.
 

@@ -43,7 +43,6 @@ from sceplab_hsm.files import (
     names_in,
     read_private,
     remove,
-    status_of,
 )
 from sceplab_hsm.keyfile import KEY_FILE_LIMIT_BYTES, KeyFile, decode_key_file, encode_key_file
 from sceplab_hsm.sealing import Seal
@@ -76,9 +75,17 @@ _CURVES: dict[KeyAlgorithm, type[ec.EllipticCurve]] = {
 class _LoadedKey:
     """A key in memory, and the file it came from."""
 
+    path: str
     file_identity: tuple[int, int]
     info: KeyInfo
     private_key: PrivateKey
+
+    def is_in_place(self) -> bool:
+        """Whether that file is still there: asked before every use, so it has to be quick."""
+        try:
+            return file_identity(os.lstat(self.path)) == self.file_identity
+        except OSError:
+            return False
 
 
 class SoftwareKeyStore:
@@ -224,16 +231,12 @@ class SoftwareKeyStore:
         return loaded.private_key
 
     def _load(self, key_id: str) -> _LoadedKey:
-        path, seal = self._path_of(key_id), self._require_open()
-        try:
-            identity = file_identity(status_of(path))
-        except FileNotFoundError as error:
-            raise self._missing(key_id) from error
         with self._lock:
             loaded = self._loaded.get(key_id)
-            if loaded is not None and loaded.file_identity == identity:
+            if loaded is not None and loaded.is_in_place():
                 self._loaded.move_to_end(key_id)
                 return loaded
+        path, seal = self._path_of(key_id), self._require_open()
         key_file, status = self._read(key_id)
         try:
             # The seal has proved that these bytes are what we wrote: no need for OpenSSL to prove
@@ -244,7 +247,7 @@ class SoftwareKeyStore:
         except KeyDamagedError as error:
             raise KeyDamagedError(f"key '{key_id}' in {path} is damaged: {error}") from error
         assert isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-        loaded = _LoadedKey(file_identity(status), key_file.info, private_key)
+        loaded = _LoadedKey(os.fspath(path), file_identity(status), key_file.info, private_key)
         with self._lock:
             if self._seal is not None:
                 self._loaded[key_id] = loaded
