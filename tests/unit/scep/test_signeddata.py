@@ -19,6 +19,7 @@ from tests.support.vectors import (
     Craft,
     as_jscep_writes,
     attribute,
+    resign,
     scep_attributes,
     text,
     unsorted_set,
@@ -347,8 +348,6 @@ def test_signer_by_key_identifier() -> None:
     ski = x509.SubjectKeyIdentifier.from_public_key(PKI.ca_key.public_key)
     found = find_certificate(ski.digest, [PKI.ra_signing, PKI.ca])
     assert found is None
-    from tests.support.vectors import resign
-
     with_ski = x509.load_der_x509_certificate(
         resign(
             PKI.ca,
