@@ -21,6 +21,7 @@ from sceplab_agent.exchange import run_exchange
 from sceplab_agent.http_transport import StdlibTransport
 from sceplab_agent.journal_sqlite import SqliteJournal
 from sceplab_agent.transport import HttpResponse, HttpTransport
+from tests.bench.measure import settled_heap
 from tests.bench.record import Record
 from tests.bench.registry import Effort, benchmark
 from tests.bench.rsa_floor import client_floor, server_floor
@@ -81,18 +82,19 @@ def _shares(sample: Sample, effort: Effort) -> dict[str, float]:
         for floor in floors.values():
             floor()
     means: dict[str, list[float]] = {}
-    for _ in range(effort.rounds):
-        spent = dict.fromkeys(("client", "server", *floors), 0.0)
-        for _ in range(effort.repeats):
-            client_s, server_s = sample()
-            spent["client"] += client_s
-            spent["server"] += server_s
-            for name, floor in floors.items():
-                start = time.process_time()
-                floor()
-                spent[name] += time.process_time() - start
-        for name, seconds in spent.items():
-            means.setdefault(name, []).append(seconds / effort.repeats * 1e6)
+    with settled_heap():
+        for _ in range(effort.rounds):
+            spent = dict.fromkeys(("client", "server", *floors), 0.0)
+            for _ in range(effort.repeats):
+                client_s, server_s = sample()
+                spent["client"] += client_s
+                spent["server"] += server_s
+                for name, floor in floors.items():
+                    start = time.process_time()
+                    floor()
+                    spent[name] += time.process_time() - start
+            for name, seconds in spent.items():
+                means.setdefault(name, []).append(seconds / effort.repeats * 1e6)
     return {name: statistics.median(values) for name, values in means.items()}
 
 
