@@ -156,13 +156,12 @@ def list_recipients(content: bytes) -> list[tuple[bytes | None, int | bytes]]:
     Raises:
         MalformedMessageError: no envelope.
     """
-    names: list[tuple[bytes | None, int | bytes]] = []
-    for info in _key_transports(_parse_envelope(content)):
-        if isinstance(info.rid, IssuerAndSerialNumber):
-            names.append((encode_der(info.rid.issuer), info.rid.serial_number))
-        else:
-            names.append((None, info.rid))
-    return names
+    return [
+        (None, info.rid)
+        if isinstance(info.rid, bytes)
+        else (encode_der(info.rid.issuer), info.rid.serial_number)
+        for info in _key_transports(_parse_envelope(content))
+    ]
 
 
 def cipher_name(content: bytes) -> str:

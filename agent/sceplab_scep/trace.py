@@ -26,7 +26,7 @@ from sceplab_scep.signeddata import (
     find_certificate,
     parse_signed_data,
 )
-from sceplab_scep.x509fields import parse_name
+from sceplab_scep.x509fields import fields_of, parse_name
 
 _NAMES = {
     MessageType.CERT_REP: "CertRep",
@@ -76,10 +76,17 @@ def explain(data: bytes, *, opened: OpenedEnvelope | None = None) -> MessageTrac
         ("size", f"{len(data)} bytes"),
     ]
     facts += [("deviation", text) for text in (*received.deviations, *attributes.deviations)]
-    return MessageTrace(title, tuple(f"{label:<{_LABEL_WIDTH}} {text}" for label, text in facts))
+    return MessageTrace(
+        title, tuple(f"{label:<{_LABEL_WIDTH}} {_visible(text)}" for label, text in facts)
+    )
 
 
 Fact = tuple[str, str]
+
+
+def _visible(text: str) -> str:
+    """The peer's text on one line; a terminal never gets its control characters."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def _attribute_facts(attributes: ScepAttributes) -> list[Fact]:
@@ -126,11 +133,11 @@ def _content_facts(content: bytes | None, opened: OpenedEnvelope | None) -> list
         return [("envelope", f"unreadable: {error}")]
     transport = "" if opened is None else f", {opened.key_transport.value}"
     facts = [("envelope", f"{cipher}{transport}")]
-    for issuer, name in recipients:
-        if issuer is None or isinstance(name, bytes):
-            facts.append(("for", f"key identifier {name!r}"))
+    for issuer, identity in recipients:
+        if issuer is None or isinstance(identity, bytes):
+            facts.append(("for", f"the key with identifier {identity!r}"))
         else:
-            facts.append(("for", f"serial number {name:x} of {_name(issuer)}"))
+            facts.append(("for", f"serial number {identity:x} of {_name(issuer)}"))
     return facts
 
 
@@ -141,7 +148,11 @@ def _payload_facts(message_type: MessageType, opened: OpenedEnvelope | None) -> 
     try:
         if message_type is MessageType.CERT_REP:
             return [
-                ("certificate", f"{_subject(certificate)}, serial {certificate.serial_number:x}")
+                (
+                    "certificate",
+                    f"{_subject(certificate)}, "
+                    f"serial number {fields_of(certificate).serial_number:x}",
+                )
                 for certificate in read_certs_only(opened.plaintext)
             ]
         if message_type in {MessageType.PKCS_REQ, MessageType.RENEWAL_REQ}:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.asn1 import decode_der, encode_der
-from tests.support.pki import request_bytes
-from tests.support.vectors import definite, indefinite, segments
 
 from sceplab_scep.ber import (
     MAX_DEPTH,
@@ -19,6 +17,8 @@ from sceplab_scep.ber import (
 )
 from sceplab_scep.cms import AlgorithmIdentifier, IssuerAndSubject, SignedContentInfo
 from sceplab_scep.errors import MalformedMessageError
+from tests.support.pki import request_bytes
+from tests.support.vectors import definite, indefinite, segments
 
 
 def _der(data: bytes) -> bytes:

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from tests.support.pki import CA_NAME, NOW, der, ec_key, issue, lab_pki, rsa_key
-from tests.support.vectors import resign
 
 from sceplab_scep.algorithms import Digest, Floor
 from sceplab_scep.certificates import CaSelection, fingerprint, select_ca_certificates
 from sceplab_scep.errors import SignatureInvalidError
+from tests.support.pki import CA_NAME, NOW, der, ec_key, issue, lab_pki, rsa_key
+from tests.support.vectors import resign
 
 PKI = lab_pki()
 PIN = fingerprint(der(PKI.ca), "sha256")

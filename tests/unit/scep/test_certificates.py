@@ -11,7 +11,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from tests.support.pki import NOW, LocalKey, der, ec_key, lab_pki, name, rsa_key
 
 from sceplab_scep.algorithms import Digest, Floor
 from sceplab_scep.certificates import (
@@ -23,6 +22,7 @@ from sceplab_scep.certificates import (
 )
 from sceplab_scep.chains import is_directly_issued
 from sceplab_scep.errors import LocalProtocolError, MalformedMessageError
+from tests.support.pki import NOW, LocalKey, der, ec_key, lab_pki, name, rsa_key
 
 SUBJECT = name("CN=router1.example.com,O=Example")
 

@@ -7,6 +7,19 @@ from cryptography import x509
 from cryptography.hazmat.asn1 import BitString, PrintableString, encode_der
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from sceplab_scep import oids
+from sceplab_scep.algorithms import Digest
+from sceplab_scep.cms import (
+    AlgorithmIdentifier,
+    CertificationRequest,
+    CertificationRequestInfo,
+    SubjectPublicKeyInfo,
+    to_tlv,
+    wrap_der,
+)
+from sceplab_scep.csr import build_csr, read_csr
+from sceplab_scep.errors import LocalProtocolError, MalformedMessageError
 from tests.support.pki import (
     CHALLENGE,
     DEVICE_NAME,
@@ -25,19 +38,6 @@ from tests.support.vectors import (
     text,
     with_challenge,
 )
-
-from sceplab_scep import oids
-from sceplab_scep.algorithms import Digest
-from sceplab_scep.cms import (
-    AlgorithmIdentifier,
-    CertificationRequest,
-    CertificationRequestInfo,
-    SubjectPublicKeyInfo,
-    to_tlv,
-    wrap_der,
-)
-from sceplab_scep.csr import build_csr, read_csr
-from sceplab_scep.errors import LocalProtocolError, MalformedMessageError
 
 SAN = x509.ObjectIdentifier("2.5.29.17")
 

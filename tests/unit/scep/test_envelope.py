@@ -7,24 +7,6 @@ from cryptography import x509
 from cryptography.hazmat.asn1 import Null, SetOf, encode_der
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from tests.support.pki import (
-    CA_NAME,
-    LocalKey,
-    der,
-    ec_key,
-    issue,
-    lab_pki,
-    rsa_key,
-    unseal,
-)
-from tests.support.vectors import (
-    as_bouncy_castle_writes,
-    as_go_writes,
-    attribute,
-    definite,
-    edit_envelope,
-    unsorted_set,
-)
 
 from sceplab_scep import oids
 from sceplab_scep.algorithms import AlgorithmSuite, Cipher, Digest, Floor, KeyTransport
@@ -50,6 +32,25 @@ from sceplab_scep.errors import (
     UnsupportedAlgorithmError,
 )
 from sceplab_scep.signatures import digest_identifier
+from sceplab_scep.x509fields import fields_of
+from tests.support.pki import (
+    CA_NAME,
+    LocalKey,
+    der,
+    ec_key,
+    issue,
+    lab_pki,
+    rsa_key,
+    unseal,
+)
+from tests.support.vectors import (
+    as_bouncy_castle_writes,
+    as_go_writes,
+    attribute,
+    definite,
+    edit_envelope,
+    unsorted_set,
+)
 
 PKI = lab_pki()
 PAYLOAD = definite(0x30, b"\x02\x01\x05" * 50)
@@ -101,12 +102,8 @@ def test_written_form() -> None:
     assert message.content.encrypted_content_info.content_type == oids.DATA
     assert info.key_encryption_algorithm.algorithm == oids.RSA_ENCRYPTION
     assert info.key_encryption_algorithm.parameters == Null()
-    assert list_recipients(_seal()) == [
-        (CA_DER, PKI.ra_encryption.serial_number),
-    ]
-
-
-CA_DER = PKI.ca.subject.public_bytes()
+    fields = fields_of(PKI.ra_encryption)
+    assert list_recipients(_seal()) == [(fields.issuer_der, fields.serial_number)]
 
 
 def test_fresh_keys() -> None:

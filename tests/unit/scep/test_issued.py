@@ -8,6 +8,16 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.asn1 import Null
+
+from sceplab_scep.algorithms import Digest, Floor
+from sceplab_scep.certificates import check_issued, choose_issued, describe_certificate
+from sceplab_scep.chains import MAX_CHAIN_LENGTH, find_path, is_directly_issued
+from sceplab_scep.cms import AlgorithmIdentifier, SubjectPublicKeyInfo, to_tlv, wrap_der
+from sceplab_scep.errors import (
+    MalformedMessageError,
+    RemoteProtocolError,
+    SignatureInvalidError,
+)
 from tests.support.pki import (
     CA_NAME,
     DEVICE_NAME,
@@ -21,16 +31,6 @@ from tests.support.pki import (
     rsa_key,
 )
 from tests.support.vectors import resign
-
-from sceplab_scep.algorithms import Digest, Floor
-from sceplab_scep.certificates import check_issued, choose_issued, describe_certificate
-from sceplab_scep.chains import MAX_CHAIN_LENGTH, find_path, is_directly_issued
-from sceplab_scep.cms import AlgorithmIdentifier, SubjectPublicKeyInfo, to_tlv, wrap_der
-from sceplab_scep.errors import (
-    MalformedMessageError,
-    RemoteProtocolError,
-    SignatureInvalidError,
-)
 
 PKI = lab_pki()
 OWN_KEY = rsa_key("device").spki

@@ -7,6 +7,26 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from cryptography import x509
 from cryptography.hazmat.asn1 import GeneralizedTime, PrintableString
+
+from sceplab_scep import oids
+from sceplab_scep.algorithms import Digest, Floor
+from sceplab_scep.attributes import FailInfo, MessageType, PkiStatus
+from sceplab_scep.cms import SignedValue, wrap_der
+from sceplab_scep.errors import (
+    LocalProtocolError,
+    MalformedMessageError,
+    RemoteProtocolError,
+    ScepError,
+    SignatureInvalidError,
+    UnsupportedAlgorithmError,
+)
+from sceplab_scep.messages import CertPoll, CertRep, PkcsReq, RenewalReq, Request
+from sceplab_scep.pkimessage import (
+    build_request,
+    read_pki_message,
+    read_reply_address,
+    read_request,
+)
 from tests.support.pki import (
     CA_NAME,
     CHALLENGE,
@@ -40,26 +60,6 @@ from tests.support.vectors import (
     sscep_serial,
     text,
     without,
-)
-
-from sceplab_scep import oids
-from sceplab_scep.algorithms import Digest, Floor
-from sceplab_scep.attributes import FailInfo, MessageType, PkiStatus
-from sceplab_scep.cms import SignedValue, wrap_der
-from sceplab_scep.errors import (
-    LocalProtocolError,
-    MalformedMessageError,
-    RemoteProtocolError,
-    ScepError,
-    SignatureInvalidError,
-    UnsupportedAlgorithmError,
-)
-from sceplab_scep.messages import CertPoll, CertRep, PkcsReq, RenewalReq, Request
-from sceplab_scep.pkimessage import (
-    build_request,
-    read_pki_message,
-    read_reply_address,
-    read_request,
 )
 
 PKI = lab_pki()

@@ -5,6 +5,25 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 from cryptography.hazmat.asn1 import encode_der
+
+from sceplab_scep import oids
+from sceplab_scep.algorithms import Digest, Floor
+from sceplab_scep.certificates import self_signed_certificate
+from sceplab_scep.cms import SignedContentInfo, wrap_der
+from sceplab_scep.errors import (
+    MalformedMessageError,
+    RemoteProtocolError,
+    SignatureInvalidError,
+    UnsupportedAlgorithmError,
+)
+from sceplab_scep.signeddata import (
+    build_signed_data,
+    carried_certificates,
+    find_certificate,
+    parse_signed_data,
+    verify_signed_data,
+)
+from sceplab_scep.x509fields import fields_of
 from tests.support.pki import (
     CA_NAME,
     LocalKey,
@@ -26,25 +45,6 @@ from tests.support.vectors import (
     with_long_lengths,
     without,
 )
-
-from sceplab_scep import oids
-from sceplab_scep.algorithms import Digest, Floor
-from sceplab_scep.certificates import self_signed_certificate
-from sceplab_scep.cms import SignedContentInfo, wrap_der
-from sceplab_scep.errors import (
-    MalformedMessageError,
-    RemoteProtocolError,
-    SignatureInvalidError,
-    UnsupportedAlgorithmError,
-)
-from sceplab_scep.signeddata import (
-    build_signed_data,
-    carried_certificates,
-    find_certificate,
-    parse_signed_data,
-    verify_signed_data,
-)
-from sceplab_scep.x509fields import fields_of
 
 PKI = lab_pki()
 

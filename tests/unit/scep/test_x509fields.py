@@ -1,0 +1,114 @@
+"""Names and fields of certificates, byte for byte."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.asn1 import encode_der
+
+from sceplab_scep import x509fields
+from sceplab_scep.errors import MalformedMessageError
+from sceplab_scep.strings import decode_string, directory_string, encode_printable
+from sceplab_scep.x509fields import (
+    fields_of,
+    load_public_key,
+    parse_name,
+    subject_key_identifier,
+)
+from tests.support.pki import CA_NAME, DEVICE_NAME, der, issue, lab_pki, name, rsa_key
+
+PKI = lab_pki()
+
+
+def test_fields() -> None:
+    """Issuer, subject, serial number and key as they stand in the encoding."""
+    fields = fields_of(PKI.ra_signing)
+    assert fields.der == der(PKI.ra_signing)
+    assert fields.issuer_der == PKI.ca.subject.public_bytes()
+    assert fields.subject_der == name("CN=RA").public_bytes()
+    assert fields.serial_number == PKI.ra_signing.serial_number
+    assert fields.public_key_der == PKI.ra_signing_key.spki
+    assert fields.public_key == PKI.ra_signing_key.public_key
+    assert encode_der(fields.name.issuer) == fields.issuer_der
+    assert encode_der(fields.element) == fields.der
+
+
+def test_remembered_fields_belong_to_their_certificate() -> None:
+    """A certificate at the address of one that is gone gets its own fields."""
+    for number in range(1, 400):
+        certificate = issue("CN=x", rsa_key("x"), CA_NAME, rsa_key("ca"), serial=number)
+        assert fields_of(certificate).serial_number == number
+        assert fields_of(certificate).serial_number == number
+        del certificate
+        gc.collect(0)
+    assert len(x509fields._remembered) <= x509fields._MAX_REMEMBERED
+
+
+def test_threads() -> None:
+    """Several threads read fields at once without harm."""
+    certificates = [
+        issue("CN=x", rsa_key("x"), CA_NAME, rsa_key("ca"), serial=number)
+        for number in range(1, 60)
+    ]
+    wrong: list[int] = []
+
+    def read() -> None:
+        for _ in range(30):
+            for number, certificate in enumerate(certificates, start=1):
+                if fields_of(certificate).serial_number != number:
+                    wrong.append(number)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_key_identifier() -> None:
+    """The extension's value, or nothing."""
+    assert subject_key_identifier(PKI.ca) is None
+
+
+@pytest.mark.parametrize("text", [CA_NAME, DEVICE_NAME, "", "CN=Ünïcode,C=DE", "CN=a+OU=b,O=c"])
+def test_names(text: str) -> None:
+    """A name is read as the library would read it inside a certificate."""
+    encoded = name(text).public_bytes()
+    assert parse_name(encoded) == name(text)
+    assert parse_name(encoded).public_bytes() == encoded
+
+
+@pytest.mark.parametrize("noise", [b"", b"\x30", b"\x31\x00", b"\x30\x03\x02\x01\x05"])
+def test_no_name(noise: bytes) -> None:
+    """Anything else is malformed."""
+    with pytest.raises(MalformedMessageError, match="no name"):
+        parse_name(noise)
+
+
+def test_no_key() -> None:
+    """A key that cannot be read is malformed, and is not remembered."""
+    for _ in range(2):
+        with pytest.raises(MalformedMessageError, match="public key"):
+            load_public_key(b"\x30\x00")
+
+
+def test_strings() -> None:
+    """PrintableString when the text fits; odd characters only to echo a peer."""
+    assert encode_der(directory_string("abc")) == b"\x13\x03abc"
+    assert encode_der(directory_string("a_c")) == b"\x0c\x03a_c"
+    assert encode_der(encode_printable("a_c" * 50))[:3] == b"\x13\x81\x96"
+    assert decode_string(encode_printable("a_c")) == ("a_c", "PrintableString")
+    with pytest.raises(UnicodeEncodeError):
+        encode_printable("ü")
+
+
+def test_library_and_fields_agree_on_large_numbers() -> None:
+    """Serial numbers of twenty octets."""
+    large = (1 << 159) - 1
+    certificate = issue("CN=x", rsa_key("x"), CA_NAME, rsa_key("ca"), serial=large)
+    assert fields_of(certificate).serial_number == certificate.serial_number == large
+    assert isinstance(certificate, x509.Certificate)
