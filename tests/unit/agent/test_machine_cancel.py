@@ -66,6 +66,18 @@ def test_a_doomed_name_is_not_given_to_a_new_key() -> None:
     assert stage.state is State.KEYGEN
 
 
+def test_the_key_of_a_failed_attempt_keeps_its_name() -> None:
+    """A name that becomes free in the meantime does not orphan the key that was made."""
+    stage = Stage().to_pending()
+    stage.give(ev.EnrollmentCancelled())
+    stage.to_sent()
+    stage.give(REJECTED)
+    stage.give(ev.KeyDeleted(key_id="key"))
+    stage.give(ev.EnrollRequested())
+    stage.ca_received()
+    assert stage.one(GenerateKey).key_id == "key.2"
+
+
 def test_a_free_name_is_used_again() -> None:
     """After the deletion is confirmed, the configured name is free."""
     stage = Stage().to_pending()

@@ -209,7 +209,9 @@ def test_a_renewal_is_tried_until_the_certificate_ends(trouble: ev.Event) -> Non
     stage.to_renewal_sent()
     active = stage.machine.active
     waits = []
-    while stage.state is not State.FAILED:
+    for _ in range(5000):
+        if stage.state is State.FAILED:
+            break
         if stage.state is State.REQUESTING:
             stage.give(trouble)
             waits.append(stage.machine.next_deadline() or stage.now)
@@ -244,6 +246,33 @@ def test_an_ended_certificate_is_replaced_on_request_only() -> None:
     stage.issued()
     stage.give(ev.CertificateInstalled())
     assert stage.state is State.INSTALLED
+    assert stage.machine.next_deadline() == stage.now + LIFETIME
+
+
+def test_a_failure_does_not_make_a_due_renewal_spin() -> None:
+    """A re-enrollment that fails when the renewal is already due leaves a pause."""
+    stage = Stage().to_installed()
+    stage.now = T0 + 0.8 * LIFETIME
+    stage.to_sent()
+    stage.give(REJECTED)
+    assert stage.state is State.FAILED
+    pause = timedelta(seconds=stage.policy.retry.backoff.ceiling_s)
+    assert stage.machine.next_deadline() == stage.now + pause
+    assert stage.give(ev.DeadlineReached(), after=pause / 2) == []
+    stage.wake()
+    assert stage.state is State.RENEW_DUE
+
+
+def test_a_forged_reply_makes_a_renewal_begin_again() -> None:
+    """What will not pass is not repeated: CA certificates and transaction are taken anew."""
+    stage = Stage().to_renewal_sent()
+    stage.give(FORGED)
+    assert stage.state is State.RETRY_WAIT
+    assert stage.machine.transaction is None
+    stage.wake()
+    assert stage.state is State.RENEW_DUE
+    stage.through_request()
+    assert stage.one(SendRequest).transaction_id == "T3"
 
 
 def test_a_device_that_slept_through_the_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -31,9 +32,11 @@ from sceplab_agent.core.commands import (
 )
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.machine import EnrollmentMachine
-from sceplab_agent.core.model import Resume
+from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
 from sceplab_agent.core.policy import Recovery, RenewalPolicy, UnpinnedCa
+from sceplab_agent.core.snapshot import read_snapshot, write_snapshot
 from sceplab_agent.core.states import State
+from sceplab_agent.core.values import Failure
 
 
 def restarted(stage: Stage) -> Stage:
@@ -68,6 +71,53 @@ def test_a_failure_survives_with_all_its_fields() -> None:
     stage = Stage().to_sent()
     stage.give(REJECTED)
     assert restore(stage.machine.snapshot()).failure == stage.machine.failure
+
+
+def test_no_field_is_forgotten() -> None:
+    """Every field of the model comes back, tried with values that are not the default."""
+    pending = read_snapshot(Stage().to_pending().machine.snapshot())
+    renewing = read_snapshot(Stage().to_renewal_sent().machine.snapshot())
+    assert pending.ca is not None
+    assert renewing.transaction is not None
+    model = Enrollment(
+        state=State.RETRY_WAIT,
+        goal=Goal.RENEW,
+        awaited=Awaited.REPLY,
+        resume=Resume.ASK,
+        ca=pending.ca,
+        candidate=pending.ca,
+        active=renewing.active,
+        new_key=renewing.new_key,
+        transaction=replace(
+            renewing.transaction,
+            unanswered=1,
+            is_asking=True,
+            polls=2,
+            deadline_at=T0,
+            include_challenge=True,
+            reply_der=b"reply",
+            reply_certificates_der=(b"a", b"b"),
+            issued_der=b"a",
+            issued_chain_der=(b"b",),
+        ),
+        retired_keys=("old",),
+        failure=Failure(cause=ev.FailureCause.PEER, reason="forged", at=T0, hresult=-1),
+        wake_at=T0,
+        attempts=3,
+        rounds=4,
+        has_challenge=True,
+        is_recovered=True,
+        is_expiry_noted=True,
+        newest_at=T0,
+        is_clock_set=False,
+    )
+    nothing = Enrollment()
+    for field in fields(model):
+        is_default = getattr(model, field.name) == getattr(nothing, field.name)
+        assert is_default is (field.name == "renewal_at"), field.name
+    for field in fields(Transaction):
+        assert getattr(model.transaction, field.name) not in (None, (), b"", 0), field.name
+    assert read_snapshot(json.loads(json.dumps(write_snapshot(model)))) == model
 
 
 def test_later_events_do_not_change_a_snapshot() -> None:
@@ -319,6 +369,14 @@ def test_an_unset_clock_installs_what_it_gets() -> None:
     stage.issued(certificate)
     assert stage.state is State.ISSUED_UNVERIFIED
     assert stage.one(InstallCertificate).certificate_der == certificate
+
+
+def test_an_unset_clock_installs_nothing_that_has_surely_ended() -> None:
+    """The newest recorded moment is known to have been: what ended before it is of no use."""
+    stage = Stage().to_sent()
+    stage.now = T0.replace(year=1970)
+    stage.issued(stage.pki.issue(device_key("key"), at=T0 - 2 * LIFETIME))
+    assert stage.state is State.FAILED
 
 
 def test_records_of_one_list_grow() -> None:
