@@ -14,24 +14,6 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.core import (
-    FORGED,
-    FULL,
-    LOST,
-    NO_RENEWAL,
-    OTHER_PKI,
-    PKI,
-    REJECTED,
-    T0,
-    UNREACHABLE,
-    FixedChance,
-    Pki,
-    check_effects,
-    device_key,
-    policy,
-    self_signed,
-    spki,
-)
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.catalogue import CATALOGUE
@@ -63,6 +45,24 @@ from sceplab_agent.core.table import shared_machine
 from sceplab_agent.core.transitions import TRANSITIONS, Transition
 from sceplab_agent.core.verdicts import Verdict
 from sceplab_scep.capabilities import Capabilities
+from tests.support.core import (
+    FORGED,
+    FULL,
+    LOST,
+    NO_RENEWAL,
+    OTHER_PKI,
+    PKI,
+    REJECTED,
+    T0,
+    UNREACHABLE,
+    FixedChance,
+    Pki,
+    check_effects,
+    device_key,
+    policy,
+    self_signed,
+    spki,
+)
 
 WAITING_FOR_PEOPLE = {
     State.UNCONFIGURED,

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -198,8 +198,8 @@ class FixedChance:
 
 def policy(**changes: object) -> EnrollmentPolicy:
     """A trustpoint pinned to `PKI`, with changes."""
-    values: dict[str, object] = {"name": "tp", "key_id": "key", "pin": PKI.pin()}
-    return EnrollmentPolicy(**(values | changes))  # type: ignore[arg-type]
+    values: dict[str, Any] = {"name": "tp", "key_id": "key", "pin": PKI.pin()}
+    return EnrollmentPolicy(**(values | changes))
 
 
 @dataclass

@@ -39,7 +39,7 @@ class EnrollmentMachine:
     Spec: RFC 8894 §2.5.1; checklist 8.
     """
 
-    __slots__ = ("__weakref__", "_model", "_new_transaction_id", "_policy", "_rng")
+    __slots__ = ("_model", "_new_transaction_id", "_policy", "_rng")
 
     def __init__(
         self,

@@ -100,7 +100,7 @@ class Transaction:
     issued_chain_der: tuple[bytes, ...] = ()
 
 
-@dataclass(slots=True, weakref_slot=True)
+@dataclass(slots=True)
 class Enrollment:
     """The model that the transition table moves. Never registered with it."""
 

@@ -5,6 +5,7 @@ Nothing here looks at a clock; jitter is drawn from the source that is passed in
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -126,6 +127,7 @@ def renewal_at(
     return min(moment, max(latest, not_before + _EARLIEST_SHARE * lifetime))
 
 
+@functools.lru_cache(maxsize=256)
 def poll_window_s(policy: PollPolicy) -> float:
     """The longest time one pending transaction can take, seconds."""
     total = 0.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.support.core import FORGED, OTHER_PKI, PKI, T0, UNREACHABLE, Pki, Stage, policy
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import AskOperator, FetchCa, Notify
@@ -13,6 +12,7 @@ from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.policy import PinAlgorithm, UnpinnedCa
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import TrustBasis
+from tests.support.core import FORGED, OTHER_PKI, PKI, T0, UNREACHABLE, Pki, Stage, policy
 
 ASK = policy(pin=None, unpinned_ca=UnpinnedCa.ASK)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.support.core import REJECTED, UNREACHABLE, Stage, policy
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import DeleteKey, GenerateKey, Record
 from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.policy import RenewalPolicy
 from sceplab_agent.core.states import State
+from tests.support.core import REJECTED, UNREACHABLE, Stage, policy
 
 
 def test_cancelling_a_pending_enrollment() -> None:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from tests.support.core import (
-    LIFETIME,
-    OTHER_PKI,
-    PKI,
-    SUBJECT,
-    Stage,
-    device_key,
-    policy,
-    self_signed,
-    spki,
-)
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import (
@@ -34,6 +24,17 @@ from sceplab_agent.core.model import Awaited
 from sceplab_agent.core.policy import RetryPolicy
 from sceplab_agent.core.states import State
 from sceplab_scep.attributes import MessageType
+from tests.support.core import (
+    LIFETIME,
+    OTHER_PKI,
+    PKI,
+    SUBJECT,
+    Stage,
+    device_key,
+    policy,
+    self_signed,
+    spki,
+)
 
 
 @pytest.mark.covers("C-02", "T-47")
@@ -168,7 +169,9 @@ def _another_subject() -> bytes:
     ],
     ids=["foreign key", "foreign CA", "other subject", "future", "expired", "rubbish"],
 )
-def test_an_unfit_certificate_is_never_installed(certificate, cause, words) -> None:  # type: ignore[no-untyped-def]
+def test_an_unfit_certificate_is_never_installed(
+    certificate: Callable[[], bytes], cause: ev.FailureCause, words: str
+) -> None:
     """What fails the checks ends a first enrollment, with the reason in the view."""
     stage = Stage().to_sent()
     stage.issued(certificate())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.support.core import LOST, REJECTED, T0, UNREACHABLE, Stage, policy
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import BuildRequest, Notify, Record, SendRequest
@@ -13,6 +12,7 @@ from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.policy import Backoff, PollPolicy, RetryPolicy
 from sceplab_agent.core.states import State
 from sceplab_scep.attributes import MessageType
+from tests.support.core import LOST, REJECTED, T0, UNREACHABLE, Stage, policy
 
 
 def test_pending_is_recorded_with_next_poll_and_limit() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.core import LOST, REJECTED, UNREACHABLE, Stage, policy
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import BuildRequest, GenerateKey, Notify, Record, SendRequest
@@ -11,6 +10,7 @@ from sceplab_agent.core.model import Resume
 from sceplab_agent.core.policy import Recovery
 from sceplab_agent.core.states import State
 from sceplab_scep.attributes import MessageType
+from tests.support.core import LOST, REJECTED, UNREACHABLE, Stage, policy
 
 NO_CHALLENGE = policy(uses_challenge=False)
 

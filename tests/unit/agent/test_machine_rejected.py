@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.core import REJECTED, Stage
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import Notify, Record, SendRequest
 from sceplab_agent.core.states import State
 from sceplab_scep.attributes import FailInfo
+from tests.support.core import REJECTED, Stage
 
 
 @pytest.mark.covers("C-19")

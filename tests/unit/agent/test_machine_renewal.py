@@ -6,19 +6,6 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from tests.support.core import (
-    FORGED,
-    LIFETIME,
-    NO_RENEWAL,
-    OTHER_PKI,
-    PKI,
-    REJECTED,
-    T0,
-    UNREACHABLE,
-    Stage,
-    device_key,
-    policy,
-)
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import (
@@ -34,6 +21,21 @@ from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.policy import PollPolicy, RenewalPolicy, RetryPolicy, UnpinnedCa
 from sceplab_agent.core.states import State
 from sceplab_scep.attributes import MessageType
+from sceplab_scep.capabilities import Capabilities
+from tests.support.core import (
+    FORGED,
+    FULL,
+    LIFETIME,
+    NO_RENEWAL,
+    OTHER_PKI,
+    PKI,
+    REJECTED,
+    T0,
+    UNREACHABLE,
+    Stage,
+    device_key,
+    policy,
+)
 
 HALF_WAY = policy(renewal=RenewalPolicy(at_share=0.5))
 END = T0 + LIFETIME
@@ -106,8 +108,8 @@ def test_without_renewal_listed_the_first_form_is_used() -> None:
     assert request.include_challenge
 
 
-@pytest.mark.parametrize("capabilities", [NO_RENEWAL, Stage().capabilities])
-def test_the_implicit_form(capabilities) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("capabilities", [NO_RENEWAL, FULL])
+def test_the_implicit_form(capabilities: Capabilities) -> None:
     """``renewal.implicit``: PKCSReq signed with the old certificate, whatever the CA lists."""
     implicit = policy(renewal=RenewalPolicy(implicit=True))
     stage = Stage(policy=implicit, capabilities=capabilities).to_renewal_sent()

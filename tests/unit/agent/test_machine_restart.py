@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.support.core import (
-    LIFETIME,
-    REJECTED,
-    T0,
-    UNREACHABLE,
-    FixedChance,
-    Stage,
-    device_key,
-    policy,
-)
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import (
@@ -37,6 +28,16 @@ from sceplab_agent.core.policy import Recovery, RenewalPolicy, UnpinnedCa
 from sceplab_agent.core.snapshot import read_snapshot, write_snapshot
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import Failure
+from tests.support.core import (
+    LIFETIME,
+    REJECTED,
+    T0,
+    UNREACHABLE,
+    FixedChance,
+    Stage,
+    device_key,
+    policy,
+)
 
 
 def restarted(stage: Stage) -> Stage:
@@ -157,7 +158,9 @@ def _other_message(snapshot: dict[str, Any]) -> None:
         (lambda s: s.update(wake_at=None), "without wake_at"),
     ],
 )
-def test_a_damaged_snapshot_is_refused(damage, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_snapshot_is_refused(
+    damage: Callable[[dict[str, Any]], object], words: str
+) -> None:
     """Nothing is repaired and nothing reset: a typed error says what is wrong."""
     snapshot = json.loads(json.dumps(Stage().to_pending().machine.snapshot()))
     damage(snapshot)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.support.core import FORGED, OTHER_PKI, T0, UNREACHABLE, Stage, policy
-
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import FetchCa, Record, SendRequest
 from sceplab_agent.core.model import Resume
 from sceplab_agent.core.policy import Backoff, RetryPolicy
 from sceplab_agent.core.states import State
+from tests.support.core import FORGED, OTHER_PKI, T0, UNREACHABLE, Stage, policy
 
 FEW = policy(retry=RetryPolicy(backoff=Backoff(first_s=10, growth=2), max_attempts=3))
 

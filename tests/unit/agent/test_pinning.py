@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.support.core import FULL, OTHER_PKI, PKI, T0, Pki, policy
 
 from sceplab_agent.core.events import TransportFailed
 from sceplab_agent.core.pinning import CaVerdict, fingerprint_hex, judge_ca_certificates
 from sceplab_agent.core.policy import CaPin, PinAlgorithm, UnpinnedCa
 from sceplab_agent.core.values import TrustedCa
 from sceplab_agent.core.verdicts import CaDistrusted, CaTrusted, CaUnpinned
+from tests.support.core import FULL, OTHER_PKI, PKI, T0, Pki, policy
 
 
 def judge(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.core import FixedChance
 
 from sceplab_agent.core.errors import PollExhaustedError
 from sceplab_agent.core.policy import Backoff, PollPolicy, RenewalPolicy
@@ -17,6 +16,7 @@ from sceplab_agent.core.schedule import (
     retry_at,
     wait_s,
 )
+from tests.support.core import FixedChance
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 YEAR = timedelta(days=365)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from tests.support.core import T0, FixedChance, Stage, policy
 from transitions import Machine
 
 import sceplab_agent.core
@@ -25,6 +24,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.core.table import shared_machine
 from sceplab_agent.core.transitions import TRANSITIONS
 from sceplab_agent.core.verdicts import Verdict
+from tests.support.core import T0, FixedChance, Stage, policy
 
 CORE = Path(sceplab_agent.core.__file__).parent
 PAGE = Path(__file__).parents[3] / "docs" / "state-diagram.md"
