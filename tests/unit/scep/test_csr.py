@@ -163,7 +163,6 @@ def test_ber() -> None:
     assert csr.deviations == ("the request is BER, not DER",)
 
 
-@pytest.mark.covers("S-48")
 @pytest.mark.parametrize(
     ("encoding", "string_type"),
     [

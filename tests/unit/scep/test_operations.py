@@ -40,7 +40,7 @@ def test_other_servers_decode_it() -> None:
     assert base64.b64decode(parse_qs(query)["message"][0], validate=True) == EVERY_BYTE
 
 
-@pytest.mark.covers("T-16", "T-19")
+@pytest.mark.covers("T-16")
 @pytest.mark.parametrize("writer", list(get_values(b"")))
 @pytest.mark.parametrize("message", [EVERY_BYTE, EVERY_BYTE + b"1", EVERY_BYTE + b"12", MESSAGE])
 def test_every_known_writer(writer: str, message: bytes) -> None:

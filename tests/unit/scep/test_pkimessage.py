@@ -334,7 +334,6 @@ def test_poll_about_nothing(payload: bytes) -> None:
         read_request(signed, payload)
 
 
-@pytest.mark.covers("S-40")
 @pytest.mark.parametrize(
     "message",
     [
@@ -368,7 +367,6 @@ def test_digest_of_a_reply_address() -> None:
     assert read_reply_address(odd).digest is None
 
 
-@pytest.mark.covers("T-16")
 def test_transaction_id_with_foreign_characters() -> None:
     """base64url and the like are read as they stand, reported, and echoed."""
     odd = "AbC_-d@e=="

@@ -130,7 +130,6 @@ def test_order_of_certificates(is_sorted: bool) -> None:
     assert list(read.certificates) == (chain[::-1] if is_sorted else chain)
 
 
-@pytest.mark.covers("S-41")
 @pytest.mark.parametrize("transport", list(KeyTransport))
 @pytest.mark.parametrize("cipher", list(Cipher))
 def test_every_suite(cipher: Cipher, transport: KeyTransport) -> None:

@@ -52,7 +52,6 @@ def test_closed_request() -> None:
     assert f"size {len(request_bytes())} bytes" in facts
 
 
-@pytest.mark.covers("B1")
 def test_opened_request_hides_the_challenge() -> None:
     """With the envelope open the subject shows and the challenge password does not."""
     data = request_bytes()
