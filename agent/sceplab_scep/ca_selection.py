@@ -17,7 +17,12 @@ from sceplab_scep.algorithms import Floor
 from sceplab_scep.chains import is_ca, is_directly_issued, is_valid_at
 from sceplab_scep.errors import MalformedMessageError, SignatureInvalidError
 from sceplab_scep.names import name_text
-from sceplab_scep.x509fields import certificate_der, load_certificate
+from sceplab_scep.x509fields import (
+    certificate_der,
+    fields_of,
+    load_certificate,
+    read_extension,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +138,7 @@ def _pick_recipient(
     is_current: Callable[[x509.Certificate], bool],
 ) -> x509.Certificate:
     """End entity that may receive keys, else one that does not say, else the lowest CA."""
-    rsa_leaves = [leaf for leaf in leaves if isinstance(leaf.public_key(), RSAPublicKey)]
+    rsa_leaves = [leaf for leaf in leaves if _has_rsa_key(leaf)]
     stated = [
         leaf
         for leaf in rsa_leaves
@@ -154,7 +159,7 @@ def _pick_recipient(
             )
         return max(current, key=lambda c: c.not_valid_before_utc)
     for authority in reversed(authorities):
-        if isinstance(authority.public_key(), RSAPublicKey):
+        if _has_rsa_key(authority):
             return authority
     raise SignatureInvalidError(
         "no certificate that chains to the pinned one has an RSA key to encrypt a request for",
@@ -162,10 +167,17 @@ def _pick_recipient(
     )
 
 
+def _has_rsa_key(certificate: x509.Certificate) -> bool:
+    try:
+        return isinstance(fields_of(certificate).public_key, RSAPublicKey)
+    except MalformedMessageError:
+        return False
+
+
 def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
     try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (ValueError, x509.ExtensionNotFound):
+        return read_extension(certificate, x509.KeyUsage)
+    except MalformedMessageError:
         return None
 
 

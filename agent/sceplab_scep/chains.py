@@ -17,7 +17,7 @@ from sceplab_scep import oids
 from sceplab_scep.algorithms import Floor
 from sceplab_scep.errors import MalformedMessageError
 from sceplab_scep.signatures import is_signature_valid
-from sceplab_scep.x509fields import fields_of
+from sceplab_scep.x509fields import fields_of, read_extension
 
 MAX_CHAIN_LENGTH = 8
 
@@ -25,12 +25,12 @@ MAX_CHAIN_LENGTH = 8
 def is_ca(certificate: x509.Certificate) -> bool:
     """Whether it may issue: basicConstraints say so, or it is self-issued and too old to say."""
     try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except x509.ExtensionNotFound:
-        return certificate.issuer == certificate.subject
-    except ValueError:
+        constraints = read_extension(certificate, x509.BasicConstraints)
+    except MalformedMessageError:
         return False
-    return constraints.value.ca
+    if constraints is None:
+        return certificate.issuer == certificate.subject
+    return constraints.ca
 
 
 def is_directly_issued(

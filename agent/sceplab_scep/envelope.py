@@ -32,7 +32,6 @@ from sceplab_scep.cms import (
     EncryptedContentInfo,
     EnvelopedContentInfo,
     EnvelopedData,
-    IssuerAndSerialNumber,
     KeyTransRecipientInfo,
     RsaesOaepParameters,
     to_tlv,

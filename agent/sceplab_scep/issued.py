@@ -58,19 +58,13 @@ def describe_certificate(certificate_der: bytes) -> IssuedCertificate:
     """
     certificate = load_certificate(certificate_der)
     fields = fields_of(certificate)
-    try:
-        subject = name_text(certificate.subject)
-        issuer = name_text(certificate.issuer)
-        not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except ValueError as error:
-        raise MalformedMessageError(f"this is no certificate: {error}") from error
     return IssuedCertificate(
         der=certificate_der,
         serial_number=fields.serial_number,
-        subject=subject,
-        issuer=issuer,
-        not_before=not_before,
-        not_after=not_after,
+        subject=name_text(certificate.subject),
+        issuer=name_text(certificate.issuer),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
         public_key_der=fields.public_key_der,
         sha256_fingerprint=hashlib.sha256(certificate_der).digest(),
         sha1_fingerprint=hashlib.sha1(certificate_der, usedforsecurity=False).digest(),

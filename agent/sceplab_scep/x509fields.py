@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import cached_property, lru_cache
 from threading import Lock
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -31,6 +32,8 @@ from sceplab_scep.cms import (
 )
 from sceplab_scep.errors import MalformedMessageError
 
+ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
+
 _MAX_REMEMBERED = 128
 """Certificates, and keys, of which the last ones used are remembered."""
 
@@ -39,12 +42,17 @@ _MAX_REMEMBERED = 128
 def load_certificate(certificate_der: bytes) -> x509.Certificate:
     """Reads one certificate; the same bytes soon after give the same object.
 
+    Its names and validity are readable then; key and extensions may still be of any kind.
+
     Raises:
         MalformedMessageError: it is none.
     """
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
-    except ValueError as error:
+        # The library reads these late, and would raise from wherever somebody looks at them.
+        _ = certificate.subject, certificate.issuer
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except (ValueError, x509.InvalidVersion) as error:
         raise MalformedMessageError(
             f"this is no certificate: {error}", attribute="certificate"
         ) from error
@@ -164,13 +172,31 @@ def subject_der(certificate: x509.Certificate) -> bytes:
     return fields_of(certificate).subject_der
 
 
+def read_extension(
+    certificate: x509.Certificate, extension_type: type[ExtensionT]
+) -> ExtensionT | None:
+    """Value of an extension, ``None`` when it is absent.
+
+    Raises:
+        MalformedMessageError: the extensions cannot be read.
+    """
+    try:
+        return certificate.extensions.get_extension_for_class(extension_type).value
+    except x509.ExtensionNotFound:
+        return None
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise MalformedMessageError(
+            f"the certificate's extensions cannot be read: {error}", attribute="extensions"
+        ) from error
+
+
 def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
     """The extension of that name, ``None`` when there is none to read."""
     try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except (ValueError, x509.ExtensionNotFound):
+        extension = read_extension(certificate, x509.SubjectKeyIdentifier)
+    except MalformedMessageError:
         return None
-    return extension.value.digest
+    return None if extension is None else extension.digest
 
 
 def parse_name(name_der: bytes) -> x509.Name:

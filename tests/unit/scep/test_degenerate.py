@@ -47,13 +47,22 @@ def test_written_form() -> None:
 
 
 def test_the_library_agrees() -> None:
-    """cryptography reads our bundles and we read its."""
-    loaded = pkcs7.load_der_pkcs7_certificates(BUNDLE)
-    assert loaded == TRIPLE
+    """cryptography reads our sorted bundles as DER, and we read its bundles."""
+    by_der = sorted(TRIPLE, key=der)
+    sorted_bundle = build_certs_only(TRIPLE, sorted_set=True)
+    assert pkcs7.load_der_pkcs7_certificates(sorted_bundle) == by_der
     theirs = pkcs7.serialize_certificates(TRIPLE, Encoding.DER)
     assert set(read_certs_only(theirs)) == set(TRIPLE)
     armoured = pkcs7.serialize_certificates(TRIPLE, Encoding.PEM)
     assert set(read_certs_only(armoured)) == set(TRIPLE)
+
+
+def test_leaf_first_is_no_der() -> None:
+    """A set that keeps another order than DER's is read by the library as BER, with a warning."""
+    against_der = sorted(TRIPLE, key=der, reverse=True)
+    with pytest.warns(UserWarning, match="falling back to parsing as BER"):
+        read = pkcs7.load_der_pkcs7_certificates(build_certs_only(against_der))
+    assert read == against_der
 
 
 @pytest.mark.covers("T-15", "T-29")

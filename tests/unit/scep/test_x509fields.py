@@ -10,15 +10,21 @@ from cryptography import x509
 from cryptography.hazmat.asn1 import encode_der
 
 from sceplab_scep import x509fields
+from sceplab_scep.algorithms import Digest
+from sceplab_scep.chains import is_ca
+from sceplab_scep.cms import wrap_der
 from sceplab_scep.errors import MalformedMessageError
 from sceplab_scep.strings import decode_string, directory_string, encode_printable
 from sceplab_scep.x509fields import (
     fields_of,
+    load_certificate,
     load_public_key,
     parse_name,
+    read_extension,
     subject_key_identifier,
 )
 from tests.support.pki import CA_NAME, DEVICE_NAME, der, issue, lab_pki, name, rsa_key
+from tests.support.vectors import resign
 
 PKI = lab_pki()
 
@@ -72,6 +78,36 @@ def test_threads() -> None:
 def test_key_identifier() -> None:
     """The extension's value, or nothing."""
     assert subject_key_identifier(PKI.ca) is None
+
+
+def test_names_are_readable_after_loading() -> None:
+    """A certificate whose issuer is no name is refused when it is loaded, not when it is shown."""
+    text = name("CN=Lab CA").public_bytes()[-8:]
+    broken = der(PKI.ra_signing).replace(text, b"\xba" + text[1:])
+    assert broken != der(PKI.ra_signing)
+    x509.load_der_x509_certificate(broken)
+    with pytest.raises(MalformedMessageError, match="no certificate"):
+        load_certificate(broken)
+
+
+def test_extensions() -> None:
+    """The value, nothing when it is absent, and an error when the extensions are broken."""
+    usage = read_extension(PKI.ra_signing, x509.KeyUsage)
+    assert usage is not None
+    assert usage.digital_signature
+    assert read_extension(PKI.ra_signing, x509.SubjectAlternativeName) is None
+    san = bytes.fromhex("300d0603551d110406300487024040")
+    for extensions in ([san.replace(b"\x87\x02", b"\x87\x03")], [BASIC, BASIC]):
+        odd = x509.load_der_x509_certificate(
+            resign(PKI.ca, PKI.ca_key, Digest.SHA256, extensions=[*map(wrap_der, extensions)])
+        )
+        with pytest.raises(MalformedMessageError, match="extensions cannot be read"):
+            read_extension(odd, x509.BasicConstraints)
+        assert subject_key_identifier(odd) is None
+        assert not is_ca(odd)
+
+
+BASIC = bytes.fromhex("300f0603551d130101ff040530030101ff")
 
 
 @pytest.mark.parametrize("text", [CA_NAME, DEVICE_NAME, "", "CN=Ünïcode,C=DE", "CN=a+OU=b,O=c"])
