@@ -7,14 +7,14 @@ import random
 from collections.abc import Callable
 
 import pytest
-from tests.support.consoles import VTY, IdlePort, ManualClock
-from tests.support.ios import RouterBench
-from tests.support.sample_profile import create_profile
 
 from sceplab_devices.console import Console
 from sceplab_devices.device import Device
 from sceplab_devices.lines.telnet import TelnetCodec
 from sceplab_devices.session import CONSOLE_LINE, LineInfo
+from tests.support.consoles import VTY, IdlePort, ManualClock
+from tests.support.ios import RouterBench
+from tests.support.sample_profile import create_profile
 
 pytestmark = pytest.mark.fuzz
 

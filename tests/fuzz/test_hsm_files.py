@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.soft_stores import key_path, soft_store
 
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.contract import public_der
@@ -15,6 +14,7 @@ from sceplab_hsm.errors import KeyDamagedError, KeyStoreError, StoreUnavailableE
 from sceplab_hsm.secret import Secret
 from sceplab_hsm.software import SoftwareKeyStore
 from sceplab_hsm.store_header import Stretching, create_header, read_header
+from tests.support.soft_stores import key_path, soft_store
 
 HEADER = create_header(Secret("x"), Stretching.LAB).content
 BOUNDED = settings(

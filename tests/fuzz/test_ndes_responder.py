@@ -6,11 +6,11 @@ import base64
 import random
 
 import pytest
-from tests.support.scep_device import SCEP_PATH, ScepDevice
-from tests.support.server import ADMIN, NOW, make_server
 
 from sceplab_ndes.exchange import ScepHttpRequest
 from sceplab_ndes.state import ServerState
+from tests.support.scep_device import SCEP_PATH, ScepDevice
+from tests.support.server import ADMIN, NOW, make_server
 
 _STATUSES = {200, 400, 401, 404, 405, 500}
 _ROUNDS = 300

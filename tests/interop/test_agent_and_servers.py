@@ -9,11 +9,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from sceplab_scep.algorithms import Floor
 from tests.support.agent_cli import AgentFolder
 from tests.support.peers import openssl, scepserver
 from tests.support.server import make_server, serve_in_thread
-
-from sceplab_scep.algorithms import Floor
 
 pytestmark = [pytest.mark.interop, pytest.mark.daemon]
 

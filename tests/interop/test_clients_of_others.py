@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.support.peers import Certmonger, Result, StrongswanPki, certmonger, openssl, scepclient
-from tests.support.server import make_server, serve_in_thread
 
 from sceplab_ndes.events import ServerEvent
 from sceplab_ndes.state import ServerState
 from sceplab_scep.algorithms import Floor
+from tests.support.peers import Certmonger, Result, StrongswanPki, certmonger, openssl, scepclient
+from tests.support.server import make_server, serve_in_thread
 
 pytestmark = [pytest.mark.interop, pytest.mark.daemon]
 

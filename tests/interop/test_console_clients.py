@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from tests.support.router import ENABLE_PASSWORD, serve_router
-from tests.support.server import make_server, serve_in_thread
 
 from sceplab_ndes.state import ServerState
+from tests.support.router import ENABLE_PASSWORD, serve_router
+from tests.support.server import make_server, serve_in_thread
 
 pytestmark = [pytest.mark.interop, pytest.mark.daemon]
 

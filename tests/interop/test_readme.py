@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.source_tree import ROOT, source_environment
 
 pytestmark = [pytest.mark.interop, pytest.mark.daemon]

@@ -8,9 +8,9 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.ios import RouterBench, ios_profile
 
 from sceplab_devices.session import CONSOLE_LINE
+from tests.support.ios import RouterBench, ios_profile
 
 ANSWERS = ["", "yes", "no", "otp", "2048", "?", "\t", "10.0.0.1", "\x03", "\x1a", "| include x"]
 SCENES = [

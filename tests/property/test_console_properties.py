@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.consoles import CONSOLE_LINE, VTY, Terminal
-from tests.support.sample_profile import create_profile
 
 from sceplab_devices.session import LineInfo
+from tests.support.consoles import CONSOLE_LINE, VTY, Terminal
+from tests.support.sample_profile import create_profile
 
 PROFILE = create_profile()
 TERMINAL_SET = frozenset(b"\r\n\b\a") | frozenset(range(0x20, 0x7F))

@@ -7,14 +7,14 @@ import hashlib
 import re
 
 import pytest
-from tests.support.scep_device import ScepDevice, issued
-from tests.support.server import ADMIN, NOW, make_server
 
 from sceplab_hsm.secret import Secret
 from sceplab_ndes.access import AdminUser
 from sceplab_ndes.exchange import ScepHttpRequest, ScepHttpResponse
 from sceplab_ndes.hierarchy import CaPlan
 from sceplab_ndes.state import ServerState
+from tests.support.scep_device import ScepDevice, issued
+from tests.support.server import ADMIN, NOW, make_server
 
 ADMIN_PATH = "/certsrv/mscep_admin/"
 FLEET = re.compile(r"(?i)The enrollment challenge password is: <B> (?P<password>\S*)")

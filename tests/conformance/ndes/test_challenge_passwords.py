@@ -8,9 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.meeting_store import MeetingStore
-from tests.support.scep_device import LONG_NAMES, ScepDevice, fetch_password, issued, refused
-from tests.support.server import NOW, make_server, shared_key, shared_keys
 
 from sceplab_hsm.secret import Secret
 from sceplab_ndes.depot import Depot
@@ -19,6 +16,9 @@ from sceplab_ndes.pages import password_page
 from sceplab_scep.algorithms import Digest
 from sceplab_scep.attributes import FailInfo, PkiStatus
 from sceplab_scep.csr import build_csr
+from tests.support.meeting_store import MeetingStore
+from tests.support.scep_device import LONG_NAMES, ScepDevice, fetch_password, issued, refused
+from tests.support.server import NOW, make_server, shared_key, shared_keys
 
 ALREADY_USED = 0x800B0110 - (1 << 32)
 NOT_FOUND = 0x80070490 - (1 << 32)

@@ -10,9 +10,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from tests.support.meeting_store import MeetingStore
-from tests.support.scep_device import LONG_NAMES, ScepDevice, fetch_password, issued, refused
-from tests.support.server import NOW, make_server, shared_key, shared_keys
 
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_ndes.events import ServerEvent
@@ -21,6 +18,9 @@ from sceplab_scep.attributes import FailInfo, MessageType, PkiStatus
 from sceplab_scep.certificates import self_signed_certificate, signing_key
 from sceplab_scep.envelope import list_recipients, open_envelope
 from sceplab_scep.pkimessage import read_pki_message
+from tests.support.meeting_store import MeetingStore
+from tests.support.scep_device import LONG_NAMES, ScepDevice, fetch_password, issued, refused
+from tests.support.server import NOW, make_server, shared_key, shared_keys
 
 KEY_LENGTH = 0x80094811 - (1 << 32)
 
@@ -435,10 +435,9 @@ def test_a_csr_for_a_ca_is_refused_or_cut_down() -> None:
 
 def test_bad_time_when_the_setting_asks_for_it() -> None:
     """A signingTime ten minutes off is badTime at a limit of five."""
-    from tests.support.scep_device import Sent, next_nonce
-
     from sceplab_scep.messages import PkcsReq
     from sceplab_scep.pkimessage import build_request
+    from tests.support.scep_device import Sent, next_nonce
 
     server = make_server(
         settings={"challenge": {"mode": "none"}, "transactions": {"max_skew_minutes": 5}}
@@ -481,12 +480,11 @@ def test_signing_key_of_the_ca_stays_in_its_store() -> None:
 
 def _resigned(device: ScepDevice, position: int):
     """A request whose envelope has one changed byte, signed over that."""
-    from tests.support.scep_device import Sent, next_nonce
-
     from sceplab_scep.envelope import seal_envelope
     from sceplab_scep.messages import PkcsReq
     from sceplab_scep.signedattributes import request_attributes
     from sceplab_scep.signeddata import build_signed_data
+    from tests.support.scep_device import Sent, next_nonce
 
     message = PkcsReq(
         transaction_id=f"DAMAGED{-position}", sender_nonce=next_nonce(), csr_der=device.csr()

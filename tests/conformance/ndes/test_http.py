@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
-from tests.support.scep_device import ScepDevice, Sent, issued
-from tests.support.server import ADMIN, NOW, make_server, serve, serve_in_thread
 from yarl import URL
 
 from sceplab_ndes.server import NdesHttpServer, exposure_warning
 from sceplab_scep.attributes import PkiStatus
+from tests.support.scep_device import ScepDevice, Sent, issued
+from tests.support.server import ADMIN, NOW, make_server, serve, serve_in_thread
 
 NO_CHALLENGE = {"challenge": {"mode": "none"}}
 

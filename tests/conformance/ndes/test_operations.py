@@ -8,6 +8,13 @@ from urllib.parse import quote
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from sceplab_ndes.exchange import ScepHttpRequest, ScepHttpResponse
+from sceplab_ndes.hierarchy import CERTIFICATE_REQUEST_AGENT, TEMPLATE_NAME, CaPlan
+from sceplab_ndes.state import ServerState
+from sceplab_scep.algorithms import Floor
+from sceplab_scep.capabilities import parse_capabilities
+from sceplab_scep.degenerate import read_certs_only
 from tests.support.scep_device import (
     SCEP_PATH,
     ScepDevice,
@@ -16,13 +23,6 @@ from tests.support.scep_device import (
     list_names,
 )
 from tests.support.server import NOW, make_server
-
-from sceplab_ndes.exchange import ScepHttpRequest, ScepHttpResponse
-from sceplab_ndes.hierarchy import CERTIFICATE_REQUEST_AGENT, TEMPLATE_NAME, CaPlan
-from sceplab_ndes.state import ServerState
-from sceplab_scep.algorithms import Floor
-from sceplab_scep.capabilities import parse_capabilities
-from sceplab_scep.degenerate import read_certs_only
 
 GENERAL = "This URL is used by network devices to submit certificate requests."
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.scep_device import ScepDevice, fetch_password, issued, refused
-from tests.support.server import NOW, make_server, shared_key
 
 from sceplab_ndes.errors import AlreadyDecidedError, RequestNotFoundError
 from sceplab_ndes.state import ServerState
 from sceplab_scep.attributes import FailInfo, PkiStatus
+from tests.support.scep_device import ScepDevice, fetch_password, issued, refused
+from tests.support.server import NOW, make_server, shared_key
 
 MANUAL = {"template": {"approval": "manual"}}
 
@@ -73,9 +73,8 @@ def test_a_poll_for_nothing_is_refused() -> None:
 @pytest.mark.covers("S-17", "T-31")
 def test_the_names_in_a_poll_do_not_matter() -> None:
     """A poll with another issuer and subject finds its transaction all the same."""
-    from tests.support.scep_device import next_nonce
-
     from sceplab_scep.messages import CertPoll
+    from tests.support.scep_device import next_nonce
 
     server, device = waiting()
     wrong = server.hierarchy.ra_signing.certificate.subject

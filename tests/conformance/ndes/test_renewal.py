@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from tests.support.scep_device import ScepDevice, fetch_password, issued, refused
-from tests.support.server import NOW, make_server, shared_key
 
 from sceplab_ndes.state import ServerState
 from sceplab_scep.attributes import FailInfo, PkiStatus
+from tests.support.scep_device import ScepDevice, fetch_password, issued, refused
+from tests.support.server import NOW, make_server, shared_key
 
 LATER = NOW + timedelta(days=300)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.peers import openssl
-from tests.support.scep_device import ScepDevice, Sent, fetch_password, refused
-from tests.support.server import make_server
 
 from sceplab_scep.algorithms import Digest, Floor
 from sceplab_scep.attributes import FailInfo, PkiStatus
 from sceplab_scep.envelope import open_envelope
 from sceplab_scep.pkimessage import SignedMessage, read_pki_message
 from sceplab_scep.signeddata import ReceivedSignedData, carried_certificates, parse_signed_data
+from tests.support.peers import openssl
+from tests.support.scep_device import ScepDevice, Sent, fetch_password, refused
+from tests.support.server import make_server
 
 MANUAL = {"template": {"approval": "manual"}}
 RSA_ENCRYPTION = "1.2.840.113549.1.1.1"

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.support.peers import openssl
-from tests.support.scep_device import ScepDevice, fetch_password, issued
-from tests.support.server import NOW, make_server
 
 from sceplab_ndes.errors import AlreadyDecidedError, CertificateNotFoundError, ConfigError
 from sceplab_ndes.exchange import ScepHttpRequest, ScepHttpResponse
 from sceplab_ndes.state import ServerState
+from tests.support.peers import openssl
+from tests.support.scep_device import ScepDevice, fetch_password, issued
+from tests.support.server import NOW, make_server
 
 CRL_PATH = "/CertEnroll/sceplab%20Lab%20CA.crl"
 AIA_PATH = "/CertEnroll/NDES_sceplab%20Lab%20CA.crt"

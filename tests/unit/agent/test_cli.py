@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from tests.support.raw_server import answer, raw_server
-from tests.support.server import make_server, serve_in_thread
 
 from sceplab_agent import cli, cli_commands
 from sceplab_agent.exit_codes import MEANINGS, ExitCode
 from sceplab_agent.journal_sqlite import SqliteJournal
 from sceplab_ndes.state import ServerState
+from tests.support.raw_server import answer, raw_server
+from tests.support.server import make_server, serve_in_thread
 
 PASSPHRASE = "planted-passphrase-4711"
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from tests.support.agent_cli import SOURCES, AgentFolder
-from tests.support.raw_server import raw_server, silent
-from tests.support.server import make_server, serve_in_thread
 
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_ndes.state import ServerState
+from tests.support.agent_cli import SOURCES, AgentFolder
+from tests.support.raw_server import raw_server, silent
+from tests.support.server import make_server, serve_in_thread
 
 pytestmark = pytest.mark.daemon
 

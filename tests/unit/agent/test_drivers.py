@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.raw_server import raw_server, silent
-from tests.support.scripted_peer import T0, Agent, Received, ScriptedPeer
 
 from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.events import DeadlineReached, EnrollRequested, RenewRequested
@@ -25,6 +23,8 @@ from sceplab_agent.errors import JournalError, TransportError
 from sceplab_agent.http_transport import StdlibTransport
 from sceplab_agent.journal import MemoryJournal
 from sceplab_agent.transport import HttpResponse, ThreadedTransport
+from tests.support.raw_server import raw_server, silent
+from tests.support.scripted_peer import T0, Agent, Received, ScriptedPeer
 
 IN_MINUTES = PollPolicy(backoff=Backoff(first_s=600, growth=1, ceiling_s=600))
 

@@ -11,13 +11,6 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.support.scripted_peer import (
-    CHALLENGE,
-    PASSPHRASE,
-    URL,
-    Agent,
-    Received,
-)
 
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.core.commands import InstallCertificate, Record
@@ -39,6 +32,13 @@ from sceplab_hsm.secret import Secret
 from sceplab_scep.algorithms import Digest, Floor
 from sceplab_scep.attributes import MessageType
 from sceplab_scep.messages import CertPoll, PkcsReq, RenewalReq
+from tests.support.scripted_peer import (
+    CHALLENGE,
+    PASSPHRASE,
+    URL,
+    Agent,
+    Received,
+)
 
 
 class ListJournal(MemoryJournal):

@@ -11,6 +11,19 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from sceplab_agent.core.events import EnrollRequested, FailureCause, RenewRequested
+from sceplab_agent.core.states import State
+from sceplab_agent.install import MemoryInstaller
+from sceplab_agent.transport import HttpResponse
+from sceplab_scep.algorithms import AlgorithmSuite, Cipher, Digest, Floor
+from sceplab_scep.attributes import FailInfo, PkiStatus
+from sceplab_scep.degenerate import build_certs_only
+from sceplab_scep.envelope import seal_envelope
+from sceplab_scep.messages import CertRep
+from sceplab_scep.reply import ReplyStyle
+from sceplab_scep.signedattributes import reply_attributes
+from sceplab_scep.signeddata import build_signed_data
 from tests.support.scripted_peer import (
     AUTHORITY,
     CHALLENGE,
@@ -25,19 +38,6 @@ from tests.support.scripted_peer import (
     ScriptedPeer,
     rsa_key,
 )
-
-from sceplab_agent.core.events import EnrollRequested, FailureCause, RenewRequested
-from sceplab_agent.core.states import State
-from sceplab_agent.install import MemoryInstaller
-from sceplab_agent.transport import HttpResponse
-from sceplab_scep.algorithms import AlgorithmSuite, Cipher, Digest, Floor
-from sceplab_scep.attributes import FailInfo, PkiStatus
-from sceplab_scep.degenerate import build_certs_only
-from sceplab_scep.envelope import seal_envelope
-from sceplab_scep.messages import CertRep
-from sceplab_scep.reply import ReplyStyle
-from sceplab_scep.signedattributes import reply_attributes
-from sceplab_scep.signeddata import build_signed_data
 
 Lie = Callable[[ScriptedPeer, Received], bytes | HttpResponse]
 

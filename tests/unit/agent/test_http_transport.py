@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.support.raw_server import RawServer, answer, dripping, raw, raw_server, reset, silent
 
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.errors import (
@@ -27,6 +26,7 @@ from sceplab_agent.errors import (
 )
 from sceplab_agent.http_transport import StdlibTransport
 from sceplab_agent.transport import HttpLimits
+from tests.support.raw_server import RawServer, answer, dripping, raw, raw_server, reset, silent
 
 QUICK = HttpLimits(
     connect_timeout_s=5, read_timeout_s=0.15, total_timeout_s=0.4, max_reply_bytes=4096

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.support.scripted_peer import AUTHORITY, STRANGER, T0, common_name, rsa_key
 
 from sceplab_agent import durable
 from sceplab_agent.core.commands import InstallCertificate
@@ -17,6 +16,7 @@ from sceplab_agent.durable import make_directory, replace_file
 from sceplab_agent.errors import InstallError, JournalError
 from sceplab_agent.install import FileInstaller
 from sceplab_agent.state_dir import StateDirLock
+from tests.support.scripted_peer import AUTHORITY, STRANGER, T0, common_name, rsa_key
 
 
 def command(generation: int = 1) -> InstallCertificate:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.support.scripted_peer import AUTHORITY
 
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.errors import (
@@ -24,6 +23,7 @@ from sceplab_agent.url import UrlError, operation_url, split_url
 from sceplab_scep.capabilities import NO_CAPABILITIES
 from sceplab_scep.degenerate import build_certs_only
 from sceplab_scep.operations import decode_get_message
+from tests.support.scripted_peer import AUTHORITY
 
 URL = "http://ca.example.org/scep"
 

@@ -11,17 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.scripted_peer import (
-    AUTHORITY,
-    CHALLENGE,
-    PASSPHRASE,
-    STRANGER,
-    T0,
-    YEAR,
-    Agent,
-    Diary,
-    ScriptedPeer,
-)
 
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.config import AgentConfig, load_config
@@ -45,6 +34,17 @@ from sceplab_agent.status import read_status
 from sceplab_agent.transport import HttpResponse
 from sceplab_hsm.secret import Secret
 from sceplab_scep.attributes import FailInfo
+from tests.support.scripted_peer import (
+    AUTHORITY,
+    CHALLENGE,
+    PASSPHRASE,
+    STRANGER,
+    T0,
+    YEAR,
+    Agent,
+    Diary,
+    ScriptedPeer,
+)
 
 
 class ClosablePeer(ScriptedPeer):

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from tests.support.consoles import VTY, Terminal
-from tests.support.sample_profile import create_profile
 
 from sceplab_devices.profile import DeviceProfile
+from tests.support.consoles import VTY, Terminal
+from tests.support.sample_profile import create_profile
 
 
 @pytest.fixture(scope="session")

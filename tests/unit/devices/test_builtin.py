@@ -1,11 +1,11 @@
 """Handlers that data can name: privilege, login, terminal settings."""
 
 import pytest
-from tests.support.consoles import CONSOLE_LINE, Terminal
-from tests.support.sample_profile import HANDLERS, SampleDevice, config_left, folder, site_left
 
 from sceplab_devices.profile import DeviceProfile
 from sceplab_devices.profile_data import read_folder
+from tests.support.consoles import CONSOLE_LINE, Terminal
+from tests.support.sample_profile import HANDLERS, SampleDevice, config_left, folder, site_left
 
 
 @pytest.fixture(scope="module")

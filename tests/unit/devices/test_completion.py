@@ -1,6 +1,7 @@
 """Help in its three forms and Tab, byte for byte."""
 
 import pytest
+
 from tests.support.consoles import Terminal
 
 

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 
 import pytest
-from tests.support.consoles import CONSOLE_LINE, Terminal
 
 from sceplab_devices.profile import DeviceProfile
+from tests.support.consoles import CONSOLE_LINE, Terminal
 
 
 def test_the_prompt_comes_first(terminal: Terminal) -> None:

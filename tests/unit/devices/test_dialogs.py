@@ -1,9 +1,9 @@
 """Commands that ask and wait: answers, passwords, single keys, events, interruptions."""
 
 import pytest
-from tests.support.consoles import Terminal
 
 from sceplab_devices.keys import TYPE_AHEAD_LIMIT_BYTES
+from tests.support.consoles import Terminal
 
 
 def test_a_question_is_asked_until_it_is_answered(terminal: Terminal) -> None:

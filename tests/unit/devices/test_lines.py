@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 import pytest
-from tests.support.consoles import IdlePort, ManualClock
-from tests.support.sample_profile import SampleDevice
 
 from sceplab_devices.console import Console
 from sceplab_devices.errors import EndpointError
 from sceplab_devices.lines import LineServer, serve
 from sceplab_devices.profile import DeviceProfile
+from tests.support.consoles import IdlePort, ManualClock
+from tests.support.sample_profile import SampleDevice
 
 PATIENCE_S = 10
 OPENING = bytes.fromhex("fffb01fffb03fffd1f")

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from tests.support.consoles import CONSOLE_LINE, Terminal
 
 from sceplab_devices.profile import DeviceProfile
+from tests.support.consoles import CONSOLE_LINE, Terminal
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.consoles import IdlePort, ManualClock, Terminal
-from tests.support.sample_profile import SampleDevice
 
 from sceplab_devices.errors import ProfileError
 from sceplab_devices.profile import DeviceProfile, known_profiles, open_profile
 from sceplab_devices.profile_data import read_folder
+from tests.support.consoles import IdlePort, ManualClock, Terminal
+from tests.support.sample_profile import SampleDevice
 
 Change = Callable[[dict[str, Any]], None]
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.support.consoles import Terminal
-from tests.support.transcripts import REWRITE, play_transcript
 
 from sceplab_devices.profile import DeviceProfile
+from tests.support.consoles import Terminal
+from tests.support.transcripts import REWRITE, play_transcript
 
 HERE = Path(__file__).parent / "transcripts"
 

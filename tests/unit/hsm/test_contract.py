@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.flawed_stores import FLAWS, PIN, PlainStore
 
 from sceplab_hsm.contract import KeyStoreContract
+from tests.support.flawed_stores import FLAWS, PIN, PlainStore
 
 PLAIN = ("-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:randomly")
 SUITE = """

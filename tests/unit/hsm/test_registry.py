@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.support.soft_stores import MADE_AT, PASSPHRASE
 
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.errors import StoreLockedError, StoreUnavailableError, StoreUriError
 from sceplab_hsm.registry import known_schemes, open_key_store
 from sceplab_hsm.secret import Secret
+from tests.support.soft_stores import MADE_AT, PASSPHRASE
 
 Install = Callable[..., None]
 

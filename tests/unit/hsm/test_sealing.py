@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from tests.support.soft_stores import key_path, soft_store
 
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.contract import MESSAGE, public_der, verify
@@ -19,6 +18,7 @@ from sceplab_hsm.errors import (
 )
 from sceplab_hsm.secret import Secret
 from sceplab_hsm.store_header import Stretching, create_header, read_header
+from tests.support.soft_stores import key_path, soft_store
 
 RSA = KeyAlgorithm.RSA_2048
 EC = KeyAlgorithm.EC_P256

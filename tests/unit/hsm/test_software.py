@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from tests.support.soft_stores import MADE_AT, PASSPHRASE, key_path, soft_store
 
 from sceplab_hsm import software
 from sceplab_hsm.api import KeyAlgorithm, KeyStore
@@ -25,6 +24,7 @@ from sceplab_hsm.errors import (
 )
 from sceplab_hsm.secret import Secret
 from sceplab_hsm.software import SoftwareKeyStore, open_store
+from tests.support.soft_stores import MADE_AT, PASSPHRASE, key_path, soft_store
 
 EC = KeyAlgorithm.EC_P256
 

@@ -10,13 +10,13 @@ from typing import IO
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from tests.support.child_process import start_child, wait_for_child
-from tests.support.soft_stores import soft_store
 
 from sceplab_hsm import files
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.contract import MESSAGE
 from sceplab_hsm.errors import KeyExistsError, StoreUnavailableError
+from tests.support.child_process import start_child, wait_for_child
+from tests.support.soft_stores import soft_store
 
 EC = KeyAlgorithm.EC_P256
 CRASHED = 77

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.unit.lab.test_demo import command, environment
 
 pytestmark = pytest.mark.daemon

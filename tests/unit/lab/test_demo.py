@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+
 from tests.support.agent_cli import SOURCES
 
 pytestmark = pytest.mark.daemon

@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from tests.support.server import NOW, make_server
-from tests.support.soft_stores import soft_store
 
 from sceplab_agent.drivers.virtual import VirtualClock
 from sceplab_devices.api import PortEvent, TrustpointSettings
@@ -27,6 +25,8 @@ from sceplab_lab.memory_transport import MemoryTransport
 from sceplab_lab.worker import InlineWorker
 from sceplab_ndes.state import ServerState
 from sceplab_scep.algorithms import Floor
+from tests.support.server import NOW, make_server
+from tests.support.soft_stores import soft_store
 
 URL = "http://ndes.example.test/certsrv/mscep/mscep.dll"
 

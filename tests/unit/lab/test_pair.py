@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.pair import Pair
 
 from sceplab_agent.core.events import EnrollRequested
 from sceplab_agent.core.policy import Backoff, PollPolicy, RenewalPolicy
 from sceplab_agent.core.states import State
 from sceplab_scep.algorithms import Floor
+from tests.support.pair import Pair
 
 POLLS = 30
 DAYS = 3

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.server import ADMIN, make_server, serve_in_thread
 
 from sceplab_hsm.secret import Secret
 from sceplab_ndes.access import AdminUser
 from sceplab_ndes.admin_client import AdminPageError, decode_page, fetch_password
 from sceplab_ndes.errors import ConfigError
+from tests.support.server import ADMIN, make_server, serve_in_thread
 
 
 @pytest.mark.parametrize("bom", [False, True])

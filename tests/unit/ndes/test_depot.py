@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.support.server import NOW
 
 from sceplab_ndes.depot import Depot
 from sceplab_ndes.errors import StateError
+from tests.support.server import NOW
 
 
 def open_depot(path: Path | None = None) -> Depot:

@@ -6,10 +6,10 @@ import io
 import json
 
 import pytest
-from tests.support.scep_device import ScepDevice, fetch_password, issued
-from tests.support.server import NOW, make_server
 
 from sceplab_ndes.events import ServerEvent, ignore_event, json_lines
+from tests.support.scep_device import ScepDevice, fetch_password, issued
+from tests.support.server import NOW, make_server
 
 
 def test_json_lines_hold_one_event_each() -> None:

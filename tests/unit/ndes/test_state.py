@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from tests.support.scep_device import ScepDevice, issued
-from tests.support.server import NOW, make_server, shared_keys
-from tests.support.soft_stores import soft_store
 
 from sceplab_ndes.errors import ConfigError, StateError
 from sceplab_ndes.hierarchy import CaPlan
 from sceplab_ndes.state import create_server_state
 from sceplab_scep.algorithms import Floor
+from tests.support.scep_device import ScepDevice, issued
+from tests.support.server import NOW, make_server, shared_keys
+from tests.support.soft_stores import soft_store
 
 LAX = {"challenge": {"mode": "none"}}
 

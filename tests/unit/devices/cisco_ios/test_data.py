@@ -6,9 +6,9 @@ import re
 from importlib.resources import files
 
 import pytest
-from tests.support.ios import RouterBench, ios_profile
 
 from sceplab_devices.profiles.cisco_ios.handlers import HANDLERS
+from tests.support.ios import RouterBench, ios_profile
 
 FOLDER = files("sceplab_devices.profiles.cisco_ios") / "data"
 TEXT_FILES = ["texts-pki.toml", "texts-syslog.toml", "texts-system.toml"]

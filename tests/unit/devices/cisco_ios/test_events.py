@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.support.consoles import Terminal
-from tests.support.ios import RouterBench
-
 from sceplab_devices.api import PortEvent, PortEventKind
 from sceplab_devices.session import CONSOLE_LINE
+from tests.support.consoles import Terminal
+from tests.support.ios import RouterBench
 
 TRUSTPOINT = (
     "configure terminal",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from tests.support.scripted_port import NAME_OVERRIDES
 
 from sceplab_devices.profiles.cisco_ios.names import (
     first_value,
@@ -14,6 +13,7 @@ from sceplab_devices.profiles.cisco_ios.names import (
     shown_on_one_line,
     shown_rdns,
 )
+from tests.support.scripted_port import NAME_OVERRIDES
 
 
 @pytest.mark.parametrize(

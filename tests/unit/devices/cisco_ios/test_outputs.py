@@ -9,9 +9,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
-from tests.support.consoles import START
-from tests.support.ios import RouterBench
-from tests.support.scripted_port import load_test_key
 
 from sceplab_devices.profiles.cisco_ios.x509_text import (
     extension_lines,
@@ -20,6 +17,9 @@ from sceplab_devices.profiles.cisco_ios.x509_text import (
     storage_name,
     usage_text,
 )
+from tests.support.consoles import START
+from tests.support.ios import RouterBench
+from tests.support.scripted_port import load_test_key
 
 
 def certificate(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.ios import RouterBench
 
 from sceplab_devices.api import TrustpointSettings
 from sceplab_devices.profiles.cisco_ios.trustpoint import settings_of
+from tests.support.ios import RouterBench
 
 ENTER = ("configure terminal", "crypto pki trustpoint VPN", "enrollment url http://10.0.0.9")
 

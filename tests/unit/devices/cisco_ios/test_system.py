@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.ios import RouterBench
 
 from sceplab_devices.errors import ProfileError
 from sceplab_devices.profile import open_profile
 from sceplab_devices.profiles.cisco_ios import Router, create_profile
 from sceplab_devices.session import CONSOLE_LINE, LineInfo
+from tests.support.ios import RouterBench
 
 FIRST_CONTACT = [
     "terminal length 0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+
 from tests.support.ios import RouterBench
 from tests.support.scripted_port import ScriptedPort
 
