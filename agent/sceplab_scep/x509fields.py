@@ -146,9 +146,10 @@ _remembering = Lock()
 
 def fields_of(certificate: x509.Certificate) -> CertificateFields:
     """Fields of the certificate. They raise `MalformedMessageError` when they cannot be read."""
-    # By identity: hashing a certificate costs half as much as reading it.
+    # By identity: hashing a certificate costs half as much as reading it. The entry keeps the
+    # certificate alive, so no other can get its identity.
     remembered = _remembered.get(id(certificate))
-    if remembered is not None and remembered[0] is certificate:
+    if remembered is not None:
         return remembered[1]
     return _remember(certificate, certificate.public_bytes(Encoding.DER))
 

@@ -112,10 +112,12 @@ def test_pinned_intermediate() -> None:
 
 def test_pinned_end_entity() -> None:
     """A pin on an RA certificate makes it recipient and signer, and trusts nothing else."""
+    below = issue("CN=Below", rsa_key("mallory"), "CN=RA", PKI.ra_encryption_key)
     chosen = select_ca_certificates(
-        PKI.bundle_der, fingerprint(der(PKI.ra_encryption), "sha256"), "sha256"
+        [*PKI.bundle_der, der(below)], fingerprint(der(PKI.ra_encryption), "sha256"), "sha256"
     )
     assert chosen.anchor_der == chosen.recipient_der == der(PKI.ra_encryption)
+    assert chosen.signers_der == (der(PKI.ra_encryption),)
     assert der(PKI.ra_signing) not in chosen.signers_der
 
 

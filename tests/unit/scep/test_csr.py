@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.asn1 import BitString, PrintableString, encode_der
@@ -32,6 +34,7 @@ from tests.support.pki import (
 from tests.support.vectors import (
     as_strongswan_orders,
     attribute,
+    definite,
     edit_csr,
     indefinite,
     parse,
@@ -159,6 +162,22 @@ def test_ber() -> None:
     )
     assert len(root.children) == 3
     csr = read_csr(indefinite(0x30, parts))
+    assert csr.challenge == CHALLENGE
+    assert csr.deviations == ("the request is BER, not DER",)
+
+
+@pytest.mark.covers("T-22")
+@pytest.mark.parametrize("outer", [definite, indefinite])
+def test_ber_that_was_signed_as_ber(outer: Callable[[int, bytes], bytes]) -> None:
+    """A signature over lengths that are no DER verifies over the bytes as they were sent."""
+    request = wrap_der(device_csr()).parse(CertificationRequest)
+    info = parse(encode_der(request.info))
+    parts = [definite(node.tag, node.content, length_octets=2) for node in info.children[1:]]
+    odd = definite(0x30, b"\x02\x01\x00" + b"".join(parts), length_octets=3)
+    signature = BitString(rsa_key("device").sign(odd, hashes.SHA256()), 0)
+    whole = outer(0x30, odd + encode_der(request.signature_algorithm) + encode_der(signature))
+    csr = read_csr(whole)
+    assert csr.is_signature_valid
     assert csr.challenge == CHALLENGE
     assert csr.deviations == ("the request is BER, not DER",)
 

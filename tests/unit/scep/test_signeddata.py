@@ -325,6 +325,14 @@ def test_attribute_twice() -> None:
             parse_signed_data(Craft(attributes=attributes).build())
 
 
+def test_attribute_nobody_knows_twice_with_several_values() -> None:
+    """Nor does an unknown one with several values."""
+    unknown = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
+    several = [attribute(unknown, text("a"), text(last)) for last in "bc"]
+    with pytest.raises(RemoteProtocolError, match="appears twice"):
+        parse_signed_data(Craft(attributes=[*scep_attributes(), *several]).build())
+
+
 def test_attribute_with_several_values() -> None:
     """A known attribute has one value; what others have is their business."""
     two = attribute(oids.MESSAGE_TYPE, text("19"), text("3"))
