@@ -253,10 +253,7 @@ def _typed(value: SignedValue) -> SignedValue:
 
 def _attributes_in_source(data: bytes, source: Element) -> list[bytes]:
     """The signed attributes as they stand in a BER message, retagged as a SET."""
-    try:
-        signer_info = source.children[1].children[0].children[-1].children[0]
-    except IndexError:
-        return []
+    signer_info = source.children[1].children[0].children[-1].children[0]
     return [
         _SET + data[child.start + 1 : child.end]
         for child in signer_info.children

@@ -134,9 +134,9 @@ def _content_facts(content: bytes | None, opened: OpenedEnvelope | None) -> list
     transport = "" if opened is None else f", {opened.key_transport.value}"
     facts = [("envelope", f"{cipher}{transport}")]
     for issuer, identity in recipients:
-        if issuer is None or isinstance(identity, bytes):
-            facts.append(("for", f"the key with identifier {identity!r}"))
-        else:
+        if isinstance(identity, bytes):
+            facts.append(("for", f"the key with identifier {identity.hex()}"))
+        elif issuer is not None:
             facts.append(("for", f"serial number {identity:x} of {_name(issuer)}"))
     return facts
 

@@ -311,6 +311,19 @@ def unsorted_set(message: bytes, path: tuple[int, ...]) -> bytes:
     return _encode(parse(message), (), rewrite)
 
 
+def replace_element(message: bytes, path: tuple[int, ...], replacement: bytes) -> bytes:
+    """The message with one element replaced, lengths around it put right."""
+
+    def rewrite(_: Node, at: tuple[int, ...]) -> bytes | None:
+        return replacement if at == path else None
+
+    return _encode(parse(message), (), rewrite)
+
+
+SIGNED_ATTRIBUTES = (1, 0, 4, 0, 3)
+"""Path of the signed attributes in a message with certificates."""
+
+
 def edit_envelope(envelope: bytes, change: Callable[[EnvelopedContentInfo], None]) -> bytes:
     """The envelope after a change of its parts."""
     info = wrap_der(envelope).parse(EnvelopedContentInfo)

@@ -8,10 +8,17 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.asn1 import Null
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from sceplab_scep.algorithms import Digest, Floor
-from sceplab_scep.certificates import check_issued, choose_issued, describe_certificate
-from sceplab_scep.chains import MAX_CHAIN_LENGTH, find_path, is_directly_issued
+from sceplab_scep.certificates import (
+    check_issued,
+    choose_issued,
+    describe_certificate,
+    fingerprint,
+    select_ca_certificates,
+)
+from sceplab_scep.chains import MAX_CHAIN_LENGTH, find_path, is_ca, is_directly_issued
 from sceplab_scep.cms import AlgorithmIdentifier, SubjectPublicKeyInfo, to_tlv, wrap_der
 from sceplab_scep.errors import (
     MalformedMessageError,
@@ -240,3 +247,55 @@ def test_old_signatures_need_the_floor(digest: Digest) -> None:
         resign(issued_certificate(), rsa_key("mallory"), digest)
     )
     assert not is_directly_issued(forged, PKI.ca, Floor.LAB)
+
+
+def test_signatures_the_library_verifies() -> None:
+    """Algorithms of no name here (Ed25519) are left to the library."""
+    key = ed25519.Ed25519PrivateKey.generate()
+
+    def sign(issuer: str) -> x509.Certificate:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name("CN=Ed"))
+            .issuer_name(name(issuer))
+            .public_key(key.public_key())
+            .serial_number(1)
+            .not_valid_before(NOW)
+            .not_valid_after(NOW + timedelta(days=1))
+            .sign(key, None)
+        )
+
+    assert is_directly_issued(sign("CN=Ed"), sign("CN=Ed"))
+    assert not is_directly_issued(sign("CN=Other"), sign("CN=Ed"))
+    assert not is_directly_issued(sign(CA_NAME), PKI.ca)
+    assert is_ca(sign("CN=Ed"))
+    assert not is_ca(sign("CN=Other"))
+
+
+def test_key_of_no_known_type() -> None:
+    """A certificate whose key cannot be read is not ours, issues nothing and receives nothing."""
+    odd = resign(
+        PKI.ra_encryption,
+        PKI.ca_key,
+        Digest.SHA256,
+        public_key=wrap_der(bytes.fromhex("300a300506032a0304030100")),
+    )
+    with pytest.raises(RemoteProtocolError, match="none of the 1"):
+        choose_issued([odd], OWN_KEY)
+    certificate = x509.load_der_x509_certificate(odd)
+    below = issue("CN=Below", rsa_key("x"), "CN=RA", rsa_key("x"))
+    assert not is_directly_issued(below, certificate)
+    pin = fingerprint(der(PKI.ca), "sha256")
+    assert select_ca_certificates([odd, der(PKI.ca)], pin, "sha256").recipient_der == der(PKI.ca)
+
+
+def test_key_usage_that_cannot_be_read() -> None:
+    """Broken extensions count as absent when a recipient is chosen."""
+    odd = resign(
+        PKI.ra_encryption,
+        PKI.ca_key,
+        Digest.SHA256,
+        extensions=[wrap_der(bytes.fromhex("300b0603551d0f040403020520"))] * 2,
+    )
+    pin = fingerprint(der(PKI.ca), "sha256")
+    assert select_ca_certificates([odd, der(PKI.ca)], pin, "sha256").recipient_der == odd

@@ -35,9 +35,11 @@ from tests.support.pki import (
     rsa_key,
 )
 from tests.support.vectors import (
+    SIGNED_ATTRIBUTES,
     Craft,
     as_jscep_writes,
     attribute,
+    replace_element,
     resign,
     scep_attributes,
     text,
@@ -345,10 +347,26 @@ def test_attribute_with_several_values() -> None:
 
 
 def test_no_attributes() -> None:
-    """A signature without signed attributes is no SCEP message."""
-    message = Craft(attributes=[], cms_attributes=False).build()
-    with pytest.raises(RemoteProtocolError):
-        _verify(message)
+    """A signature without signed attributes is no SCEP message, however they are missing."""
+    message = Craft().build()
+    for replacement, error in ((b"", "no pkiMessage"), (b"\xa1\x02\x05\x00", "no attributes")):
+        with pytest.raises(RemoteProtocolError, match=error):
+            parse_signed_data(replace_element(message, SIGNED_ATTRIBUTES, replacement))
+    empty = replace_element(message, SIGNED_ATTRIBUTES, b"\xa0\x00")
+    with pytest.raises(SignatureInvalidError, match="contentType"):
+        _verify(empty)
+    noise = replace_element(message, SIGNED_ATTRIBUTES, b"\xa0\x03\x02\x01\x05")
+    with pytest.raises(MalformedMessageError, match="set of signed attributes"):
+        parse_signed_data(noise)
+
+
+def test_attribute_of_a_structured_value() -> None:
+    """An attribute nobody knows may hold a structure, in a set of any order."""
+    unknown = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
+    attributes = [attribute(unknown, wrap_der(b"\x30\x00")), *scep_attributes()]
+    assert _verify(Craft(attributes=attributes).build()) == ()
+    message = Craft(attributes=attributes[::-1], keeps_order=True).build()
+    assert _verify(message) == ("signed attributes are not in DER order",)
 
 
 def test_signer_by_key_identifier() -> None:

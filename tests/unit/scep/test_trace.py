@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.asn1 import SetOf
 
 from sceplab_scep import oids
-from sceplab_scep.algorithms import AlgorithmSuite, Digest, Floor
+from sceplab_scep.algorithms import AlgorithmSuite, Cipher, Digest, Floor, KeyTransport
 from sceplab_scep.attributes import FailInfo
-from sceplab_scep.envelope import open_envelope
+from sceplab_scep.cms import EnvelopedContentInfo, KeyTransRecipientInfo
+from sceplab_scep.envelope import OpenedEnvelope, open_envelope, seal_envelope
 from sceplab_scep.errors import RemoteProtocolError
 from sceplab_scep.reply import ReplyStyle
 from sceplab_scep.trace import explain
@@ -29,7 +31,14 @@ from tests.support.pki import (
     take_request,
     unseal,
 )
-from tests.support.vectors import Craft, as_jscep_writes, attribute, craft_reply, scep_attributes
+from tests.support.vectors import (
+    Craft,
+    as_jscep_writes,
+    attribute,
+    craft_reply,
+    edit_envelope,
+    scep_attributes,
+)
 
 PKI = lab_pki()
 
@@ -119,6 +128,32 @@ def test_unverified_is_explained_too() -> None:
 def test_unreadable_envelope() -> None:
     """A content that is no envelope is called so."""
     assert "envelope        unreadable: " in str(explain(Craft(content=b"noise").build()))
+
+
+def test_named_by_key_identifier() -> None:
+    """A signer or recipient that is named by a key identifier shows it."""
+    text = str(explain(Craft(sid=b"\x01\x02\x03").build()))
+    assert "a key not carried, sha256" in text
+
+    def rename(message: EnvelopedContentInfo) -> None:
+        (info,) = message.content.recipient_infos.as_list()
+        assert isinstance(info, KeyTransRecipientInfo)
+        info.rid = b"\x01\x02\x03"
+        message.content.recipient_infos = SetOf([info])
+
+    sealed = seal_envelope(b"\x30\x00", PKI.ra_encryption, AlgorithmSuite())
+    text = str(explain(Craft(content=edit_envelope(sealed, rename)).build()))
+    assert "the key with identifier 010203" in text
+
+
+def test_payloads() -> None:
+    """A poll shows nothing of its payload; a payload nobody can read is called so."""
+    nothing = OpenedEnvelope(
+        plaintext=b"\x30\x00", cipher=Cipher.AES128_CBC, key_transport=KeyTransport.PKCS1V15
+    )
+    assert "payload         unreadable: " in str(explain(request_bytes(), opened=nothing))
+    poll = Craft(attributes=scep_attributes("20")).build()
+    assert "payload" not in str(explain(poll, opened=nothing))
 
 
 def test_control_characters_of_the_peer() -> None:
