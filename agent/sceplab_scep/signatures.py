@@ -7,9 +7,6 @@ Spec: RFC 3370 §3; RFC 5754; RFC 5758; checklist F-06, T-03.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.asn1 import Null
 from cryptography.hazmat.primitives import hashes
@@ -32,10 +29,6 @@ HASHES: dict[Digest, hashes.HashAlgorithm] = {
     Digest.SHA512: hashes.SHA512(),
 }
 
-_CONSTRUCTORS: dict[Digest, Callable[..., hashlib._Hash]] = {
-    digest: getattr(hashlib, digest.value) for digest in Digest
-}
-
 _PKCS1V15 = PKCS1v15()
 _NULL = Null()
 RSA_ENCRYPTION = AlgorithmIdentifier(algorithm=oids.RSA_ENCRYPTION, parameters=_NULL)
@@ -50,7 +43,7 @@ _DIGEST_IDENTIFIERS = {
 
 def compute_digest(digest: Digest, data: bytes) -> bytes:
     """Digest of the data."""
-    return _CONSTRUCTORS[digest](data, usedforsecurity=False).digest()
+    return hashes.Hash.hash(HASHES[digest], data)
 
 
 def digest_identifier(digest: Digest) -> AlgorithmIdentifier:

@@ -64,6 +64,9 @@ _SEQUENCE = b"\x30"
 _SET = b"\x31"
 _CONTEXT_0 = b"\xa0"
 
+_CONTENT_TYPE = make_attribute(oids.CONTENT_TYPE, oids.DATA)
+_DIGEST_SETS = {digest: SetOf([digest_identifier(digest)]) for digest in Digest}
+
 T = TypeVar("T")
 
 
@@ -113,7 +116,7 @@ def build_signed_data(
     """
     signed_set = _encode_set(
         (
-            make_attribute(oids.CONTENT_TYPE, oids.DATA),
+            _CONTENT_TYPE,
             make_attribute(oids.MESSAGE_DIGEST, compute_digest(digest, content or b"")),
             *attributes,
         )
@@ -133,7 +136,7 @@ def build_signed_data(
     )
     signed_data = SignedData(
         version=1,
-        digest_algorithms=SetOf([digest_identifier(digest)]),
+        digest_algorithms=_DIGEST_SETS[digest],
         encap_content_info=EncapsulatedContentInfo(content_type=oids.DATA, content=content),
         certificates=[fields_of(c).element for c in certificates] or None,
         signer_infos=SetOf([signer_info]),
