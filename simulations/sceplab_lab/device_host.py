@@ -50,17 +50,20 @@ class HostedDevice:
 
     def __init__(
         self,
+        *,
         device: Device,
         port: AgentPort,
         store: KeyStore,
         alarm: Alarm,
         lines: list[LineServer],
+        transport: StdlibTransport,
     ) -> None:
         self.device = device
         self.port = port
         self.lines = lines
         self._store = store
         self._alarm = alarm
+        self._transport = transport
 
     async def settle(self) -> None:
         """Returns when the device has nothing to do at this moment."""
@@ -72,6 +75,7 @@ class HostedDevice:
         self._alarm.close()
         for line in self.lines:
             await line.close()
+        self._transport.close()  # a server that hangs keeps nobody waiting
         while self.port.is_busy:
             await self._alarm.wait_for_change()
         self.port.close()
@@ -98,9 +102,10 @@ async def start_device(plan: DevicePlan, *, clock: LabClock, pool: Executor) -> 
         create=True,
         now=clock,
     )
+    transport = StdlibTransport()
     port = AgentPort(
         store=store,
-        transport=StdlibTransport(),
+        transport=transport,
         worker=LoopWorker(pool),
         clock=clock,
         rng=random_source(plan.seed, plan.hostname),
@@ -113,7 +118,9 @@ async def start_device(plan: DevicePlan, *, clock: LabClock, pool: Executor) -> 
     )
     alarm = Alarm(clock, port, device)
     lines: list[LineServer] = []
-    hosted = HostedDevice(device, port, store, alarm, lines)
+    hosted = HostedDevice(
+        device=device, port=port, store=store, alarm=alarm, lines=lines, transport=transport
+    )
     try:
         for endpoint in plan.consoles:
             lines.append(await serve(device, endpoint))

@@ -49,8 +49,12 @@ class PortKeys:
         """
         key_id = key_id_of(label)
         try:
+            wanted = KeyAlgorithm(algorithm)  # before anything is deleted
+        except ValueError as error:
+            raise DeviceError(f"{algorithm} is not available") from error
+        try:
             self.delete(label)
-            self._store.generate(key_id, KeyAlgorithm(algorithm))
+            self._store.generate(key_id, wanted)
         except KeyStoreError as error:
             raise DeviceError(f"key {label}: {error}") from error
         self._ids[label] = key_id

@@ -292,3 +292,12 @@ def test_refused_key_is_said_at_the_console(bench: Bench) -> None:
     assert "[OK]" not in printed
     assert "Traceback" not in printed
     assert bench.type("do show clock").count("UTC") == 1
+
+
+def test_unavailable_key_size_costs_no_key(bench: Bench) -> None:
+    """A size the store cannot make is refused before the key of that name is touched."""
+    bench.configure(f"fingerprint {bench.fingerprint()}")
+    (before,) = bench.port.keys()
+    printed = bench.type("crypto key generate rsa label K modulus 1024")
+    assert "not available" in printed
+    assert bench.port.keys() == [before]
