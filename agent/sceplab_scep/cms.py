@@ -32,6 +32,8 @@ from cryptography.hazmat.asn1 import (
 )
 from cryptography.x509 import ObjectIdentifier
 
+_LONG_LENGTH = 0x80
+
 SignedValue = ObjectIdentifier | PrintableString | bytes | str | UTCTime | GeneralizedTime | TLV
 """Value of a signed attribute; `TLV` is anything else."""
 
@@ -291,7 +293,9 @@ def wrap_der(encoding: bytes) -> TLV:
 
 def content_of(value: object) -> bytes:
     """Content of a value's encoding, without its identifier and length."""
-    return bytes(decode_der(TLV, encode_der(value)).data)
+    encoding = encode_der(value)
+    first = encoding[1]
+    return encoding[2:] if first < _LONG_LENGTH else encoding[2 + (first & ~_LONG_LENGTH) :]
 
 
 def make_attribute(attribute_type: ObjectIdentifier, value: SignedValue) -> Attribute:
