@@ -48,6 +48,15 @@ class KeyInfo:
     """ISO 8601, UTC; empty where the store does not know."""
 
 
+class KeyResidence(enum.Enum):
+    """Where the private keys of a store are. The value is what listings show."""
+
+    SOFTWARE = "software"
+    TOKEN = "token"  # noqa: S105 - a place, no password
+    TPM = "tpm"
+    TPM_STUB = "tpm-stub"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCapabilities:
     """What a store can do."""
@@ -56,7 +65,11 @@ class StoreCapabilities:
     keys_leave_store: bool
     """True when whoever reads the store's files (and its passphrase) has the keys."""
     supports_oaep: bool
+    """Decryption with OAEP and SHA-1, which is what CMS peers use."""
     thread_safe: bool
+    supports_pss: bool = False
+    """PSS signatures, salt as long as the digest."""
+    residence: KeyResidence = KeyResidence.SOFTWARE
 
 
 class KeyHandle(Protocol):
@@ -78,10 +91,22 @@ class KeyHandle(Protocol):
     def public_key(self) -> RSAPublicKey | EllipticCurvePublicKey:
         """Public half."""
 
-    def sign(self, data: bytes, hash_algorithm: hashes.HashAlgorithm) -> bytes:
+    def sign(
+        self,
+        data: bytes,
+        hash_algorithm: hashes.HashAlgorithm,
+        padding: AsymmetricPadding | None = None,
+    ) -> bytes:
         """Signature over ``data``: PKCS#1 v1.5 for RSA, DER-encoded ECDSA for EC.
 
+        Args:
+            data: of any length; it is hashed here.
+            hash_algorithm: applied to the data.
+            padding: for RSA; ``None`` is PKCS#1 v1.5, else `PSS` with the same hash in its mask
+                function and a salt as long as the digest.
+
         Raises:
+            MechanismUnsupportedError: a padding the key or store lacks.
             KeyStoreError: the store failed or is gone.
         """
 

@@ -182,6 +182,21 @@ class KeyStoreContract:
                 signature = handle.sign(data=data, hash_algorithm=hash_)
                 verify(handle, signature, data, hash_)
 
+    @pytest.mark.parametrize("algorithm", KeyAlgorithm, ids=lambda item: item.value)
+    def test_signs_with_pss_or_says_so(self, keys: SharedKeys, algorithm: KeyAlgorithm) -> None:
+        """PSS works with RSA keys where the store says so; all else is refused as unsupported."""
+        handle = keys.get(algorithm)
+        if handle is None:
+            return
+        public_key = handle.public_key
+        pss = PSS(mgf=MGF1(hashes.SHA256()), salt_length=32)
+        if keys.store.capabilities().supports_pss and isinstance(public_key, rsa.RSAPublicKey):
+            signature = handle.sign(MESSAGE, hashes.SHA256(), pss)
+            public_key.verify(signature, MESSAGE, pss, hashes.SHA256())
+        else:
+            with pytest.raises(MechanismUnsupportedError):
+                handle.sign(MESSAGE, hashes.SHA256(), pss)
+
     @pytest.mark.parametrize("algorithm", _RSA, ids=lambda item: item.value)
     def test_decrypts_pkcs1(self, keys: SharedKeys, algorithm: KeyAlgorithm) -> None:
         """What was encrypted to an RSA key with PKCS#1 v1.5 comes back."""

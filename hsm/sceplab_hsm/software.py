@@ -124,6 +124,7 @@ class SoftwareKeyStore:
             keys_leave_store=True,
             supports_oaep=True,
             thread_safe=True,
+            supports_pss=True,
         )
 
     def generate(self, key_id: str, algorithm: KeyAlgorithm) -> SoftwareKeyHandle:

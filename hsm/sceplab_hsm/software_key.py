@@ -62,19 +62,26 @@ class SoftwareKeyHandle:
         """Public half."""
         return self._public_key
 
-    def sign(self, data: bytes, hash_algorithm: hashes.HashAlgorithm) -> bytes:
-        """Signature over ``data``: PKCS#1 v1.5 for RSA, DER-encoded ECDSA for EC.
+    def sign(
+        self,
+        data: bytes,
+        hash_algorithm: hashes.HashAlgorithm,
+        padding: AsymmetricPadding | None = None,
+    ) -> bytes:
+        """Signature over ``data``: PKCS#1 v1.5 or PSS for RSA, DER-encoded ECDSA for EC.
 
         Raises:
-            MechanismUnsupportedError: the library lacks this hash.
+            MechanismUnsupportedError: the library lacks this hash, or the key this padding.
             KeyStoreError: the store is closed or the key is gone or damaged.
         """
         private_key = self._load(self._info)
         try:
             if isinstance(private_key, rsa.RSAPrivateKey):
-                return private_key.sign(data, PKCS1v15(), hash_algorithm)
+                return private_key.sign(data, padding or PKCS1v15(), hash_algorithm)
+            if padding is not None:
+                raise ValueError("an EC key signs without padding")
             return private_key.sign(data, ec.ECDSA(hash_algorithm))
-        except (UnsupportedAlgorithm, ValueError) as error:
+        except (UnsupportedAlgorithm, ValueError, TypeError) as error:
             raise MechanismUnsupportedError(
                 f"key '{self.key_id}' cannot sign with {hash_algorithm.name}"
             ) from error

@@ -41,9 +41,16 @@ class PlainHandle:
         )
         self.public_key = self._key.public_key()
 
-    def sign(self, data: bytes, hash_algorithm: hashes.HashAlgorithm) -> bytes:
-        """Signs while the store is open and the key in it."""
+    def sign(
+        self,
+        data: bytes,
+        hash_algorithm: hashes.HashAlgorithm,
+        padding: AsymmetricPadding | None = None,
+    ) -> bytes:
+        """Signs while the store is open and the key in it; no PSS."""
         self._store.check(self)
+        if padding is not None:
+            raise MechanismUnsupportedError("no such padding")
         if isinstance(self._key, rsa.RSAPrivateKey):
             return self._key.sign(data, PKCS1v15(), hash_algorithm)
         return self._key.sign(data, ec.ECDSA(hash_algorithm))
