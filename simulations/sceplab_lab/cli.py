@@ -74,6 +74,14 @@ def agent(context: typer.Context) -> None:
     raise typer.Exit(agent_main(context.args))
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def hsm(context: typer.Context) -> None:
+    """Key stores: list, generate, show, delete, probe, bench, audit (also: sceplab-hsm)."""
+    from sceplab_lab.__main__ import run_hsm
+
+    raise typer.Exit(run_hsm(context.args))
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
