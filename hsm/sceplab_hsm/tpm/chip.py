@@ -63,8 +63,14 @@ class TpmChip(Protocol):
     Handles are the TPM's: 0x80…… transient, 0x81…… persistent.
     """
 
+    def algorithms(self) -> frozenset[KeyAlgorithm]:
+        """Key types that the chip makes; asked of it once (``TPM2_TestParms``)."""
+
     def transient_handles(self) -> list[int]:
-        """Objects loaded at this moment, those of clients that died included."""
+        """Objects loaded at this moment, those of clients that died included.
+
+        Behind a resource manager: only those of this connection.
+        """
 
     def persistent_handles(self) -> list[int]:
         """Objects that outlive a power cycle."""
