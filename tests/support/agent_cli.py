@@ -34,7 +34,15 @@ class AgentFolder:
     folder: Path
 
     def configure(
-        self, url: str, *, fingerprint: str, challenge: str, floor: str = "modern", extra: str = ""
+        self,
+        url: str,
+        *,
+        fingerprint: str,
+        challenge: str,
+        floor: str = "modern",
+        extra: str = "",
+        store: str = "soft:keys?kdf=lab",
+        secret: str = "file:passphrase",
     ) -> None:
         """Writes a configuration with trustpoint ``lab``; ``extra`` is TOML inside its table."""
         for name, text in (("passphrase", "correct horse"), ("challenge", challenge)):
@@ -47,8 +55,8 @@ class AgentFolder:
 state_dir = "state"
 
 [keystore]
-uri = "soft:keys?kdf=lab"
-secret = "file:passphrase"
+uri = "{store}"
+secret = "{secret}"
 
 [trustpoint.lab]
 url = "{url}"

@@ -1,0 +1,89 @@
+"""An agent as a running process beside a server that waits for approvals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+
+from sceplab_ndes.state import ServerState
+from tests.support.agent_cli import SOURCES, AgentFolder
+
+PROMPT_S = 10
+"""Ample for a loaded machine; what is waited for takes a fraction of a second."""
+
+
+def now() -> datetime:
+    """The real time: the agent's command line has no other."""
+    return datetime.now(UTC)
+
+
+def configure(
+    folder: Path, server: ServerState, url: str, *, extra: str = "", **store: str
+) -> AgentFolder:
+    """A folder for one agent with a one-time password and quick polls.
+
+    Args:
+        folder: of the agent.
+        server: gives the password.
+        url: of the server.
+        extra: TOML inside the trustpoint's table.
+        store: ``store`` and ``secret``, as `AgentFolder.configure` takes them.
+    """
+    password = server.challenge.issue("admin", now())
+    assert password is not None
+    agent = AgentFolder(folder)
+    fingerprint = server.hierarchy.root.certificate.fingerprint(hashes.SHA256()).hex()
+    quick = "poll = { first_s = 0.1, ceiling_s = 0.1 }"
+    agent.configure(
+        url,
+        fingerprint=fingerprint,
+        challenge=password.reveal(),
+        extra=f"{quick}\n{extra}",
+        **store,
+    )
+    return agent
+
+
+class Running:
+    """A command under way; its standard error is read line by line."""
+
+    def __init__(self, agent: AgentFolder, command: str, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sceplab_agent", command, "-c", "agent.toml", *words],
+            cwd=agent.folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._watchdog = threading.Timer(30, self.process.kill)
+        self._watchdog.start()
+
+    def wait_for(self, text: str) -> None:
+        """Reads progress until a line has the text."""
+        assert self.process.stderr is not None
+        seen = []
+        for line in self.process.stderr:
+            seen.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"{text!r} never came:\n{''.join(seen)}")
+
+    def end(self, number: int) -> tuple[int, str, str]:
+        """Sends a signal; gives exit status, output and the rest of the progress."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=PROMPT_S)
+        self._watchdog.cancel()
+        return self.process.returncode, out, err
+
+
+def approve_all(server: ServerState) -> None:
+    """The administrator approves what waits."""
+    for request in server.administration.pending():
+        server.administration.approve(request.request_id, now())
