@@ -48,6 +48,9 @@ class TrustpointSettings:
     new_key_on_renewal: bool = False
     ca_identifier: str = ""
     """Sent as ``message`` with GetCACaps and GetCACert; empty: nothing is sent."""
+    challenge: str = field(default="", repr=False)
+    """Challenge password that the configuration keeps, for this and every later request; empty: it
+    keeps none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +59,15 @@ class TrustpointView:
 
     state: str
     """Machine state, for example ``PENDING``."""
+    url: str = ""
+    """Enrollment URL it is configured with."""
     ca_certificates_der: tuple[bytes, ...] = ()
     """CA certificate first, then its chain, DER. Empty until the CA is trusted."""
     certificate_der: bytes | None = None
     """Active router certificate."""
     key_label: str = ""
-    pending_csr_der: bytes | None = None
-    """Request that waits at the CA."""
+    pending_csr_der: bytes | None = field(default=None, repr=False)
+    """Request that waits at the CA. It may hold the challenge password."""
     last_status: str = ""
     """``granted``, ``pending``, ``rejected`` or ``failed``; empty: nothing tried yet."""
     next_poll_at: datetime | None = None
@@ -85,7 +90,7 @@ class KeyView:
     generated_at: datetime
     exportable: bool
     storage: str
-    """Where the key lives, in one word: ``software``, ``token``, ``tpm``."""
+    """Where the key lives, in one word: ``software``, ``token``, ``tpm``, ``tpm-stub``."""
 
 
 class PortEventKind:
@@ -111,6 +116,8 @@ class PortEventKind:
     CERT_RENEWED = "cert_renewed"
     RENEW_FAILED = "renew_failed"
     STATE_CHANGED = "state_changed"
+    KEY_GENERATED = "key_generated"
+    KEY_REFUSED = "key_refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,17 +127,22 @@ class PortEvent:
     kind: str
     """One of `PortEventKind`."""
     trustpoint: str
+    """Empty with the kinds about keys, which have ``label`` among their details."""
     at: datetime
     certificate_der: bytes | None = None
     """CA certificate, or the issued one, where the kind has one."""
-    csr_der: bytes | None = None
+    csr_der: bytes | None = field(default=None, repr=False)
+    """It may hold the challenge password."""
     fail_info: int | None = None
     reason: str = ""
     details: dict[str, str] = field(default_factory=dict)
 
 
 class EnrollmentPort(Protocol):
-    """Enrollment engine of one device. Calls return at once; results come as events."""
+    """Enrollment engine of one device. Calls return at once; results come as events.
+
+    A call for what cannot be kept raises `DeviceError`.
+    """
 
     def subscribe(self, listener: Callable[[PortEvent], None]) -> None:
         """Calls ``listener`` for every event, in the caller's thread or event loop."""
@@ -152,7 +164,11 @@ class EnrollmentPort(Protocol):
         """The operator's answer to the fingerprint question."""
 
     def enroll(self, name: str, *, challenge: str) -> None:
-        """Enrolls, or re-enrolls an installed certificate. ``challenge`` may be empty."""
+        """Enrolls, or re-enrolls an installed certificate.
+
+        ``challenge`` is what was typed for this enrollment, and forgotten when it ends; empty: the
+        one of the settings, if any.
+        """
 
     def renew(self, name: str) -> None:
         """Renews the installed certificate now."""
@@ -163,11 +179,21 @@ class EnrollmentPort(Protocol):
     def view(self, name: str) -> TrustpointView:
         """How the trustpoint stands; an unknown name gives state ``UNCONFIGURED``."""
 
-    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> KeyView:
-        """Makes a key pair, replacing one of the same label."""
+    def key_algorithms(self) -> frozenset[str]:
+        """What kinds of key pairs can be made here: ``rsa:2048`` … ``ec:p384``."""
+
+    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> None:
+        """Makes a key pair. One of the same label goes once the new one is there.
+
+        Ends in ``key_generated`` or, with everything as before, in ``key_refused``.
+        """
 
     def delete_key(self, label: str) -> bool:
-        """Destroys a key pair; false when there is none of that label."""
+        """Destroys a key pair; false when there is none of that label.
+
+        Raises:
+            DeviceError: it cannot be destroyed now.
+        """
 
     def keys(self) -> list[KeyView]:
         """All key pairs, oldest first."""

@@ -44,7 +44,7 @@ def enable(ctx: Context) -> Dialog:
     if level > ctx.session.privilege and password:
         for _ in range(LOGIN_ATTEMPTS):
             typed: str = yield Ask(ctx.text("login.enable_password"), echo=False)
-            if typed == password:
+            if ctx.device.matches_password(password, typed):
                 break
         else:
             ctx.say("login.enable_refused")
@@ -65,7 +65,8 @@ def login(ctx: Context) -> Dialog:
     for _ in range(LOGIN_ATTEMPTS):
         name: str = yield Ask(ctx.text("login.username"))
         password: str = yield Ask(ctx.text("login.password"), echo=False)
-        if name in ctx.device.users and ctx.device.users[name] == password:
+        known = ctx.device.users.get(name)
+        if known is not None and ctx.device.matches_password(known, password):
             ctx.session.user = name
             return
         ctx.say("login.invalid")

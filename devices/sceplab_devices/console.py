@@ -415,6 +415,8 @@ class Console:
     def _show_log_lines(self) -> None:
         if not self._log_lines or self._screen.is_full:
             return
+        if isinstance(self._step, WaitFor) and self._step.holds_log:
+            return
         self._screen.start_line()
         while self._log_lines:
             self._screen.write(self._log_lines.popleft() + "\n")

@@ -6,6 +6,7 @@ hands them over to that thread first.
 
 from __future__ import annotations
 
+import hmac
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -35,6 +36,8 @@ class Device:
         enable_password: asked by ``enable``; empty: ``enable`` asks nothing.
         log_buffer: the last log lines, oldest first.
         consoles: open sessions, oldest first.
+        on_save: called with the configuration's text whenever it is saved; empty text: erased.
+            Raises `DeviceError` when it cannot be kept.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Device:
         self.enable_password = enable_password
         self.log_buffer: deque[str] = deque(maxlen=LOG_BUFFER_LINES)
         self.consoles: list[Console] = []
+        self.on_save: Callable[[str], None] = _forget_text
         self._clock = clock
         port.subscribe(self._receive_event)
 
@@ -83,6 +87,17 @@ class Device:
             if console.session.monitor:
                 console.log_line(text)
 
+    def restore(self, text: str) -> None:
+        """Hook for profiles: comes up with the configuration that was saved last.
+
+        Args:
+            text: as `on_save` got it; empty: none was saved.
+        """
+
+    def matches_password(self, password: str, typed: str) -> bool:
+        """Hook for profiles that keep hashes: whether what was typed is this password."""
+        return hmac.compare_digest(password.encode(), typed.encode())
+
     def handle_event(self, event: PortEvent) -> None:
         """Hook for profiles: the enrollment engine reported something; dialogs see it next."""
 
@@ -98,3 +113,7 @@ class Device:
             logger.exception("%s: handling of %s failed", self.hostname, event.kind)
         for console in tuple(self.consoles):
             console.notify(event)
+
+
+def _forget_text(_text: str) -> None:
+    """For devices whose saved configuration nobody keeps."""

@@ -22,6 +22,18 @@ class ProfileError(DeviceError):
         self.place = place
 
 
+class HostnameError(DeviceError):
+    """A platform has no host names of this form.
+
+    Attributes:
+        hostname: the text as given.
+    """
+
+    def __init__(self, hostname: str, platform: str, rule: str) -> None:
+        super().__init__(f"{hostname!r} is no host name for {platform}; expected: {rule}")
+        self.hostname = hostname
+
+
 class EndpointError(DeviceError):
     """The text that names a line is not understood, or the line cannot be opened there.
 

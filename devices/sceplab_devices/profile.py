@@ -8,6 +8,8 @@ handlers. A distribution registers ``create_profile() -> DeviceProfile`` in the 
     name = "sample"                     # as users choose it
     title = "Sample OS 1.0"
     hostname = "sample"                 # of a new device
+    hostname_pattern = "[a-z]+"         # what a host name must look like; default: no blanks
+    hostname_rule = "small letters"     # the same for people
 
     [shell]
     base_mode = "exec"                  # the mode a session starts in
@@ -91,7 +93,7 @@ from sceplab_devices import builtin
 from sceplab_devices.api import EnrollmentPort
 from sceplab_devices.context import Handler
 from sceplab_devices.device import Device
-from sceplab_devices.errors import ProfileError
+from sceplab_devices.errors import HostnameError, ProfileError
 from sceplab_devices.grammar import Command, Form, Grammar
 from sceplab_devices.modes import LeaveHandler, Mode
 from sceplab_devices.profile_data import Data, ProfileReader, merge, read_defaults, read_folder
@@ -101,6 +103,8 @@ from sceplab_devices.syntax import Keyword, join
 logger = logging.getLogger(__name__)
 
 ENTRY_POINT_GROUP = "sceplab.devices"
+_ANY_HOSTNAME = r"[!-~]+"
+_ANY_HOSTNAME_RULE = "printable ASCII characters without blanks"
 
 
 class DeviceProfile:
@@ -132,6 +136,10 @@ class DeviceProfile:
         reader = ProfileReader(self.name, whole)
         self.title: str = identity.get("title", self.name)
         self.hostname: str = identity.get("hostname", self.name)
+        self._hostname_pattern = reader.pattern(
+            "profile.hostname_pattern", identity.get("hostname_pattern", _ANY_HOSTNAME)
+        )
+        self._hostname_rule: str = identity.get("hostname_rule", _ANY_HOSTNAME_RULE)
         self.handlers: dict[str, Handler] = {**builtin.HANDLERS, **(handlers or {})}
         self.leave_handlers: dict[str, LeaveHandler] = dict(leave_handlers or {})
         self.shell = reader.settings(ShellSettings, "shell", reader.section("shell"))
@@ -167,10 +175,28 @@ class DeviceProfile:
         hostname: str = "",
         **settings: Any,
     ) -> Device:
-        """A device of this platform; ``settings`` go to its class as they are."""
+        """A device of this platform; ``settings`` go to its class as they are.
+
+        Raises:
+            HostnameError: the platform has no such host names.
+        """
+        self.check_hostname(hostname or self.hostname)
         return self._device_class(
             self, hostname=hostname or self.hostname, port=port, clock=clock, **settings
         )
+
+    def check_hostname(self, hostname: str) -> None:
+        """Refuses a host name that a device of this platform cannot have.
+
+        Raises:
+            HostnameError: it is not of the platform's form.
+        """
+        if not self.is_hostname(hostname):
+            raise HostnameError(hostname, self.title, self._hostname_rule)
+
+    def is_hostname(self, text: str) -> bool:
+        """Whether a device of this platform may be called so."""
+        return self._hostname_pattern.fullmatch(text) is not None
 
     def grammar(self, mode_id: str, privilege: int) -> Grammar:
         """The commands of a mode that a privilege may use. Compiled once."""

@@ -123,6 +123,14 @@ class ProfileReader:
                     self._unknown(f"modes.{mode.id}.{key}", "mode", wanted, modes)
         return modes
 
+    def pattern(self, place: str, text: Any) -> re.Pattern[str]:
+        """A regular expression; ASCII only, as terminals type it."""
+        self._check_type(place, text, "str")
+        try:
+            return re.compile(text, re.ASCII)
+        except re.error as error:
+            raise ProfileError(self.profile, f"pattern: {error}", place=place) from error
+
     def kinds(self) -> dict[str, Kind]:
         """The table ``[kinds]``."""
         kinds = {}

@@ -63,6 +63,8 @@ class WaitFor:
 
     match: Callable[[PortEvent], bool]
     timeout_s: float
+    holds_log: bool = False
+    """Log lines come behind what the command prints next, not while it waits."""
 
 
 Step: TypeAlias = Ask | AskKey | WaitFor

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.core.events import (
     AuthenticateRequested,
     CaAccepted,
@@ -22,7 +22,9 @@ from sceplab_agent.core.events import (
     Event,
     RenewRequested,
 )
+from sceplab_agent.core.model import Goal
 from sceplab_agent.core.states import State
+from sceplab_agent.errors import JournalError
 from sceplab_agent.executor import Surroundings
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.transport import HttpTransport
@@ -34,13 +36,17 @@ from sceplab_devices.api import (
     TrustpointSettings,
     TrustpointView,
 )
+from sceplab_devices.errors import DeviceError
 from sceplab_hsm.api import KeyStore
+from sceplab_lab.breakdown import describe_breakdown
+from sceplab_lab.port_keybook import KeyBook
 from sceplab_lab.port_keys import PortKeys
+from sceplab_lab.port_lifetime import LifetimeInstaller, LifetimeStore
 from sceplab_lab.port_observer import PortObserver
 from sceplab_lab.port_places import Places
 from sceplab_lab.port_settings import trustpoint_config
-from sceplab_lab.port_trustpoint import PortTrustpoint
-from sceplab_lab.port_views import view_of
+from sceplab_lab.port_trustpoint import Hooks, PortTrustpoint
+from sceplab_lab.port_views import Standing
 from sceplab_lab.worker import Worker
 from sceplab_scep.algorithms import Floor
 
@@ -51,7 +57,12 @@ _NOT_NOW = {
     EnrollRequested: PortEventKind.ENROLL_FAILED,
     RenewRequested: PortEventKind.RENEW_FAILED,
 }
-"""What a console hears when an intent does not fit the present state."""
+"""What a console hears when an intent does not fit the present state, or its work broke off."""
+_BROKEN_OFF = {
+    Goal.AUTHENTICATE: PortEventKind.CA_UNREACHABLE,
+    Goal.RENEW: PortEventKind.RENEW_FAILED,
+}
+"""What it hears when work broke off that nobody asked for just now; else: the enrollment failed."""
 _NOT_CONFIGURED = "the trustpoint's configuration is incomplete"
 
 
@@ -94,11 +105,20 @@ class AgentPort:
         self._rng = rng
         self._floor = floor
         self._moved = moved
-        self._keys = PortKeys(store, clock)
+        self._keys = PortKeys(store, clock, worker=worker, book=KeyBook(state_dir))
         self._store = store
         self._places = Places(state_dir)
         self._installer = self._places.installer()
+        self._making = threading.Lock()
         self._trustpoints: dict[str, PortTrustpoint] = {}
+        self._leaving: set[PortTrustpoint] = set()
+        """Removed, with work still under way."""
+        self._hooks = Hooks(
+            make_session=self._make_session,
+            refused=self._refused,
+            broke_off=self._broke_off,
+            changed=self._changed,
+        )
         self._listeners: list[Callable[[PortEvent], None]] = []
         self.on_change: Callable[[], None] = lambda: None
         """Called when deadlines may have changed."""
@@ -115,29 +135,35 @@ class AgentPort:
         Raises:
             ValueError: the settings do not make a trustpoint; the text says why. What was
                 configured before stays.
+            DeviceError: there is no place for a new trustpoint: full disk, folder not writable.
         """
         self._config(settings, has_challenge=False)
         present = self._trustpoints.get(settings.name)
         if present is not None:
-            if settings != present.settings:
+            if settings != present.wanted:
                 present.reconfigure(settings)
             return
-        self._trustpoints[settings.name] = PortTrustpoint(
-            settings,
-            make_session=self._make_session,
-            journal=self._places.journal(settings.name),
-            transport=self._transport,
-            worker=self._worker,
-            refused=self._refused,
-            changed=self.on_change,
-        )
+        try:
+            trustpoint = self._new_trustpoint(settings)
+        except (JournalError, OSError) as error:
+            raise DeviceError(describe_breakdown(error)) from error
+        self._trustpoints[settings.name] = trustpoint
+        trustpoint.start()
 
     def remove(self, name: str) -> None:
-        """See `EnrollmentPort.remove`."""
+        """See `EnrollmentPort.remove`. The key pair of its label stays: keys belong to labels."""
         trustpoint = self._trustpoints.pop(name, None)
         if trustpoint is not None:
-            trustpoint.close()
+            if trustpoint.is_busy:
+                self._leaving.add(trustpoint)
+            for key_id in trustpoint.abandon() - self._keys_in_use(trustpoint):
+                self._keys.discard(key_id)
+        try:
             self._places.forget(name)
+        except OSError as error:
+            reason = describe_breakdown(error)
+            logger.warning("trustpoint %s: its files cannot be removed now: %s", name, reason)
+        self.on_change()
 
     def authenticate(self, name: str) -> None:
         """See `EnrollmentPort.authenticate`."""
@@ -149,12 +175,12 @@ class AgentPort:
 
     def enroll(self, name: str, *, challenge: str) -> None:
         """See `EnrollmentPort.enroll`."""
-        event = EnrollRequested(has_challenge=bool(challenge))
         trustpoint = self._trustpoints.get(name)
         if trustpoint is None:
-            self._refused(name, event, _NOT_CONFIGURED)
-        else:
-            trustpoint.enroll(event, challenge)
+            self._not_configured(name, EnrollRequested())
+            return
+        has_challenge = bool(challenge or trustpoint.wanted.challenge)
+        trustpoint.enroll(EnrollRequested(has_challenge=has_challenge), challenge)
 
     def renew(self, name: str) -> None:
         """See `EnrollmentPort.renew`."""
@@ -169,11 +195,20 @@ class AgentPort:
         trustpoint = self._trustpoints.get(name)
         if trustpoint is None:
             return TrustpointView(state=State.UNCONFIGURED.value)
-        return view_of(trustpoint)
+        return trustpoint.standing.view
 
-    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> KeyView:
+    def key_algorithms(self) -> frozenset[str]:
+        """See `EnrollmentPort.key_algorithms`."""
+        return self._keys.algorithms()
+
+    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> None:
         """See `EnrollmentPort.generate_key`."""
-        return self._keys.generate(label, algorithm, exportable=exportable)
+        self._keys.generate(
+            label,
+            algorithm,
+            exportable=exportable,
+            done=lambda reason: self._key_made(label, reason),
+        )
 
     def delete_key(self, label: str) -> bool:
         """See `EnrollmentPort.delete_key`."""
@@ -187,8 +222,9 @@ class AgentPort:
 
     @property
     def is_busy(self) -> bool:
-        """Whether any trustpoint works right now."""
-        return any(trustpoint.is_busy for trustpoint in self._trustpoints.values())
+        """Whether a key is being made or any trustpoint works right now."""
+        works = any(trustpoint.is_busy for trustpoint in self._trustpoints.values())
+        return works or bool(self._leaving) or self._keys.is_busy
 
     def next_deadline(self) -> datetime | None:
         """When `tick` is due next."""
@@ -214,9 +250,30 @@ class AgentPort:
     def _feed(self, name: str, event: Event) -> None:
         trustpoint = self._trustpoints.get(name)
         if trustpoint is None:
-            self._refused(name, event, _NOT_CONFIGURED)
+            self._not_configured(name, event)
         else:
             trustpoint.feed(event)
+
+    def _new_trustpoint(self, settings: TrustpointSettings) -> PortTrustpoint:
+        journal = self._places.journal(settings.name)
+        try:
+            return PortTrustpoint(
+                settings,
+                journal=journal,
+                transport=self._transport,
+                worker=self._worker,
+                clock=self._clock,
+                hooks=self._hooks,
+            )
+        except JournalError:
+            journal.close()
+            raise
+
+    def _keys_in_use(self, removed: PortTrustpoint) -> set[str | None]:
+        """Names of the keys that the label of a removed trustpoint means, or another one uses."""
+        standings = [trustpoint.standing for trustpoint in self._trustpoints.values()]
+        used = {key for standing in standings for key in (standing.active_key, standing.new_key)}
+        return {*used, self._keys.id_of(removed.settings.key_label)}
 
     def _config(self, settings: TrustpointSettings, *, has_challenge: bool) -> TrustpointConfig:
         return trustpoint_config(
@@ -229,15 +286,19 @@ class AgentPort:
     def _make_session(self, trustpoint: PortTrustpoint) -> EnrollmentSession:
         config = self._config(trustpoint.settings, has_challenge=bool(trustpoint.challenge))
         observer = PortObserver(
-            trustpoint, clock=self._clock, publish=self._publish, moved=self._moved
+            trustpoint,
+            clock=self._clock,
+            show=lambda standing: self._show(trustpoint, standing),
+            publish=lambda event: self._publish(trustpoint, event),
+            moved=self._moved,
         )
         return EnrollmentSession(
             config,
             Surroundings(
-                store=self._store,
+                store=LifetimeStore(self._store, trustpoint.lifetime, self._making),
                 journal=trustpoint.journal,
-                installer=self._installer,
-                challenge=ChallengeSource.fixed(trustpoint.challenge),
+                installer=LifetimeInstaller(self._installer, trustpoint.lifetime),
+                challenge=trustpoint.challenge_source,
                 random_bytes=self._rng.randbytes,
                 clock=self._clock,
                 observer=observer,
@@ -247,18 +308,62 @@ class AgentPort:
             new_transaction_id=lambda: self._rng.randbytes(16).hex().upper(),
         )
 
-    def _publish(self, event: PortEvent) -> None:
-        self._worker.report(lambda: self._deliver(event))
+    def _show(self, trustpoint: PortTrustpoint, standing: Standing) -> None:
+        self._worker.report(lambda: self._take_standing(trustpoint, standing))
+
+    def _take_standing(self, trustpoint: PortTrustpoint, standing: Standing) -> None:
+        if not self._is_present(trustpoint):
+            return
+        trustpoint.standing = standing
+        self._keys.follow(standing.view.key_label, active=standing.active_key, new=standing.new_key)
+
+    def _publish(self, trustpoint: PortTrustpoint, event: PortEvent) -> None:
+        self._worker.report(lambda: self._deliver_of(trustpoint, event))
+
+    def _deliver_of(self, trustpoint: PortTrustpoint, event: PortEvent) -> None:
+        if self._is_present(trustpoint):
+            self._deliver(event)
+
+    def _is_present(self, trustpoint: PortTrustpoint) -> bool:
+        """False for one that was removed, also when there is another of its name."""
+        return self._trustpoints.get(trustpoint.settings.name) is trustpoint
+
+    def _key_made(self, label: str, reason: str) -> None:
+        kind = PortEventKind.KEY_REFUSED if reason else PortEventKind.KEY_GENERATED
+        details = {"label": label}
+        self._deliver(
+            PortEvent(kind=kind, trustpoint="", at=self._clock(), reason=reason, details=details)
+        )
+        self.on_change()
 
     def _deliver(self, event: PortEvent) -> None:
-        trustpoint = self._trustpoints.get(event.trustpoint)
-        if trustpoint is not None:
-            self._keys.follow(trustpoint.settings.key_label, trustpoint.session.machine)
+        self._keys.look_again()
         for listener in self._listeners:
             listener(event)
 
-    def _refused(self, name: str, event: Event, reason: str) -> None:
+    def _refused(self, trustpoint: PortTrustpoint, event: Event, reason: str) -> None:
+        self._publish_failure(trustpoint, _NOT_NOW.get(type(event)), reason)
+
+    def _broke_off(
+        self, trustpoint: PortTrustpoint, event: Event | None, goal: Goal, reason: str
+    ) -> None:
+        by_goal = _BROKEN_OFF.get(goal, PortEventKind.ENROLL_FAILED)
+        self._publish_failure(trustpoint, _NOT_NOW.get(type(event), by_goal), reason)
+
+    def _publish_failure(self, trustpoint: PortTrustpoint, kind: str | None, reason: str) -> None:
+        name = trustpoint.settings.name
         logger.info("trustpoint %s: %s", name, reason)
+        if kind:
+            event = PortEvent(kind=kind, trustpoint=name, at=self._clock(), reason=reason)
+            self._publish(trustpoint, event)
+
+    def _not_configured(self, name: str, event: Event) -> None:
         kind = _NOT_NOW.get(type(event))
         if kind:
-            self._publish(PortEvent(kind=kind, trustpoint=name, at=self._clock(), reason=reason))
+            self._deliver(
+                PortEvent(kind=kind, trustpoint=name, at=self._clock(), reason=_NOT_CONFIGURED)
+            )
+
+    def _changed(self, trustpoint: PortTrustpoint) -> None:
+        self._leaving.discard(trustpoint)
+        self.on_change()

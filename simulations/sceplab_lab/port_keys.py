@@ -1,23 +1,39 @@
 """Key pairs of a device by their labels: what the console calls a key, and what its store does.
 
-A renewal with a new key makes the next generation under a name of its own; once its certificate is
-active, the device's label means that one.
+A new key gets a name of its own in the store and takes over the label once it is there; only then
+the one before it is destroyed. So a store that refuses, is full or fails costs no key. A renewal
+with a new key likewise makes the next generation, and the label means it once its certificate is
+active.
+
+Keys are made by the worker, for a chip may take seconds. Everything else happens in the owner's
+thread; listings are kept until something changes.
 """
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from itertools import count
 
-from sceplab_agent.core.machine import EnrollmentMachine
 from sceplab_devices.api import KeyView
 from sceplab_devices.errors import DeviceError
 from sceplab_hsm.api import KeyAlgorithm, KeyInfo, KeyStore
 from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
+from sceplab_lab.port_keybook import KeyBook, KeyNote
+from sceplab_lab.port_lifetime import discard_key
 from sceplab_lab.port_settings import key_id_of
+from sceplab_lab.worker import Worker
+
+logger = logging.getLogger(__name__)
 
 NEXT_MARK = "#"
 """Behind the label of a key whose certificate is not active yet (device-cli-flows 1.8)."""
+
+Done = Callable[[str], None]
+"""Told in the owner's thread why there is no new key; empty: there is one."""
 
 
 class PortKeys:
@@ -26,77 +42,179 @@ class PortKeys:
     Args:
         store: holds them.
         clock: stands in where the store does not know when a key was made.
+        worker: makes keys.
+        book: labels of earlier runs.
     """
 
-    def __init__(self, store: KeyStore, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: KeyStore, clock: Callable[[], datetime], *, worker: Worker, book: KeyBook
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._ids: dict[str, str] = {}
-        self._exportable: set[str] = set()
+        self._worker = worker
+        self._book = book
+        self._listed: list[KeyInfo] | None = None
+        """``None``: to be asked for again."""
+        self._last_listed: list[KeyInfo] = []
+        self._seen_at: dict[str, datetime] = {}
+        """By name in the store: for keys nobody noted."""
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._is_busy = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a key is being made."""
+        return self._is_busy
+
+    def algorithms(self) -> frozenset[str]:
+        """What the store can make."""
+        return frozenset(algorithm.value for algorithm in self._store.capabilities().algorithms)
 
     def id_of(self, label: str) -> str:
         """Name of the labelled key in the store, there or not."""
-        return self._ids.get(label) or key_id_of(label)
+        return self._book.find(label) or key_id_of(label)
 
-    def generate(self, label: str, algorithm: str, *, exportable: bool) -> KeyView:
-        """Makes a key pair in place of one of the same label.
-
-        ``exportable`` is what the console shows and export commands go by; the store protects all
-        keys alike.
-
-        Raises:
-            DeviceError: the key store refuses.
-        """
-        key_id = key_id_of(label)
-        try:
-            wanted = KeyAlgorithm(algorithm)  # before anything is deleted
-        except ValueError as error:
-            raise DeviceError(f"{algorithm} is not available") from error
-        try:
-            self.delete(label)
-            self._store.generate(key_id, wanted)
-        except KeyStoreError as error:
-            raise DeviceError(f"key {label}: {error}") from error
-        self._ids[label] = key_id
-        if exportable:
-            self._exportable.add(key_id)
-        return next(view for view in self.views() if view.label == label)
+    def generate(self, label: str, algorithm: str, *, exportable: bool, done: Done) -> None:
+        """Makes a key pair in place of one of the same label."""
+        if algorithm not in self.algorithms():
+            done(f"{algorithm} is not available")
+            return
+        wanted = KeyAlgorithm(algorithm)
+        self._waiting.append(lambda: self._start(label, wanted, exportable=exportable, done=done))
+        if not self._is_busy:
+            self._run_next()
 
     def delete(self, label: str) -> bool:
-        """Destroys a key pair; false when there is none."""
+        """Destroys a key pair; false when there is none.
+
+        Raises:
+            DeviceError: the store refuses.
+        """
+        key_id = self.id_of(label)
+        self._listed = None
         try:
-            self._store.delete(self.id_of(label))
+            self._store.delete(key_id)
         except KeyNotFoundError:
             return False
-        self._exportable.discard(self.id_of(label))
-        self._ids.pop(label, None)
+        except KeyStoreError as error:
+            raise DeviceError(str(error)) from error
+        self._book.drop(key_id)
         return True
 
     def views(self) -> list[KeyView]:
-        """All key pairs, oldest first."""
-        labels = {key_id: label for label, key_id in self._ids.items()}
-        views = [
-            self._view(info, labels.get(info.key_id, info.key_id))
-            for info in self._store.list_keys()
-        ]
+        """All key pairs, oldest first; those of the last look while the store does not answer."""
+        views = [self._view(info) for info in self._list()]
         return sorted(views, key=lambda view: (view.generated_at, view.label))
 
-    def follow(self, label: str, machine: EnrollmentMachine) -> None:
-        """Learns from a trustpoint's machine which key its label means now."""
-        active, new_key = machine.active, machine.new_key
-        if active is not None:
-            self._ids[label] = active.key_id
-            self._ids.pop(label + NEXT_MARK, None)
-        if new_key is not None and (active is None or new_key.key_id != active.key_id):
-            self._ids[label if active is None else label + NEXT_MARK] = new_key.key_id
+    def look_again(self) -> None:
+        """The agent may have made or destroyed keys."""
+        self._listed = None
 
-    def _view(self, info: KeyInfo, label: str) -> KeyView:
-        made_at = datetime.fromisoformat(info.created_at) if info.created_at else self._clock()
+    def follow(self, label: str, *, active: str | None, new: str | None) -> None:
+        """Learns which keys a trustpoint works with, and so what its label means now.
+
+        Args:
+            label: of the trustpoint's key pair.
+            active: name of the key of the active certificate.
+            new: name of the key of the certificate that is being enrolled for.
+        """
+        if active is not None:
+            self._name(active, label)
+        if new is not None and new != active:
+            self._name(new, label if active is None else label + NEXT_MARK)
+
+    def discard(self, key_id: str) -> None:
+        """Destroys a key that was made for a certificate which will not come."""
+        self._listed = None
+        discard_key(self._store, key_id)
+        try:
+            self._book.drop(key_id)
+        except DeviceError as error:
+            logger.warning("key %s: %s", key_id, error)
+
+    def _name(self, key_id: str, label: str) -> None:
+        note = self._book.get(key_id)
+        if note is not None and note.label == label:
+            return
+        if note is None and self.id_of(label) == key_id:
+            return  # its name in the store says so
+        self._listed = None
+        kept = note or KeyNote(label=label, seen_at=self._clock().isoformat())
+        try:
+            self._book.put(key_id, replace(kept, label=label))
+        except DeviceError as error:
+            logger.warning("key %s is not noted as %s: %s", key_id, label, error)
+
+    def _run_next(self) -> None:
+        self._is_busy = True
+        self._waiting.popleft()()
+
+    def _start(self, label: str, wanted: KeyAlgorithm, *, exportable: bool, done: Done) -> None:
+        key_id = self._free_id(label)
+
+        def make() -> None:
+            self._store.generate(key_id, wanted)
+
+        def made(error: BaseException | None) -> None:
+            self._is_busy = False
+            done(self._replace(label, key_id, exportable=exportable, error=error))
+            if self._waiting and not self._is_busy:
+                self._run_next()
+
+        self._worker.run(make, made)
+
+    def _replace(
+        self, label: str, key_id: str, *, exportable: bool, error: BaseException | None
+    ) -> str:
+        """Gives the label to the key that was made; why not, or an empty text."""
+        self._listed = None
+        if isinstance(error, KeyStoreError):
+            return str(error)
+        if error is not None:
+            logger.error("key %s: %s", label, type(error).__name__)
+            return "the key store failed"
+        before = self.id_of(label)
+        note = KeyNote(label=label, exportable=exportable, seen_at=self._clock().isoformat())
+        try:
+            self._book.put(key_id, note)
+        except DeviceError as unwritable:
+            discard_key(self._store, key_id)
+            return str(unwritable)
+        if before != key_id:
+            discard_key(self._store, before)
+        return ""
+
+    def _free_id(self, label: str) -> str:
+        """A name that no key has and no renewal gives."""
+        base = key_id_of(label)
+        taken = {info.key_id for info in self._list()}
+        if base not in taken:
+            return base
+        return next(name for number in count(2) if (name := f"{base}@{number}") not in taken)
+
+    def _list(self) -> list[KeyInfo]:
+        if self._listed is None:
+            try:
+                self._listed = self._last_listed = self._store.list_keys()
+            except KeyStoreError as error:
+                logger.warning("the key store does not answer: %s", error)
+                return self._last_listed
+        return self._listed
+
+    def _view(self, info: KeyInfo) -> KeyView:
+        note = self._book.get(info.key_id)
         return KeyView(
-            label=label,
+            label=info.key_id if note is None else note.label,
             algorithm=info.algorithm.value,
             public_key_der=info.public_key_der,
-            generated_at=made_at,
-            exportable=info.key_id in self._exportable,
-            storage="software",
+            generated_at=self._made_at(info, note),
+            exportable=note is not None and note.exportable,
+            storage=self._store.capabilities().residence.value,
         )
+
+    def _made_at(self, info: KeyInfo, note: KeyNote | None) -> datetime:
+        if info.created_at:
+            return datetime.fromisoformat(info.created_at)
+        if note is not None and note.seen_at:
+            return datetime.fromisoformat(note.seen_at)
+        return self._seen_at.setdefault(info.key_id, self._clock())

@@ -70,7 +70,11 @@ class IdlePort:
         """Nothing is configured."""
         return TrustpointView(state="UNCONFIGURED")
 
-    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> KeyView:
+    def key_algorithms(self) -> frozenset[str]:
+        """None."""
+        return frozenset()
+
+    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> None:
         """Not expected."""
         raise AssertionError("no keys here")
 

@@ -88,11 +88,20 @@ class ScriptedPort:
 
     Attributes:
         challenges: what `enroll` was given, oldest first.
+        algorithms: key pairs that can be made.
+        storage: where new keys live.
+        keys_are_slow: a new key comes with `key_comes`.
+        key_failure: why keys can neither be made nor destroyed; empty: they can.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.clock = clock
         self.challenges: list[str] = []
+        self.algorithms = frozenset({"rsa:2048", "ec:p256"})
+        self.storage = "software"
+        self.keys_are_slow = False
+        self.key_failure = ""
+        self._ordered: list[tuple[str, str, bool]] = []
         self._listeners: list[Callable[[PortEvent], None]] = []
         self._trustpoints: dict[str, _Trustpoint] = {}
         self._pairs: dict[str, _Pair] = {}
@@ -149,7 +158,7 @@ class ScriptedPort:
         label = trustpoint.settings.key_label
         if trustpoint.settings.new_key_on_renewal:
             label = f"{label}#"
-            self.generate_key(label, trustpoint.settings.key_algorithm, exportable=False)
+            self._make_pair(label, trustpoint.settings.key_algorithm, exportable=False)
         self._send_request(name, "", label)
 
     def cancel(self, name: str) -> None:
@@ -179,28 +188,46 @@ class ScriptedPort:
             failure=trustpoint.failure,
         )
 
-    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> KeyView:
-        """Gives the next test key of that algorithm."""
+    def key_algorithms(self) -> frozenset[str]:
+        """See `algorithms`."""
+        return self.algorithms
+
+    def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> None:
+        """Gives the next test key of that algorithm, at once or when `key_comes` says so."""
+        if self.keys_are_slow:
+            self._ordered.append((label, algorithm, exportable))
+        else:
+            self._finish_key(label, algorithm, exportable=exportable)
+
+    def _finish_key(self, label: str, algorithm: str, *, exportable: bool) -> None:
+        failure = self.key_failure or ("" if algorithm in self.algorithms else "no such key")
+        if failure:
+            kind, reason = PortEventKind.KEY_REFUSED, failure
+        else:
+            self._make_pair(label, algorithm, exportable=exportable)
+            kind, reason = PortEventKind.KEY_GENERATED, ""
+        self._publish("", kind, reason=reason, details={"label": label})
+
+    def _make_pair(self, label: str, algorithm: str, *, exportable: bool) -> None:
         if algorithm == "rsa:2048":
             self._rsa_keys += 1
             key = load_test_key(f"device-{2 - self._rsa_keys % 2}")
-        elif algorithm == "ec:p256":
-            key = load_test_key("device-ec")
         else:
-            raise DeviceError(f"no key store here makes {algorithm}")
+            key = load_test_key("device-ec")
         view = KeyView(
             label=label,
             algorithm=algorithm,
             public_key_der=spki(key),
             generated_at=self.clock(),
             exportable=exportable,
-            storage="software",
+            storage=self.storage,
         )
         self._pairs[label] = _Pair(key, view)
-        return view
 
     def delete_key(self, label: str) -> bool:
         """Forgets the key pair."""
+        if self.key_failure:
+            raise DeviceError(self.key_failure)
         return self._pairs.pop(label, None) is not None
 
     def keys(self) -> list[KeyView]:
@@ -213,6 +240,11 @@ class ScriptedPort:
         return trustpoint is not None and trustpoint.request is not None
 
     # --- what the test makes happen -------------------------------------------------------------
+
+    def key_comes(self) -> None:
+        """The oldest ordered key is made."""
+        label, algorithm, exportable = self._ordered.pop(0)
+        self._finish_key(label, algorithm, exportable=exportable)
 
     def ca_answers(self, name: str) -> None:
         """GetCACert is answered."""
@@ -295,6 +327,7 @@ class ScriptedPort:
         csr_der: bytes | None = None,
         fail_info: int | None = None,
         reason: str = "",
+        details: dict[str, str] | None = None,
     ) -> None:
         event = PortEvent(
             kind=kind,
@@ -304,6 +337,7 @@ class ScriptedPort:
             csr_der=csr_der,
             fail_info=fail_info,
             reason=reason,
+            details=details or {},
         )
         for listener in self._listeners:
             listener(event)
@@ -330,7 +364,7 @@ class ScriptedPort:
         trustpoint.state, trustpoint.request_key = "REQUESTING", label
         settings = trustpoint.settings
         if label not in self._pairs:
-            self.generate_key(label, settings.key_algorithm, exportable=False)
+            self._make_pair(label, settings.key_algorithm, exportable=False)
         builder = x509.CertificateSigningRequestBuilder(
             x509.Name.from_rfc4514_string(settings.subject, NAME_OVERRIDES)
         )

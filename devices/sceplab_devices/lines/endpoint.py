@@ -24,8 +24,19 @@ class Endpoint:
     """0: any free port."""
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.kind}:{host}:{self.port}"
+        return f"{self.kind}:{self._url_host}:{self.port}"
+
+    @property
+    def _url_host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def client_command(self) -> str:
+        """What a person types in a shell to get on this line."""
+        if self.kind == "telnet":
+            return f"telnet {self.host} {self.port}"
+        # Character by character and without local echo, as a serial terminal; Ctrl-] leaves.
+        return f"socat -,rawer,escape=0x1d tcp:{self._url_host}:{self.port}"
 
 
 def parse_endpoint(text: str) -> Endpoint:

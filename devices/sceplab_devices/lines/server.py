@@ -1,9 +1,16 @@
-"""Listens on a TCP port and attaches a console of one device to each connection."""
+"""Listens on a TCP port and attaches a console of one device to each connection.
+
+Taking the port and serving are two steps, so that whoever starts a device can find out that a port
+is taken before anything else of the device exists.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import socket
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sceplab_devices.errors import EndpointError
@@ -21,36 +28,69 @@ LINE_KINDS = {"tcp": "console", "telnet": "vty"}
 _LINE_NAMES = {"console": "con", "vty": "vty"}
 
 
+_NEXT_STEPS = {
+    errno.EADDRINUSE: "the port is in use; choose another one, or 0 for any free port",
+    errno.EACCES: "this port needs more rights; choose one above 1023, or 0 for any free port",
+    errno.EADDRNOTAVAIL: "this machine has no such address; 127.0.0.1 is always there",
+}
+
+
 class LineServer:
-    """A listening line of a device.
+    """A line of a device that can be connected to.
 
     Attributes:
-        endpoint: where it listens, with the port really taken once it is open.
+        endpoint: where it listens, with the port really taken once it is bound.
     """
 
-    def __init__(self, device: Device, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._device = device
         self._kind = LINE_KINDS[endpoint.kind]
+        self._device: Device | None = None
         self._server: asyncio.Server | None = None
         self._tasks: dict[asyncio.Task[None], int] = {}
         """Task of each connection, and its line number."""
 
-    async def open(self) -> None:
-        """Starts listening.
+    async def bind(self) -> None:
+        """Takes the port; nobody can connect yet.
 
         Raises:
-            EndpointError: the address or port cannot be had.
+            EndpointError: the address or port cannot be had; the text says what to do.
         """
+        host, port = self.endpoint.host, self.endpoint.port
         try:
-            self._server = await asyncio.start_server(
-                self._accept, self.endpoint.host, self.endpoint.port
-            )
+            self._server = await asyncio.start_server(self._accept, host, port, start_serving=False)
         except OSError as error:
-            raise EndpointError(str(self.endpoint), error.strerror or str(error)) from error
+            raise self._refused(error) from error
         port = self._server.sockets[0].getsockname()[1]
         self.endpoint = Endpoint(self.endpoint.kind, self.endpoint.host, port)
-        logger.info("%s listens on %s", self._device.hostname, self.endpoint)
+
+    async def serve(self, device: Device) -> None:
+        """Lets clients connect to ``device``; after `bind`.
+
+        Raises:
+            EndpointError: another process began to listen there first.
+        """
+        assert self._server is not None, "bind comes first"
+        self._device = device
+        try:
+            await self._server.start_serving()
+        except OSError as error:
+            raise self._refused(error) from error
+        logger.info("%s listens on %s", device.hostname, self.endpoint)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect; after `bind`."""
+        assert self._server is not None, "bind comes first"
+        names = (taken.getsockname()[0] for taken in self._server.sockets)
+        return all(ip_address(name.partition("%")[0]).is_loopback for name in names)
+
+    def _refused(self, error: OSError) -> EndpointError:
+        if isinstance(error, socket.gaierror):
+            reason = f"no address belongs to the name {self.endpoint.host!r}"
+        else:
+            reason = _NEXT_STEPS.get(error.errno or 0, error.strerror or str(error))
+        return EndpointError(str(self.endpoint), reason)
 
     async def close(self) -> None:
         """Stops listening and drops all connections; returns when nothing of them is left."""
@@ -66,8 +106,10 @@ class LineServer:
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A plain function, not a coroutine: tasks that the streams make themselves print a
         # traceback each when they are cancelled.
+        device = self._device
+        assert device is not None, "nobody connects before serve"
         number = min(set(range(len(self._tasks) + 1)) - set(self._tasks.values()))
-        if number >= self._device.profile.lines[self._kind].count:
+        if number >= device.profile.lines[self._kind].count:
             writer.close()
             return
         peer = writer.get_extra_info("peername")
@@ -77,15 +119,15 @@ class LineServer:
             number=number,
             peer=peer[0] if peer else "",
         )
-        connection = Connection(self._device, line, self.endpoint.kind, reader, writer)
-        task = asyncio.create_task(connection.run(), name=f"{self._device.hostname} {line.name}")
+        connection = Connection(device, line, self.endpoint.kind, reader, writer)
+        task = asyncio.create_task(connection.run(), name=f"{device.hostname} {line.name}")
         self._tasks[task] = number
         task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()):
-            logger.error("%s: connection failed", self._device.hostname, exc_info=error)
+            logger.error("%s: connection failed", task.get_name(), exc_info=error)
 
 
 async def serve(device: Device, endpoint: str) -> LineServer:
@@ -94,6 +136,11 @@ async def serve(device: Device, endpoint: str) -> LineServer:
     Raises:
         EndpointError: the text is not understood, or cannot be listened on.
     """
-    server = LineServer(device, parse_endpoint(endpoint))
-    await server.open()
+    server = LineServer(parse_endpoint(endpoint))
+    await server.bind()
+    try:
+        await server.serve(device)
+    except EndpointError:
+        await server.close()
+        raise
     return server

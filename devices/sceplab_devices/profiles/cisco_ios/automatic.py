@@ -7,7 +7,7 @@ minute. Without one the operator has to bring the challenge anyway.
 from __future__ import annotations
 
 from sceplab_devices.api import TrustpointView
-from sceplab_devices.profiles.cisco_ios.keys import KeyRefusedError, provide_key
+from sceplab_devices.profiles.cisco_ios.keys import order_key
 from sceplab_devices.profiles.cisco_ios.router import Router
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint
 
@@ -21,17 +21,15 @@ def is_running(view: TrustpointView) -> bool:
 
 
 def enroll_automatically(router: Router, trustpoint: Trustpoint) -> None:
-    """Enrolls if the configuration wants it and nothing is enrolled or under way."""
+    """Enrolls if the configuration wants it and nothing is enrolled or under way.
+
+    With a key still to be made it only has it made; the key's event leads here again.
+    """
     if not trustpoint.renews or "password" not in trustpoint.entries:
         return
     view = router.view(trustpoint.name)
     if not view.ca_certificates_der or view.certificate_der or is_running(view):
         return
-    try:
-        provide_key(router, trustpoint)
-    except KeyRefusedError as error:
-        router.syslog("unusable", name=trustpoint.name, reason=error)
-        return
-    if router.apply(trustpoint):
+    if not order_key(router, trustpoint, resumes=trustpoint.name) and router.apply(trustpoint):
         challenge = trustpoint.value("password", "password")
         router.port.enroll(trustpoint.name, challenge=challenge)

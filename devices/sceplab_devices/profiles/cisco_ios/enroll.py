@@ -7,7 +7,7 @@ from typing import Any
 
 from sceplab_devices.profiles.cisco_ios.authenticate import fetch_ca
 from sceplab_devices.profiles.cisco_ios.automatic import is_running
-from sceplab_devices.profiles.cisco_ios.keys import KeyRefusedError, provide_key
+from sceplab_devices.profiles.cisco_ios.keys import provide_key
 from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.trustpoint import (
@@ -81,7 +81,7 @@ class _EnrollmentDialog:
             if not wanted:
                 ctx.say("enroll.cancelled")
                 return
-        self._send(challenge, is_quiet=is_quiet)
+        yield from self._send(challenge, is_quiet=is_quiet)
 
     def _ask_password(self) -> Generator[Step, Any, str]:
         ctx = self.ctx
@@ -132,13 +132,14 @@ class _EnrollmentDialog:
         else:
             ctx.say("enroll.address_skipped")
 
-    def _send(self, challenge: str, *, is_quiet: bool) -> None:
+    def _send(self, challenge: str, *, is_quiet: bool) -> Dialog:
         ctx, trustpoint = self.ctx, self.trustpoint
         router = ctx.device
-        try:
-            provide_key(router, trustpoint)
-        except KeyRefusedError as error:
-            ctx.say("keys.failed", reason=error)
+        has_key: bool = yield from provide_key(ctx, trustpoint)
+        if not has_key:
+            return
+        if is_running(router.view(trustpoint.name)):  # it started by itself meanwhile
+            ctx.say("enroll.in_progress", name=trustpoint.name)
             return
         if not router.apply(trustpoint):
             ctx.say("enroll.cancelled")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from sceplab_devices.api import KeyView
+from sceplab_devices.api import PortEvent, PortEventKind
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
@@ -14,9 +14,13 @@ from sceplab_devices.profiles.cisco_ios.trustpoint import (
     key_label_of,
     new_key_algorithm,
 )
-from sceplab_devices.steps import Ask, Dialog, Step
+from sceplab_devices.steps import Ask, Dialog, Step, WaitFor
 
 FACTORY_HOSTNAME = "Router"
+KEY_TIMEOUT_S = 600.0
+"""A chip may take minutes for a large key."""
+
+_KEY_EVENTS = frozenset({PortEventKind.KEY_GENERATED, PortEventKind.KEY_REFUSED})
 _EC_ALGORITHMS = {"256": "ec:p256", "384": "ec:p384", "521": "ec:p521"}
 
 
@@ -26,8 +30,10 @@ def generate_rsa_key(ctx: Context) -> Dialog:
     if not label:
         return
     typed_bits = ctx.args.get("modulus", "")
-    if typed_bits and not _is_allowed(ctx.device, typed_bits):
+    if typed_bits and not is_in_range(ctx.device, typed_bits):
         ctx.reject("modulus")
+        return
+    if typed_bits and not _is_available(ctx, f"rsa:{int(typed_bits)}"):
         return
     if ctx.device.find_key(label):
         ctx.say("keys.exists", label=label)
@@ -44,6 +50,8 @@ def generate_rsa_key(ctx: Context) -> Dialog:
         ctx.write()
     else:
         bits = yield from _ask_modulus(ctx)
+        if not _is_available(ctx, f"rsa:{int(bits)}"):
+            return
     exportable = ctx.has("exportable")
     ctx.say("keys.size", bits=int(bits))
     ctx.say(
@@ -51,18 +59,21 @@ def generate_rsa_key(ctx: Context) -> Dialog:
         bits=int(bits),
         exportable="exportable" if exportable else "non-exportable",
     )
-    _generate(ctx, label, f"rsa:{int(bits)}", exportable=exportable)
+    yield from _generate(ctx, label, f"rsa:{int(bits)}", exportable=exportable)
 
 
-def generate_ec_key(ctx: Context) -> None:
+def generate_ec_key(ctx: Context) -> Dialog:
     """``crypto key generate ec keysize N …``."""
     label = _label(ctx)
     if not label:
         return
+    size = next(word for word in ctx.words if word in _EC_ALGORITHMS)
+    algorithm = _EC_ALGORITHMS[size]
+    if not _is_available(ctx, algorithm):
+        return
     ctx.say("keys.name", label=label)
     ctx.write()
-    size = next(word for word in ctx.words if word in _EC_ALGORITHMS)
-    _generate(ctx, label, _EC_ALGORITHMS[size], exportable=ctx.has("exportable"))
+    yield from _generate(ctx, label, algorithm, exportable=ctx.has("exportable"))
 
 
 def zeroize_key(ctx: Context) -> Dialog:
@@ -85,41 +96,42 @@ def zeroize_key(ctx: Context) -> Dialog:
     sure: bool = yield from ask_yes_no(ctx, ctx.text("keys.zeroize_question"))
     if sure:
         for label in labels:
-            ctx.device.port.delete_key(label)
+            try:
+                ctx.device.port.delete_key(label)
+            except DeviceError as error:
+                ctx.say("keys.zeroize_failed", reason=error)
+                return
             ctx.device.syslog("key_deleted", label=label)
 
 
-class KeyRefusedError(DeviceError):
-    """The enrollment engine cannot make such a key."""
+def order_key(router: Router, trustpoint: Trustpoint, *, resumes: str = "") -> str:
+    """Has the trustpoint's key pair made when there is none yet and none on its way.
 
+    Args:
+        router: the box.
+        trustpoint: whose key it is.
+        resumes: as `KeyOrder` says.
 
-def make_key(router: Router, label: str, algorithm: str, *, exportable: bool = False) -> KeyView:
-    """A new key pair, logged as the box logs it.
-
-    Raises:
-        KeyRefusedError: the enrollment engine cannot make such a key.
-    """
-    is_first = not router.key_pairs()
-    try:
-        key = router.port.generate_key(label, algorithm, exportable=exportable)
-    except (DeviceError, ValueError) as error:
-        raise KeyRefusedError(f"{algorithm} is not available") from error
-    router.syslog("key_added", label=label)
-    if is_first:
-        router.syslog("ssh_enabled", version=router.train.ssh)
-    return key
-
-
-def provide_key(router: Router, trustpoint: Trustpoint) -> None:
-    """Makes the trustpoint's key pair when there is none yet.
-
-    Raises:
-        KeyRefusedError: the enrollment engine cannot make such a key.
+    Returns:
+        The label when there is a key to wait for; empty: it is there.
     """
     label = key_label_of(router, trustpoint)
-    if router.find_key(label) is None:
-        key = make_key(router, label, new_key_algorithm(trustpoint))
-        router.syslog("key_automatic", bits=key.algorithm.partition(":")[2])
+    if router.find_key(label) is not None:
+        return ""
+    if label not in router.key_orders:
+        algorithm = new_key_algorithm(trustpoint)
+        router.order_key(label, algorithm, is_automatic=True, resumes=resumes)
+    return label
+
+
+def provide_key(ctx: Context, trustpoint: Trustpoint) -> Generator[Step, Any, bool]:
+    """Makes the trustpoint's key pair when there is none yet; false: refused, and said so."""
+    router = ctx.device
+    is_there = router.find_key(key_label_of(router, trustpoint)) is not None
+    if not is_there and not _is_available(ctx, new_key_algorithm(trustpoint)):
+        return False
+    label = order_key(router, trustpoint)
+    return not label or (yield from _wait_for_key(ctx, label))
 
 
 def _label(ctx: Context) -> str:
@@ -143,23 +155,41 @@ def _ask_modulus(ctx: Context) -> Generator[Step, Any, str]:
     while True:
         typed: str = yield Ask(ctx.text("keys.modulus_question", default=train.modulus_default))
         bits = typed.strip() or str(train.modulus_default)
-        if _is_allowed(ctx.device, bits):
+        if is_in_range(ctx.device, bits):
             return bits
         ctx.say("keys.modulus_range", **limits)
 
 
-def _is_allowed(router: Router, typed_bits: str) -> bool:
+def is_in_range(router: Router, typed_bits: str) -> bool:
+    """Whether the box takes this for a number of modulus bits."""
     digits = typed_bits.isascii() and typed_bits.isdigit()
     return digits and router.train.modulus_min <= int(typed_bits[:9]) <= router.train.modulus_max
 
 
-def _generate(ctx: Context, label: str, algorithm: str, *, exportable: bool) -> None:
+def _is_available(ctx: Context, algorithm: str) -> bool:
+    """Whether the box can make such a key; says so when not. Nothing has changed yet then."""
+    if algorithm in ctx.device.port.key_algorithms():
+        return True
+    ctx.say("keys.failed", reason=ctx.text("keys.unavailable"))
+    return False
+
+
+def _generate(ctx: Context, label: str, algorithm: str, *, exportable: bool) -> Dialog:
     router = ctx.device
     began_at = router.now()
-    try:
-        make_key(router, label, algorithm, exportable=exportable)
-    except KeyRefusedError as error:
-        ctx.say("keys.failed", reason=error)
-        return
-    if algorithm.startswith("rsa:"):
+    router.order_key(label, algorithm, exportable=exportable)
+    made: bool = yield from _wait_for_key(ctx, label)
+    if made and algorithm.startswith("rsa:"):
         ctx.say("keys.generated", seconds=(router.now() - began_at).seconds)
+
+
+def _wait_for_key(ctx: Context, label: str) -> Generator[Step, Any, bool]:
+    event: PortEvent | None = yield WaitFor(
+        lambda event: event.kind in _KEY_EVENTS and event.details["label"] == label,
+        KEY_TIMEOUT_S,
+        holds_log=True,
+    )
+    if event is not None and event.kind == PortEventKind.KEY_GENERATED:
+        return True
+    ctx.say("keys.failed", reason=event.reason if event else ctx.text("keys.timeout"))
+    return False

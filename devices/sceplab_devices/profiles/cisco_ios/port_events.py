@@ -48,6 +48,26 @@ def report(router: Router, event: PortEvent) -> None:
         reporter(router, event)
 
 
+def _key_generated(router: Router, event: PortEvent) -> None:
+    label = event.details["label"]
+    order = router.key_orders.pop(label, None)
+    router.syslog("key_added", label=label)
+    if order is not None and order.is_first:
+        router.syslog("ssh_enabled", version=router.train.ssh)
+    key = router.find_key(label)
+    if order is not None and order.is_automatic and key is not None:
+        router.syslog("key_automatic", bits=key.algorithm.partition(":")[2])
+    trustpoint = router.config.trustpoints.get(order.resumes) if order else None
+    if trustpoint is not None:
+        enroll_automatically(router, trustpoint)
+
+
+def _key_refused(router: Router, event: PortEvent) -> None:
+    order = router.key_orders.pop(event.details["label"], None)
+    if order is not None and order.resumes:
+        router.syslog("unusable", name=order.resumes, reason=event.reason)
+
+
 def _ca_unreachable(router: Router, _event: PortEvent) -> None:
     router.syslog("ca_unreachable")
 
@@ -153,6 +173,8 @@ def _debug(router: Router, topic: str, key: str, **values: object) -> None:
 
 
 _REPORTERS: dict[str, Callable[[Router, PortEvent], None]] = {
+    PortEventKind.KEY_GENERATED: _key_generated,
+    PortEventKind.KEY_REFUSED: _key_refused,
     PortEventKind.CA_UNREACHABLE: _ca_unreachable,
     PortEventKind.CA_PINNED_OK: _ca_trusted,
     PortEventKind.CA_TRUSTED: _ca_trusted,

@@ -27,6 +27,18 @@ _TYPED_INTERFACE = re.compile(r"([A-Za-z]+)([0-9][0-9/.]*)", re.ASCII)
 _MADE_INTERFACES = ("Loopback", "Tunnel", "Vlan")
 
 
+@dataclass(frozen=True, slots=True)
+class KeyOrder:
+    """A key pair that is being made."""
+
+    is_automatic: bool
+    """Enrolling asked for it, not an operator."""
+    is_first: bool
+    """The box had none before."""
+    resumes: str
+    """Trustpoint that enrolls by itself once the key is there; empty: none."""
+
+
 @dataclass(slots=True)
 class PkiCounters:
     """What ``show crypto pki counters`` counts."""
@@ -51,6 +63,7 @@ class Router(Device):
         clock_is_set: the time is authoritative; until then log lines begin with ``*``.
         logged: log lines so far.
         debugging: PKI debug topics that are on.
+        key_orders: key pairs that are being made, by label.
     """
 
     def __init__(
@@ -92,6 +105,7 @@ class Router(Device):
         self.clock_offset = timedelta()
         self.logged = 0
         self.debugging: set[str] = set()
+        self.key_orders: dict[str, KeyOrder] = {}
         self.changed_at: datetime | None = None
         self._on_save = on_save
         super().__init__(
@@ -201,6 +215,23 @@ class Router(Device):
     def find_key(self, label: str) -> KeyView | None:
         """The key pair of a label."""
         return next((key for key in self.key_pairs() if key.label == label), None)
+
+    def order_key(
+        self,
+        label: str,
+        algorithm: str,
+        *,
+        exportable: bool = False,
+        is_automatic: bool = False,
+        resumes: str = "",
+    ) -> None:
+        """Has a key pair made; ``key_generated`` or ``key_refused`` follows.
+
+        See `KeyOrder` for ``is_automatic`` and ``resumes``.
+        """
+        is_first = not self.key_pairs()
+        self.key_orders[label] = KeyOrder(is_automatic, is_first=is_first, resumes=resumes)
+        self.port.generate_key(label, algorithm, exportable=exportable)
 
     # --- events -------------------------------------------------------------------------------
 

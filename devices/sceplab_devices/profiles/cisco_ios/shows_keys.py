@@ -7,9 +7,6 @@ from sceplab_devices.profiles.cisco_ios.dates import date_text
 from sceplab_devices.profiles.cisco_ios.hexdump import hex_lines
 from sceplab_devices.profiles.cisco_ios.router import Context
 
-_STORAGE = {"software": "private-config"}
-"""IOS name of a storage; others are shown as the port names them."""
-
 
 def show_keys(ctx: Context) -> None:
     """``show crypto key mypubkey rsa|ec|all [NAME]``."""
@@ -24,7 +21,8 @@ def _show_key(ctx: Context, key: KeyView) -> None:
     ctx.say("show_key.generated_at", at=date_text(key.generated_at, ctx.device.config.zone))
     ctx.say("show_key.name", label=key.label)
     ctx.say("show_key.type", type=key.algorithm.partition(":")[0].upper())
-    ctx.say("show_key.storage", storage=_STORAGE.get(key.storage, key.storage))
+    words = ctx.device.profile.data["key_storage"]
+    ctx.write(words.get(key.storage, words["other"]).format(storage=key.storage, label=key.label))
     ctx.say("show_key.usage")
     ctx.say("show_key.exportable" if key.exportable else "show_key.not_exportable")
     ctx.say("show_key.data")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
@@ -18,7 +17,6 @@ from sceplab_devices.profiles.cisco_ios.store import store
 from sceplab_devices.profiles.cisco_ios.terminal_lines import apply_line_settings
 from sceplab_devices.steps import Ask, AskKey, Dialog
 
-_HOSTNAME = re.compile(r"[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MONTH_LETTERS = 3
 
 
@@ -107,7 +105,7 @@ def set_hostname(ctx: Context) -> None:
     """``hostname NAME``."""
     if ctx.negated or ctx.default:
         ctx.device.hostname = FACTORY_HOSTNAME
-    elif _HOSTNAME.fullmatch(ctx.args["name"]):
+    elif ctx.device.profile.is_hostname(ctx.args["name"]):
         ctx.device.hostname = ctx.args["name"]
     else:
         ctx.say("system.hostname_invalid")

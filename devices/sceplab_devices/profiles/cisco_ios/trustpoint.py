@@ -164,6 +164,7 @@ def settings_of(router: Router, trustpoint: Trustpoint) -> TrustpointSettings:
         auto_enroll=False,
         new_key_on_renewal=_regenerates(trustpoint),
         ca_identifier=trustpoint.name,
+        challenge=trustpoint.value("password", "password"),
     )
 
 

@@ -6,10 +6,11 @@ import string
 from collections.abc import Callable, Mapping
 
 from sceplab_devices.profiles.cisco_ios.automatic import enroll_automatically
+from sceplab_devices.profiles.cisco_ios.keys import is_in_range
 from sceplab_devices.profiles.cisco_ios.names import read_subject
 from sceplab_devices.profiles.cisco_ios.obfuscation import obfuscate, reveal
 from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
-from sceplab_devices.profiles.cisco_ios.router import Context
+from sceplab_devices.profiles.cisco_ios.router import Context, Router
 from sceplab_devices.profiles.cisco_ios.store import line_key
 from sceplab_devices.profiles.cisco_ios.trustpoint import (
     Entry,
@@ -68,7 +69,7 @@ def trustpoint_setting(ctx: Context) -> None:
     line = " ".join(ctx.words)
     check = ctx.options.get("check")
     if check:
-        checked = _CHECKS[check](values)
+        checked = _CHECKS[check](ctx.device, values)
         if checked is None:
             ctx.reject(str(check) if check in ctx.args else next(iter(ctx.args)))
             return
@@ -76,11 +77,11 @@ def trustpoint_setting(ctx: Context) -> None:
     trustpoint.entries[key] = Entry(line, values)
 
 
-def _url_line(values: Values) -> str | None:
+def _url_line(_router: Router, values: Values) -> str | None:
     return f"enrollment url {shown_url(values['url'])}"
 
 
-def _fingerprint_line(values: Values) -> str | None:
+def _fingerprint_line(_router: Router, values: Values) -> str | None:
     words = values["fingerprint"].split()
     named = words.pop(0).lower() if words[0].lower() in {"md5", "sha1", "sha256"} else ""
     digits = "".join(words).replace(":", "").upper()
@@ -93,11 +94,11 @@ def _fingerprint_line(values: Values) -> str | None:
     return f"fingerprint {digits}"
 
 
-def _subject_line(values: Values) -> str | None:
+def _subject_line(_router: Router, values: Values) -> str | None:
     return None if read_subject(values["name"]) is None else f"subject-name {values['name']}"
 
 
-def _password_line(values: Values) -> str | None:
+def _password_line(_router: Router, values: Values) -> str | None:
     kind, _, rest = values["password"].partition(" ")
     if kind == "7" and rest:
         revealed = reveal(rest.strip())
@@ -109,10 +110,18 @@ def _password_line(values: Values) -> str | None:
     return f"password 7 {obfuscate(values['password'])}"
 
 
-_CHECKS: dict[str, Callable[[Values], str | None]] = {
+def _key_line(router: Router, values: Values) -> str | None:
+    sizes = [values[name] for name in ("size", "encryption") if name in values]
+    if not all(is_in_range(router, size) for size in sizes):
+        return None
+    return " ".join(["rsakeypair", values["label"], *sizes])
+
+
+_CHECKS: dict[str, Callable[[Router, Values], str | None]] = {
     "url": _url_line,
     "fingerprint": _fingerprint_line,
     "subject": _subject_line,
     "password": _password_line,
+    "size": _key_line,
 }
 """Each gives the line the configuration keeps, or ``None`` to refuse it; may add values."""

@@ -111,11 +111,11 @@ def test_unknown_event_is_ignored() -> None:
 def test_settings_the_engine_refuses_are_logged() -> None:
     """A trustpoint that makes no request is reported, and enrolling does not start."""
     bench = RouterBench()
-    output = bench.run(*TRUSTPOINT, "fqdn none", "subject-name CN=R1", "rsakeypair K 1024", "exit")
+    output = bench.run(*TRUSTPOINT, "fqdn none", "subject-name CN=R1", "rsakeypair K 4096", "exit")
     assert output == ""
     terminal = _authenticated(bench)
     terminal.run("crypto pki enroll VPN")
-    assert "% Error in generating keys: rsa:1024 is not available" in terminal.run("yes")
+    assert "% Error in generating keys: no available resources" in terminal.run("yes")
     assert bench.port.challenges == []
 
 
