@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "sceplab.keystores"
 
-_BUILT_IN = {"soft": "sceplab_hsm.software:open_store"}
+_BUILT_IN = {
+    "soft": "sceplab_hsm.software:open_store",
+    "tpm": "sceplab_hsm.tpm.hardware:open_store",
+}
 _METHODS = ("capabilities", "generate", "get", "list_keys", "delete", "close")
 
 
