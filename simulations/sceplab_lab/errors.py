@@ -13,3 +13,24 @@ class DemoError(LabError):
 
 class EndpointError(LabError):
     """A service could not start where it was told to."""
+
+
+class FolderInUseError(LabError):
+    """Another process works in the state folder.
+
+    Args:
+        folder: for people.
+        pid: of that process; ``None`` when it did not say.
+    """
+
+    def __init__(self, folder: str, pid: int | None) -> None:
+        holder = f" (process {pid})" if pid is not None else ""
+        super().__init__(
+            f"another device{holder} works in {folder}; end it or choose another --state"
+        )
+        self.folder = folder
+        self.pid = pid
+
+
+class AbandonedError(LabError):
+    """The trustpoint was removed while work for it was under way: the work ends here."""

@@ -13,6 +13,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.journal import Detail, JournalEntry
 from sceplab_agent.observer import SilentObserver
 from sceplab_devices.api import PortEvent, PortEventKind
+from sceplab_lab.port_views import Standing, standing_of
 
 if TYPE_CHECKING:
     from sceplab_lab.port_trustpoint import PortTrustpoint
@@ -45,7 +46,8 @@ class PortObserver(SilentObserver):
     Args:
         trustpoint: whose notebook is kept.
         clock: now, aware UTC.
-        publish: takes the event to the owner's thread.
+        show: takes how the trustpoint stands to the owner's thread.
+        publish: takes the event there, behind what was shown before.
         moved: told of every change of state, in the worker's thread.
     """
 
@@ -54,11 +56,13 @@ class PortObserver(SilentObserver):
         trustpoint: PortTrustpoint,
         *,
         clock: Callable[[], datetime],
+        show: Callable[[Standing], None],
         publish: Callable[[PortEvent], None],
         moved: Callable[[str, State, State], None],
     ) -> None:
         self._trustpoint = trustpoint
         self._clock = clock
+        self._show = show
         self._publish = publish
         self._moved = moved
 
@@ -71,6 +75,8 @@ class PortObserver(SilentObserver):
             self._trustpoint.notebook.is_renewing = False
         if kind:
             self._send(kind, entry.details)
+        else:
+            self._show_standing()
 
     def noticed(self, trustpoint: str, notice: Notify) -> None:
         """See `Observer.noticed`."""
@@ -79,7 +85,9 @@ class PortObserver(SilentObserver):
 
     def state_changed(self, trustpoint: str, old: State, new: State) -> None:
         """See `Observer.state_changed`."""
-        self._moved(trustpoint, old, new)
+        self._show_standing()
+        if not self._trustpoint.lifetime.is_over:
+            self._moved(trustpoint, old, new)
 
     def asked(self, trustpoint: str, certificate_der: bytes) -> None:
         """See `Observer.asked`."""
@@ -111,6 +119,9 @@ class PortObserver(SilentObserver):
             case _:
                 return _PLAIN_KINDS.get(event_id, "")
 
+    def _show_standing(self) -> None:
+        self._show(standing_of(self._trustpoint))
+
     def _send(
         self, kind: str, details: Mapping[str, Detail], *, certificate_der: bytes | None = None
     ) -> None:
@@ -120,6 +131,7 @@ class PortObserver(SilentObserver):
         fail_info = failure.fail_info if failure is not None else None
         if certificate_der is None:
             certificate_der = self._certificate_for(kind)
+        self._show_standing()
         self._publish(
             PortEvent(
                 kind=kind,

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from sceplab_agent.journal import Journal, MemoryJournal
 from sceplab_agent.journal_sqlite import SqliteJournal
 
 JOURNAL_FILE = "journal.sqlite3"
+_REMOVED = ".removed-"
+"""How the names of folders begin that are being deleted; no trustpoint's folder has a dot."""
 
 
 class Places:
@@ -30,6 +33,9 @@ class Places:
         self._root = None if state_dir is None else state_dir / "trustpoints"
         if self._root is not None:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in self._root.glob(f"{_REMOVED}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+        self._unforgotten: set[str] = set()
 
     @staticmethod
     def safe_name(trustpoint: str) -> str:
@@ -41,10 +47,17 @@ class Places:
         return None if self._root is None else self._root / self.safe_name(trustpoint)
 
     def journal(self, trustpoint: str) -> Journal:
-        """Opens or makes the trustpoint's journal."""
+        """Opens or makes the trustpoint's journal.
+
+        Raises:
+            JournalError: it cannot be used.
+            OSError: its folder cannot be made, or still holds what was to be forgotten.
+        """
         folder = self.folder(trustpoint)
         if folder is None:
             return MemoryJournal()
+        if trustpoint in self._unforgotten:
+            self.forget(trustpoint)
         folder.mkdir(mode=0o700, exist_ok=True)
         return SqliteJournal.create_or_open(folder / JOURNAL_FILE)
 
@@ -53,7 +66,17 @@ class Places:
         return MemoryInstaller() if self._root is None else FileInstaller(self._root)
 
     def forget(self, trustpoint: str) -> None:
-        """Removes everything of a trustpoint whose journal is closed."""
+        """Removes everything of a trustpoint whose journal is closed, in one step.
+
+        Raises:
+            OSError: everything is still there; the next `journal` of that name tries again.
+        """
         folder = self.folder(trustpoint)
-        if folder is not None and folder.is_dir():
-            shutil.rmtree(folder)
+        if folder is None or not folder.is_dir():
+            return
+        self._unforgotten.add(trustpoint)
+        grave = Path(tempfile.mkdtemp(prefix=_REMOVED, dir=folder.parent))
+        folder.rename(grave)
+        self._unforgotten.discard(trustpoint)
+        # What is left is deleted at the next start.
+        shutil.rmtree(grave, ignore_errors=True)
