@@ -48,6 +48,10 @@ class ChallengeSource:
         self._last = self._resolve()
         return self._last
 
+    def forget(self) -> None:
+        """Lets go of what was looked up last: no request needs it any more."""
+        self._last = None
+
     def redact(self, text: str) -> str:
         """The text with the password blacked out: a server may repeat what it was sent."""
         secret = self._last
