@@ -25,13 +25,32 @@ def serve(
     ],
     server: Annotated[
         str,
-        typer.Option(help="Enrollment URL; trustpoint LAB of the device points there."),
+        typer.Option(
+            help="Enrollment URL; trustpoint LAB of a device without saved configuration points"
+            " there."
+        ),
     ] = "",
     hostname: Annotated[str, typer.Option(help="Name of the device. Default: the profile's.")] = "",
     state: Annotated[
         Path | None,
-        typer.Option(help="Folder for keys, journals and certificates. Default: a temporary one."),
+        typer.Option(
+            help="Folder for keys, journals, certificates and the saved configuration; a device"
+            " started again there goes on. Default: a temporary one."
+        ),
     ] = None,
+    keys: Annotated[
+        str,
+        typer.Option(
+            help="URI of a key store, for example pkcs11:token=r1. One store for each device."
+            " Default: a software store in the state folder."
+        ),
+    ] = "",
+    keys_secret: Annotated[
+        str,
+        typer.Option(
+            help="Its passphrase or PIN: env:NAME, file:PATH or prompt:. Default: it is asked for."
+        ),
+    ] = "",
     floor: Annotated[
         str, typer.Option(help="Weakest algorithms the device accepts: modern, ndes or lab.")
     ] = "ndes",
@@ -45,6 +64,8 @@ def serve(
         sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:0
         sceplab device serve --profile cisco-ios --console tcp:127.0.0.1:2001 \\
             --server http://127.0.0.1:8080/certsrv/mscep/mscep.dll --state ./r1
+        sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:2002 --state ./r2 \\
+            --keys 'pkcs11:token=r2' --keys-secret file:./pin
     """
     from sceplab_lab.device_service import DeviceService, run_device_service
 
@@ -56,6 +77,8 @@ def serve(
                 server=server,
                 hostname=hostname,
                 state=state,
+                keys=keys,
+                keys_secret=keys_secret,
                 floor=floor,
                 as_json=as_json,
             )

@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sceplab_agent.exit_codes import ExitCode
+from sceplab_agent.url import UrlError, split_url
+from sceplab_devices.batch import carry_out
 from sceplab_devices.errors import DeviceError, ProfileError
 from sceplab_devices.profile import open_profile
 from sceplab_hsm.errors import KeyStoreError
 from sceplab_lab.clock import LabClock
 from sceplab_lab.device_host import DevicePlan, HostedDevice, start_device
+from sceplab_lab.errors import FolderInUseError
 from sceplab_scep.algorithms import Floor
 
+TRUSTPOINT = "LAB"
+"""What `--server` configures."""
 _THREADS = 4
 
 
@@ -32,6 +37,8 @@ class DeviceService:
     server: str = ""
     hostname: str = ""
     state: Path | None = None
+    keys: str = ""
+    keys_secret: str = ""
     floor: str = "ndes"
     as_json: bool = False
 
@@ -39,18 +46,14 @@ class DeviceService:
 def run_device_service(options: DeviceService) -> int:
     """Runs the device until SIGINT or SIGTERM; the exit code."""
     try:
-        floor = Floor(options.floor)
-    except ValueError:
-        known = ", ".join(floor.value for floor in Floor)
-        return _fail(ExitCode.CONFIGURATION, f"no floor '{options.floor}'; known: {known}")
-    try:
+        floor = _checked_floor(options)
         with ExitStack() as cleanup:
             state = options.state
             if state is None:
                 folder = tempfile.TemporaryDirectory(prefix="sceplab-device-")
                 state = Path(cleanup.enter_context(folder))
             asyncio.run(_serve(options, state, floor))
-    except DeviceError as error:
+    except (DeviceError, FolderInUseError) as error:
         return _fail(ExitCode.CONFIGURATION, str(error))
     except KeyStoreError as error:
         return _fail(ExitCode.KEY_STORE, str(error))
@@ -59,6 +62,26 @@ def run_device_service(options: DeviceService) -> int:
             ExitCode.CONFIGURATION, f"{error.filename or 'state folder'}: {error.strerror}"
         )
     return ExitCode.OK
+
+
+def _checked_floor(options: DeviceService) -> Floor:
+    """The floor, with every option that needs no device looked at.
+
+    Raises:
+        DeviceError: an option cannot be meant so.
+    """
+    if options.server:
+        try:
+            split_url(options.server)
+        except UrlError as error:
+            raise DeviceError(f"--server: {error}") from error
+    if options.keys_secret and not options.keys:
+        raise DeviceError("--keys-secret belongs to --keys; the device's own store has a secret")
+    try:
+        return Floor(options.floor)
+    except ValueError as error:
+        known = ", ".join(floor.value for floor in Floor)
+        raise DeviceError(f"no floor '{options.floor}'; known: {known}") from error
 
 
 async def _serve(options: DeviceService, state: Path, floor: Floor) -> None:
@@ -73,6 +96,8 @@ async def _serve(options: DeviceService, state: Path, floor: Floor) -> None:
                 hostname=options.hostname,
                 consoles=options.consoles,
                 state_dir=state,
+                keys=options.keys,
+                keys_secret=options.keys_secret,
                 floor=floor,
             ),
             clock=LabClock(),
@@ -80,49 +105,79 @@ async def _serve(options: DeviceService, state: Path, floor: Floor) -> None:
         )
         try:
             if options.server:
-                _prepare_trustpoint(hosted, options.server)
+                prepare_trustpoint(hosted, options.server)
+            _warn_of_strangers(hosted)
             _announce(options, hosted, state)
             await stop.wait()
         finally:
             await hosted.close()
 
 
-def _prepare_trustpoint(hosted: HostedDevice, url: str) -> None:
-    """Types the profile's lines for a first trustpoint at a console nobody sees.
+def prepare_trustpoint(hosted: HostedDevice, url: str) -> None:
+    """Configures the profile's lines for a first trustpoint, unless one is there already.
+
+    A device that came up with a saved configuration keeps what that says.
 
     Raises:
-        DeviceError: the profile has none.
+        DeviceError: the profile has no such lines, or they do not lead to this URL.
     """
     device = hosted.device
     lines = device.profile.data.get("lab_trustpoint")
     if lines is None:
         raise ProfileError(device.profile.name, "has no lines for --server", place="data")
-    console = device.open_console()
-    console.open()
-    console.receive(b"\r")
-    for line in lines:
-        console.receive(line.format(url=url, hostname=device.hostname).encode() + b"\r")
-    console.disconnect()
+    present = device.port.view(TRUSTPOINT).url
+    if present:
+        if present != url:
+            _warn(
+                f"--server is not used: the saved configuration has trustpoint {TRUSTPOINT} "
+                f"at {present}"
+            )
+        return
+    filled = (line.format(url=url, hostname=device.hostname) for line in lines)
+    remarks = carry_out(device, filled, mode=device.profile.data["lab_mode"])
+    if device.port.view(TRUSTPOINT).url != url:
+        reason = remarks[-1].line if remarks else "the trustpoint was not configured"
+        raise DeviceError(f"--server {url!r}: {device.profile.title} refuses it ({reason})")
+
+
+def _warn_of_strangers(hosted: HostedDevice) -> None:
+    for line in hosted.lines:
+        if not line.is_loopback and not hosted.device.users:
+            _warn(
+                f"{line.endpoint} can be reached from other machines, and the console asks for "
+                "no password"
+            )
 
 
 def _announce(options: DeviceService, hosted: HostedDevice, state: Path) -> None:
     endpoints = [line.endpoint for line in hosted.lines]
+    server = hosted.device.port.view(TRUSTPOINT).url
     if options.as_json:
         ready = {
             "hostname": hosted.device.hostname,
             "profile": options.profile,
             "consoles": [str(endpoint) for endpoint in endpoints],
             "state": str(state),
+            "keys": hosted.store_uri,
+            "server": server,
         }
         print(json.dumps(ready), flush=True)
         return
     device = hosted.device
     print(f"{device.hostname} ({device.profile.title}) is up; its files are in {state}")
     for endpoint in endpoints:
-        print(f"  telnet {endpoint.host} {endpoint.port}")
-    if options.server:
-        print(f"  trustpoint LAB enrolls at {options.server}")
+        print(f"  {endpoint.client_command}")
+    if options.keys:
+        print(f"  keys are in {hosted.store_uri}")
+    if hosted.is_restored:
+        print("  it came up with its saved configuration")
+    if server:
+        print(f"  trustpoint {TRUSTPOINT} enrolls at {server}")
     print("Ctrl-C ends it.", flush=True)
+
+
+def _warn(text: str) -> None:
+    print(f"sceplab device: warning: {text}", file=sys.stderr, flush=True)
 
 
 def _fail(code: ExitCode, text: str) -> int:

@@ -299,5 +299,5 @@ def test_unavailable_key_size_costs_no_key(bench: Bench) -> None:
     bench.configure(f"fingerprint {bench.fingerprint()}")
     (before,) = bench.port.keys()
     printed = bench.type("crypto key generate rsa label K modulus 1024")
-    assert "not available" in printed
+    assert "% Invalid input detected" in printed
     assert bench.port.keys() == [before]

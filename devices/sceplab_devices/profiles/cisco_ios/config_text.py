@@ -8,7 +8,7 @@ from cryptography import x509
 
 from sceplab_devices.profiles.cisco_ios.dates import weekday_text
 from sceplab_devices.profiles.cisco_ios.hexdump import hex_lines, serial_hex
-from sceplab_devices.profiles.cisco_ios.obfuscation import hash_secret, obfuscate
+from sceplab_devices.profiles.cisco_ios.obfuscation import hash_secret, is_hashed, obfuscate
 from sceplab_devices.profiles.cisco_ios.router import Router
 from sceplab_devices.profiles.cisco_ios.running_config import Block, Interface
 from sceplab_devices.profiles.cisco_ios.terminal_lines import FACTORY_LINES
@@ -83,7 +83,9 @@ def _user_lines(router: Router) -> Iterator[str]:
 
 
 def _password(password: str, is_secret: bool) -> str:
-    return f"secret 8 {hash_secret(password)}" if is_secret else f"password 7 {obfuscate(password)}"
+    if not is_secret:
+        return f"password 7 {obfuscate(password)}"
+    return f"secret 8 {password if is_hashed(password) else hash_secret(password)}"
 
 
 def trustpoint_lines(router: Router, trustpoint: Trustpoint) -> Group:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_CERTIFICATE = re.compile(r"^ certificate [^\n]*\n((?:  [0-9A-F ]+\n)+)  quit$", re.MULTILINE)
 _GROUP_BYTES = 4
 _LINE_BYTES = 32
 
@@ -23,3 +26,8 @@ def hex_lines(data: bytes, *, indent: int = 2) -> list[str]:
 def serial_hex(number: int) -> str:
     """A certificate's serial number: content octets of its DER INTEGER (``00DC``)."""
     return number.to_bytes(number.bit_length() // 8 + 1, "big", signed=number < 0).hex().upper()
+
+
+def certificates_in(text: str) -> frozenset[bytes]:
+    """DER of the certificates that a configuration's text carries."""
+    return frozenset(bytes.fromhex(found[1]) for found in _CERTIFICATE.finditer(text))

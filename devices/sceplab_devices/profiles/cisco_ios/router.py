@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +11,21 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, TypeAlias
 
 from sceplab_devices.api import EnrollmentPort, KeyView, PortEvent, TrustpointView
+from sceplab_devices.batch import carry_out
 from sceplab_devices.context import CommandContext
 from sceplab_devices.device import Device
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco_ios.dates import log_stamp
+from sceplab_devices.profiles.cisco_ios.hexdump import certificates_in
+from sceplab_devices.profiles.cisco_ios.obfuscation import is_hashed, matches_hash
 from sceplab_devices.profiles.cisco_ios.running_config import Interface, RunningConfig, User
 from sceplab_devices.profiles.cisco_ios.trains import read_train
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint, settings_of
 
 if TYPE_CHECKING:
     from sceplab_devices.profile import DeviceProfile
+
+logger = logging.getLogger(__name__)
 
 SERIAL_NUMBER = "67109296"
 
@@ -77,7 +83,6 @@ class Router(Device):
         enable_password: str = "",
         train: str = "",
         serial_number: str = SERIAL_NUMBER,
-        on_save: Callable[[str], None] | None = None,
     ) -> None:
         """Makes a router as delivered.
 
@@ -90,7 +95,6 @@ class Router(Device):
             enable_password: asked by ``enable``; empty: it asks nothing.
             train: name of a train in the profile's data; empty: the default one.
             serial_number: as certificates name it.
-            on_save: called with the configuration's text whenever it is saved.
         """
         self.train = read_train(profile.data, train)
         self.serial_number = serial_number
@@ -107,7 +111,6 @@ class Router(Device):
         self.debugging: set[str] = set()
         self.key_orders: dict[str, KeyOrder] = {}
         self.changed_at: datetime | None = None
-        self._on_save = on_save
         super().__init__(
             profile,
             hostname=hostname,
@@ -197,14 +200,33 @@ class Router(Device):
         return self.port.view(name)
 
     def save(self, text: str) -> None:
-        """Keeps ``text`` as the startup configuration, with the certificates of this moment."""
+        """Keeps ``text`` as the startup configuration, with the certificates of this moment.
+
+        Raises:
+            DeviceError: it cannot be kept; what was saved before counts.
+        """
+        self.on_save(text)
         self.startup_config = text
         held = [self.view(name) for name in self.config.trustpoints]
         own = [view.certificate_der for view in held if view.certificate_der]
         authorities = [der for view in held for der in view.ca_certificates_der]
         self.saved_certificates = frozenset([*own, *authorities])
-        if self._on_save:
-            self._on_save(text)
+
+    def restore(self, text: str) -> None:
+        """See `Device.restore`."""
+        if not text:
+            return
+        for remark in carry_out(self, text.splitlines(), mode="config"):
+            logger.warning("%s: startup line %r: %s", self.hostname, remark.line, remark.text)
+        self.startup_config = text
+        self.saved_certificates = certificates_in(text)
+        self.changed_at = None
+
+    def matches_password(self, password: str, typed: str) -> bool:
+        """See `Device.matches_password`."""
+        if is_hashed(password):
+            return matches_hash(password, typed)
+        return super().matches_password(password, typed)
 
     # --- keys ---------------------------------------------------------------------------------
 

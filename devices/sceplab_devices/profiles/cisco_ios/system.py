@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from sceplab_devices import builtin
+from sceplab_devices.batch import MEMORY_LINE
+from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco_ios.config_text import render_config
 from sceplab_devices.profiles.cisco_ios.dates import MONTHS, Zone, weekday_text
 from sceplab_devices.profiles.cisco_ios.keys import FACTORY_HOSTNAME
-from sceplab_devices.profiles.cisco_ios.obfuscation import reveal
+from sceplab_devices.profiles.cisco_ios.obfuscation import is_hashed, reveal
 from sceplab_devices.profiles.cisco_ios.port_events import MESSAGES, TRANSACTIONS
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.running_config import User
@@ -66,6 +68,9 @@ def configure(ctx: Context) -> Dialog:
 def config_left(ctx: Context, _values: Mapping[str, str]) -> None:
     """Configuration mode was left."""
     line = ctx.session.line
+    if line is MEMORY_LINE:
+        ctx.device.syslog("configured_from_memory")
+        return
     if line.kind == "console":
         user = f"{ctx.session.user} on console" if ctx.session.user else "console"
     else:
@@ -80,8 +85,8 @@ def config_left(ctx: Context, _values: Mapping[str, str]) -> None:
 def write_memory(ctx: Context) -> None:
     """``write [memory]``."""
     ctx.say("system.building")
-    ctx.device.save(render_config(ctx.device))
-    ctx.say("system.saved")
+    if _save(ctx, render_config(ctx.device)):
+        ctx.say("system.saved")
 
 
 def copy_to_startup(ctx: Context) -> Dialog:
@@ -93,9 +98,17 @@ def copy_to_startup(ctx: Context) -> Dialog:
 def erase_startup(ctx: Context) -> Dialog:
     """``write erase``, ``erase startup-config``."""
     key: str = yield AskKey(ctx.text("system.erase_question"))
-    if key in ("\n", "y", "Y"):
-        ctx.device.save("")
+    if key in ("\n", "y", "Y") and _save(ctx, ""):
         ctx.say("system.erased")
+
+
+def _save(ctx: Context, text: str) -> bool:
+    try:
+        ctx.device.save(text)
+    except DeviceError as error:
+        ctx.say("system.not_saved", reason=error)
+        return False
+    return True
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -178,7 +191,7 @@ def set_enable_password(ctx: Context) -> None:
     """``enable secret|password PASSWORD``."""
     password = _typed_password(ctx)
     if password is None:
-        ctx.reject("hidden")
+        ctx.reject("hash" if "hash" in ctx.args else "hidden")
         return
     ctx.device.enable_password = password
     ctx.device.config.enable_is_secret = ctx.has("secret")
@@ -195,16 +208,18 @@ def set_user(ctx: Context) -> None:
         return
     password = _typed_password(ctx)
     if password is None:
-        ctx.reject("hidden")
+        ctx.reject("hash" if "hash" in ctx.args else "hidden")
         return
     router.users[name] = password
     router.config.users[name] = User(int(ctx.args.get("level", "1")), ctx.has("secret"))
 
 
 def _typed_password(ctx: Context) -> str | None:
-    """The password in clear; empty after ``no``; ``None`` when a type 7 text is damaged."""
+    """The password, in clear or as its hash; empty after ``no``; ``None`` when it is damaged."""
     if ctx.negated or ctx.default:
         return ""
+    if "hash" in ctx.args:
+        return ctx.args["hash"] if is_hashed(ctx.args["hash"]) else None
     hidden = ctx.args.get("hidden")
     return ctx.args["password"] if hidden is None else reveal(hidden)
 

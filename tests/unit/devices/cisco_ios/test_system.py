@@ -58,7 +58,8 @@ def test_abbreviations_and_filters(typed: str, shown: str) -> None:
 def test_saving() -> None:
     """Both ways to save keep the configuration and hand it to the owner of the device."""
     saved: list[str] = []
-    bench = RouterBench(on_save=saved.append)
+    bench = RouterBench()
+    bench.router.on_save = saved.append
     assert bench.run("show startup-config") == "startup-config is not present"
     assert bench.run("write memory") == "Building configuration...\n[OK]"
     bench.run("configure terminal", "hostname R2")
