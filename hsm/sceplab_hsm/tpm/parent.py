@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from sceplab_hsm.errors import StoreUnavailableError, TokenMissingError
 from sceplab_hsm.tpm.chip import TpmChip, TpmError
+from sceplab_hsm.tpm.response import is_taken
 
 
 def make_parent(chip: TpmChip, handle: int, place: str) -> bytes:
@@ -24,8 +25,7 @@ def make_parent(chip: TpmChip, handle: int, place: str) -> bytes:
     with _storage_key(chip) as fresh:
         public_key_der = chip.public_key_der(fresh)
         if handle not in chip.persistent_handles():
-            chip.evict_control(fresh, handle)
-            return public_key_der
+            _persist(chip, fresh, handle)
     if _public_key_at(chip, handle) != public_key_der:
         raise StoreUnavailableError(
             f"handle 0x{handle:08x} of the chip of {place} holds a key that is not ours, which is "
@@ -58,7 +58,15 @@ def prove_parent(chip: TpmChip, handle: int, public_key_der: bytes, place: str) 
                 f"handle 0x{handle:08x} of the chip of {place} holds a key that is not ours; "
                 f"remove that key (tpm2_evictcontrol -c 0x{handle:08x}), ours is then put back"
             )
+        _persist(chip, fresh, handle)
+
+
+def _persist(chip: TpmChip, fresh: int, handle: int) -> None:
+    try:
         chip.evict_control(fresh, handle)
+    except TpmError as error:
+        if not is_taken(error):  # else another process was faster, with the same key
+            raise
 
 
 def _public_key_at(chip: TpmChip, handle: int) -> bytes | None:

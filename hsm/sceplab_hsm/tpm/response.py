@@ -23,6 +23,7 @@ _INITIALIZE = 0x100
 _FAILURE = 0x101
 _INTEGRITY = 0x09F
 _LOCKOUT = 0x921
+_NV_DEFINED = 0x14C
 _AUTH = frozenset({0x08E, 0x0A2})  # AUTH_FAIL counts as a try, BAD_AUTH (of NODA objects) not
 _REFUSED = frozenset({0x081, 0x082, 0x083, 0x084, 0x089, 0x092, 0x095, 0x0A6, 0x143})
 _NO_ROOM = frozenset({0x14B, 0x903, 0x904, 0x905})
@@ -52,6 +53,11 @@ def lacks_slot(error: TpmError) -> bool:
 def lacks_object(error: TpmError) -> bool:
     """Whether a handle leads nowhere: flushed by somebody, or lost in a power cycle."""
     return base_code(error.response_code) in _NO_OBJECT
+
+
+def is_taken(error: TpmError) -> bool:
+    """Whether a persistent handle is in use."""
+    return base_code(error.response_code) == _NV_DEFINED
 
 
 def is_foreign(error: TpmError) -> bool:

@@ -27,16 +27,6 @@ class TestTpmStore(KeyStoreContract):
         with software_tpm(tmp_path_factory.mktemp("swtpm")) as cls.chip:
             yield
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def store(
-        cls, running_chip: None, tmp_path_factory: pytest.TempPathFactory
-    ) -> Iterator[KeyStore]:
-        """One open store for the tests of the class."""
-        store = cls.open_store(tmp_path_factory.mktemp("store"))
-        yield store
-        store.close()
-
     @classmethod
     def open_store(cls, place: Path) -> KeyStore:
         """Opens the store of that folder on the shared chip."""
