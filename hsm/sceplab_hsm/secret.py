@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import stat
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +50,8 @@ def resolve_secret(reference: str, *, prompt: str = "Secret: ") -> Secret:
         prompt: what a person is shown for ``prompt:``.
 
     Raises:
-        SecretUnavailableError: the reference is of another form, or nothing is there.
+        SecretUnavailableError: the reference is of another form, nothing is there, or the file is
+            open to everybody.
     """
     scheme, _, rest = reference.partition(":")
     if scheme == "env" and rest:
@@ -58,12 +60,7 @@ def resolve_secret(reference: str, *, prompt: str = "Secret: ") -> Secret:
             raise SecretUnavailableError(f"environment variable {rest} is not set")
         return Secret(value)
     if scheme == "file" and rest:
-        try:
-            text = Path(rest).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise SecretUnavailableError(f"cannot read the secret file {rest}: {reason}") from error
-        return Secret(text.removesuffix("\n").removesuffix("\r"))
+        return _read_secret_file(rest)
     if scheme == "prompt":
         try:
             with warnings.catch_warnings():
@@ -84,3 +81,53 @@ def secrets_from(reference: str) -> Callable[[str], Secret]:
         reference: as `resolve_secret` takes it.
     """
     return lambda prompt: resolve_secret(reference, prompt=prompt)
+
+
+def secret_file_warning(reference: str) -> str:
+    """What a careful person would change about the file behind a reference; empty: nothing.
+
+    A group that may read the file can be meant so (a service's group, a systemd credential), so
+    `resolve_secret` takes it; everybody else never is.
+
+    Args:
+        reference: as `resolve_secret` takes it; of other kinds than ``file:`` nothing is said.
+    """
+    scheme, _, path = reference.partition(":")
+    if scheme != "file" or not path:
+        return ""
+    try:
+        status = Path(path).expanduser().stat()
+    except (OSError, RuntimeError):
+        return ""
+    if not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o060:
+        return ""
+    return (
+        f"the secret file {path} is open to its group (mode {stat.S_IMODE(status.st_mode):o}); "
+        f"unless that is meant, run: chmod 600 {path}"
+    )
+
+
+def _read_secret_file(path: str) -> Secret:
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            status = os.fstat(file.fileno())
+            # A pipe or a terminal has no readers but this one.
+            if stat.S_ISREG(status.st_mode) and status.st_mode & 0o006:
+                raise SecretUnavailableError(
+                    f"the secret file {path} is open to everybody "
+                    f"(mode {stat.S_IMODE(status.st_mode):o}); run: chmod 600 {path}"
+                )
+            text = file.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SecretUnavailableError(
+            f"cannot read the secret file {path}: it is not UTF-8 text"
+        ) from error
+    except OSError as error:
+        raise SecretUnavailableError(
+            f"cannot read the secret file {path}: {error.strerror}"
+        ) from error
+    except RuntimeError as error:
+        raise SecretUnavailableError(
+            f"cannot read the secret file {path}: there is no such home directory"
+        ) from error
+    return Secret(text.removesuffix("\n").removesuffix("\r"))

@@ -20,6 +20,7 @@ from sceplab_agent.exit_codes import MEANINGS, ExitCode
 from sceplab_agent.journal_sqlite import SqliteJournal
 from sceplab_ndes.state import ServerState
 from tests.support.raw_server import answer, raw_server
+from tests.support.secret_files import write_secret
 from tests.support.server import make_server, serve_in_thread
 
 PASSPHRASE = "planted-passphrase-4711"
@@ -89,8 +90,8 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Folder:
     """A folder with secrets and no configuration yet."""
-    (tmp_path / "passphrase").write_text(PASSPHRASE + "\n")
-    (tmp_path / "otp").write_text("planted-otp\n")
+    write_secret(tmp_path / "passphrase", PASSPHRASE + "\n")
+    write_secret(tmp_path / "otp", "planted-otp\n")
     return Folder(tmp_path, cli.main, capsys)
 
 
@@ -106,7 +107,7 @@ class Lab:
         """Puts a one-time password where the agent looks for it."""
         password = self.server.challenge.issue("admin", now())
         assert password is not None
-        (self.folder.path / "otp").write_text(password.reveal() + "\n")
+        write_secret(self.folder.path / "otp", password.reveal() + "\n")
         return password.reveal()
 
     def configure(self, **changes: str) -> None:
@@ -179,7 +180,7 @@ def test_check_opens_what_there_is(lab: Lab, breakage: str, code: ExitCode, expe
     assert "opens, 1 keys" in lab.folder.run("check").out
     path = lab.folder.path
     if breakage == "passphrase":
-        (path / "passphrase").write_text("wrong")
+        write_secret(path / "passphrase", "wrong")
     elif breakage == "store":
         (path / "keys").rename(path / "unmounted")
     elif breakage == "journal":
@@ -264,7 +265,7 @@ def test_pending_request_is_taken_up_again(lab: Lab) -> None:
 
 def test_refused_request_has_its_code_and_reason(lab: Lab) -> None:
     """What the CA said is shown; the code says: rejected."""
-    (lab.folder.path / "otp").write_text("not-a-password")
+    write_secret(lab.folder.path / "otp", "not-a-password")
     result = lab.folder.run("enroll")
     assert result.code == ExitCode.REJECTED
     assert "the CA refused: badRequest" in result.err

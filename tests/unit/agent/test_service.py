@@ -45,6 +45,7 @@ from tests.support.scripted_peer import (
     Diary,
     ScriptedPeer,
 )
+from tests.support.secret_files import write_secret
 
 
 class ClosablePeer(ScriptedPeer):
@@ -83,8 +84,8 @@ class Place:
     def __post_init__(self) -> None:
         """Writes the files."""
         self.peer = ClosablePeer(self.clock)
-        (self.folder / "pass").write_text(PASSPHRASE)
-        (self.folder / "otp").write_text(CHALLENGE)
+        write_secret(self.folder / "pass", PASSPHRASE)
+        write_secret(self.folder / "otp", CHALLENGE)
         self.configure("first", "second")
 
     def configure(self, *names: str, extra: str = "") -> AgentConfig:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.support.secret_files import write_secret
+
 README = Path(__file__).resolve().parents[3] / "hsm" / "README.md"
 
 
@@ -12,7 +14,7 @@ def test_the_main_path_runs(tmp_path: Path) -> None:
     """The first example opens a store, makes a key and signs, only with other paths."""
     code = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert code is not None
-    (tmp_path / "passphrase").write_text("x\n")
+    write_secret(tmp_path / "passphrase", "x\n")
     example = (
         code[1].replace("/var/lib/device", str(tmp_path)).replace("/etc/device", str(tmp_path))
     )

@@ -6,6 +6,7 @@ import copy
 import getpass
 import json
 import logging
+import os
 import pickle
 import traceback
 import warnings
@@ -15,7 +16,8 @@ import pytest
 
 from sceplab_hsm.errors import SecretUnavailableError
 from sceplab_hsm.lab import ensure_lab_secret
-from sceplab_hsm.secret import Secret, resolve_secret, secrets_from
+from sceplab_hsm.secret import Secret, resolve_secret, secret_file_warning, secrets_from
+from tests.support.secret_files import write_secret
 
 TEXT = "hunter2-of-the-lab"
 
@@ -81,14 +83,13 @@ def test_environment_variables_are_followed(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
 def test_files_are_followed(tmp_path: Path, ending: str) -> None:
     """``file:PATH`` gives the content without one line end."""
-    file = tmp_path / "pin"
-    file.write_bytes((" " + TEXT + "\n " + ending).encode())
+    file = write_secret(tmp_path / "pin", " " + TEXT + "\n " + ending)
     assert resolve_secret(f"file:{file}").reveal() == f" {TEXT}\n "
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     """A missing file, a directory and a binary file: path and reason, never the content."""
-    binary = tmp_path / "binary"
+    binary = write_secret(tmp_path / "binary", "")
     binary.write_bytes(b"\xff\xfe" + TEXT.encode())
     for path, reason in (
         (tmp_path / "none", "No such file"),
@@ -98,6 +99,53 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         with pytest.raises(SecretUnavailableError, match=f"{path}.*{reason}") as caught:
             resolve_secret(f"file:{path}")
         assert TEXT not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o644, 0o602, 0o646])
+def test_file_that_everybody_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
+    """Readable or writable by others: refused before it is read, with the command that mends it."""
+    file = write_secret(tmp_path / "pin", TEXT)
+    file.chmod(mode)
+    with pytest.raises(SecretUnavailableError, match=f"run: chmod 600 {file}$") as caught:
+        resolve_secret(f"file:{file}")
+    assert f"{mode:o}" in str(caught.value)
+    assert TEXT not in str(caught.value)
+    file.chmod(0o600)
+    assert resolve_secret(f"file:{file}").reveal() == TEXT
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o440, 0o660])
+def test_file_of_a_group_is_taken_and_remarked_on(tmp_path: Path, mode: int) -> None:
+    """A service's group or a systemd credential may be meant: used, and a check mentions it."""
+    file = write_secret(tmp_path / "pin", TEXT)
+    file.chmod(mode)
+    assert resolve_secret(f"file:{file}").reveal() == TEXT
+    assert f"open to its group (mode {mode:o})" in secret_file_warning(f"file:{file}")
+
+
+def test_private_or_absent_file_is_not_remarked_on(tmp_path: Path) -> None:
+    """Nothing to say of a private file, of one that is not there, or of other references."""
+    file = write_secret(tmp_path / "pin", TEXT)
+    for reference in (f"file:{file}", f"file:{tmp_path}/none", "env:PATH", "prompt:", "file:"):
+        assert secret_file_warning(reference) == ""
+
+
+def test_secret_may_come_through_a_pipe() -> None:
+    """A pipe has no other readers, whatever its mode says."""
+    reader, writer = os.pipe()
+    os.write(writer, TEXT.encode() + b"\n")
+    os.close(writer)
+    try:
+        assert resolve_secret(f"file:/dev/fd/{reader}").reveal() == TEXT
+    finally:
+        os.close(reader)
+
+
+def test_unknown_home_directory_is_told() -> None:
+    """``~nobody-of-that-name`` leads nowhere."""
+    with pytest.raises(SecretUnavailableError, match="no such home directory"):
+        resolve_secret("file:~no-such-user-here/pin")
+    assert secret_file_warning("file:~no-such-user-here/pin") == ""
 
 
 def test_people_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
