@@ -119,7 +119,7 @@ def create_private(path: Path, content: bytes) -> None:
         StoreUnavailableError: the system refuses.
     """
     temporary = path.with_name(_TEMPORARY)
-    with _reported("write", path), _locked_directory(path.parent) as directory:
+    with _reported("write", path), locked_directory(path.parent) as directory:
         if os.path.lexists(path):
             raise FileExistsError(path)
         temporary.unlink(missing_ok=True)
@@ -143,7 +143,7 @@ def remove(path: Path) -> None:
         FileNotFoundError: it is not there.
         StoreUnavailableError: the system refuses.
     """
-    with _reported("remove", path), _locked_directory(path.parent) as directory:
+    with _reported("remove", path), locked_directory(path.parent) as directory:
         path.unlink()
         os.fsync(directory)
 
@@ -158,8 +158,13 @@ def _opened_directory(path: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _locked_directory(path: Path) -> Iterator[int]:
+def locked_directory(path: Path) -> Iterator[int]:
+    """Holds the lock on a directory against other processes and threads; gives its descriptor."""
     # Each writer opens the directory anew, so the lock holds between threads as well.
     with _opened_directory(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        try:
+            yield descriptor
+        finally:
+            # A child that was forked meanwhile has the descriptor too and would keep the lock.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "sceplab.keystores"
 
 _BUILT_IN = {
+    "pkcs11": "sceplab_hsm.pkcs11.factory:open_store",
     "soft": "sceplab_hsm.software:open_store",
     "tpm": "sceplab_hsm.tpm.hardware:open_store",
+    "tpm-stub": "sceplab_hsm.tpm.stub_store:open_store",
 }
 _METHODS = ("capabilities", "generate", "get", "list_keys", "delete", "close")
 

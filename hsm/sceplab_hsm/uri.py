@@ -1,8 +1,9 @@
 """Key store URIs: their scheme, the key they may name, and the directory form.
 
 ``soft:PATH`` is a store, ``soft:PATH#KEY_ID`` one key in it, ``soft:PATH?kdf=lab`` a store with an
-option. A store whose URIs have another form (RFC 7512 for PKCS#11) reads its own; only the scheme
-and the split into store and key are common.
+option. A store whose URIs have another form reads its own; only the scheme and the split into
+store and key are common. ``pkcs11:`` URIs, and those of stores that wrap such a one
+(``fault+pkcs11:``), name the key by RFC 7512's ``object=`` instead of a fragment.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from sceplab_hsm.errors import StoreUriError
+from sceplab_hsm.pkcs11.uri import join_object, split_object
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _KEY_ID = re.compile(r"[A-Za-z0-9._@#+-]{1,128}")
@@ -48,7 +50,12 @@ def check_key_id(key_id: str) -> str:
 
 
 def join_key_uri(store_uri: str, key_id: str) -> str:
-    """URI of one key: the store's, then ``#`` and the name (its ``#`` percent-encoded)."""
+    """URI of one key: the store's, then ``#`` and the name (its ``#`` percent-encoded).
+
+    For PKCS#11 the name is the attribute ``object`` of the URI's path.
+    """
+    if _has_object_attribute(store_uri):
+        return join_object(store_uri, check_key_id(key_id))
     return f"{store_uri}#{quote(check_key_id(key_id), safe='@+')}"
 
 
@@ -56,11 +63,17 @@ def split_key_uri(uri: str) -> tuple[str, str | None]:
     """Splits a URI into that of the store and the key's name, ``None`` when it names no key.
 
     Raises:
-        StoreUriError: no scheme, or not a key's name behind the ``#``.
+        StoreUriError: no scheme, or not a key's name behind the ``#`` or in ``object=``.
     """
-    scheme_of(uri)
+    if _has_object_attribute(uri):
+        rest, key_id = split_object(uri)
+        return rest, None if key_id is None else check_key_id(key_id)
     store_uri, separator, fragment = uri.partition("#")
     return store_uri, check_key_id(unquote(fragment)) if separator else None
+
+
+def _has_object_attribute(uri: str) -> bool:
+    return scheme_of(uri).rpartition("+")[2] == "pkcs11"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,211 @@
+"""One logged-in session per token and process, shared by all stores on that token.
+
+Login belongs to the process: once a token is logged in, its module takes no second PIN and checks
+none. So the first opening logs in, and a later one has its PIN compared with the first. A wrong PIN
+is refused without asking the token; a PIN that was changed meanwhile needs all stores closed first.
+
+The PIN is kept while a store is open. Without it a token that was removed and inserted again could
+not be used again without asking a person.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+from collections.abc import Callable
+from typing import TypeVar
+
+import pkcs11
+from pkcs11 import TokenFlag
+from pkcs11 import exceptions as codes
+
+from sceplab_hsm.errors import KeyStoreError, LockoutError, StoreLockedError, TokenMissingError
+from sceplab_hsm.pkcs11.failures import translate
+from sceplab_hsm.pkcs11.modules import LoadedModule
+from sceplab_hsm.pkcs11.tokens import TokenIdentity, find_again
+from sceplab_hsm.secret import Secret
+
+Result = TypeVar("Result")
+
+_SESSION_LOST = (
+    codes.SessionHandleInvalid,
+    codes.SessionClosed,
+    codes.DeviceRemoved,
+    codes.TokenNotPresent,
+    codes.UserNotLoggedIn,
+)
+
+
+class TokenConnection:
+    """A token that is logged in. Make it with `connect`; every method takes the module's lock.
+
+    Args:
+        module: that shows the token.
+        identity: of the token.
+        pin: the user's; ``None`` for a token that asks for none.
+    """
+
+    def __init__(self, module: LoadedModule, identity: TokenIdentity, pin: Secret | None) -> None:
+        self.module = module
+        self.identity = identity
+        self.lock = module.lock
+        self.users = 0
+        self._pin = pin
+        self._session: pkcs11.Session | None = None
+        self._generation = 0
+        self._refusal: KeyStoreError | None = None
+
+    @property
+    def subject(self) -> str:
+        """The token, for error texts."""
+        return f"token '{self.identity.label}'"
+
+    def session(self) -> pkcs11.Session:
+        """A session that is logged in; opened anew when the module was started anew.
+
+        Raises:
+            TokenMissingError: the token is away.
+            StoreLockedError: it refuses the PIN it once took.
+        """
+        if self._session is None or self._generation != self.module.generation:
+            self._session = self._open()
+            self._generation = self.module.generation
+        return self._session
+
+    def call(
+        self, action: Callable[[pkcs11.Session], Result], *, is_storing: bool = False
+    ) -> Result:
+        """Runs calls on a session, once more when the token was away meanwhile.
+
+        Args:
+            action: what to do; it may be run twice, so it must find by itself what it left behind.
+                ``NoSuchKey`` from it is passed on when the token is there.
+            is_storing: whether it writes to the token, for the error's kind.
+
+        Raises:
+            NoSuchKey: from the action, with the token in place.
+            KeyStoreError: of the kind that fits.
+        """
+        with self.lock:
+            session = self.session()
+            try:
+                return action(session)
+            except codes.PKCS11Error as error:
+                if not self.is_lost(error):
+                    raise self._translated(error, is_storing) from error
+            self.renew()
+            try:
+                return action(self.session())
+            except codes.PKCS11Error as error:
+                raise self._translated(error, is_storing) from error
+
+    def is_lost(self, error: codes.PKCS11Error) -> bool:
+        """Whether a failure comes from a session that is gone, or from a token that is away.
+
+        An open session hides it: SoftHSM signs with an error that could mean anything, and finds
+        nothing. The token's own description is what can be asked.
+        """
+        if isinstance(error, _SESSION_LOST) or self._generation != self.module.generation:
+            return True
+        assert self._session is not None
+        try:
+            token = self._session.token.slot.get_token()
+        except codes.PKCS11Error:
+            return True
+        return TokenIdentity.of(token) != self.identity
+
+    def renew(self) -> None:
+        """Starts the module anew and logs in again.
+
+        Raises:
+            TokenMissingError: the token is away.
+        """
+        self.module.restart()
+        self.session()
+
+    def release(self) -> None:
+        """One user less; the last one logs out and forgets the PIN."""
+        with self.lock:
+            self.users -= 1
+            if self.users:
+                return
+            self.module.connections.pop(self.identity, None)
+            session, self._session, self._pin = self._session, None, None
+            if session is not None and self._generation == self.module.generation:
+                with contextlib.suppress(codes.PKCS11Error):
+                    session.close()
+
+    def matches(self, pin: Secret | None) -> bool:
+        """Whether the PIN is the one the token is logged in with."""
+        if pin is None or self._pin is None:
+            return pin is self._pin
+        mine, other = self._pin.reveal(), pin.reveal()
+        return hmac.compare_digest(mine.encode("utf-8"), other.encode("utf-8"))
+
+    def _open(self) -> pkcs11.Session:
+        self.module.require_ready()
+        if self._refusal is not None:
+            # Trying again would count as a wrong try each time.
+            raise self._refusal
+        token = find_again(self.module, self.identity)
+        if token is None:
+            raise TokenMissingError(
+                f"{self.subject} (serial {self.identity.serial.decode('utf-8', 'replace')}) is not "
+                "there any more; insert it again, the open store then works on"
+            )
+        try:
+            return token.open(rw=True, user_pin=None if self._pin is None else self._pin.reveal())
+        except codes.UserAlreadyLoggedIn:
+            raise StoreLockedError(
+                f"{self.subject} is logged in by other code of this process, so that the PIN "
+                "cannot be checked; close that session first"
+            ) from None
+        except codes.PKCS11Error as error:
+            failure = translate(error, self.subject)
+            if isinstance(failure, StoreLockedError):
+                self._refusal = failure
+            raise failure from error
+
+    def _translated(self, error: codes.PKCS11Error, is_storing: bool) -> Exception:
+        if isinstance(error, codes.NoSuchKey):
+            return error
+        return translate(error, self.subject, is_storing=is_storing)
+
+
+def connect(
+    module: LoadedModule, token: pkcs11.Token, ask_pin: Callable[[], Secret]
+) -> TokenConnection:
+    """Logs in to a token, or joins the session that is logged in. Release it when done.
+
+    Args:
+        module: that shows the token.
+        token: as it was found.
+        ask_pin: called once when the token wants a PIN, outside the module's lock.
+
+    Raises:
+        LockoutError: the token says that its PIN is locked.
+        StoreLockedError: the PIN is wrong.
+        KeyStoreError: of the kind that fits.
+    """
+    identity = TokenIdentity.of(token)
+    if token.flags & TokenFlag.USER_PIN_LOCKED:
+        raise LockoutError(
+            f"token '{identity.label}' has locked its PIN after wrong tries; set a new one with "
+            "the security officer's PIN"
+        )
+    pin = ask_pin() if token.flags & TokenFlag.LOGIN_REQUIRED else None
+    with module.lock:
+        connection = module.connections.get(identity)
+        if connection is None:
+            connection = TokenConnection(module, identity, pin)
+            connection.session()
+            module.connections[identity] = connection
+        elif not connection.matches(pin):
+            raise StoreLockedError(
+                f"{connection.subject} is open in this process with another PIN; correct the "
+                "secret, or, when the PIN was changed, close the other stores on it first"
+            )
+        else:
+            connection.session()
+        connection.users += 1
+        return connection
