@@ -12,26 +12,18 @@ import hashlib
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.asn1 import BitString, GeneralizedTime, UTCTime, encode_der
+from cryptography.hazmat.asn1 import TLV
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sceplab_scep.algorithms import Digest
 from sceplab_scep.ca_selection import CaSelection, select_ca_certificates
-from sceplab_scep.cms import (
-    Certificate,
-    Extension,
-    TbsCertificate,
-    Validity,
-    to_tlv,
-    wrap_der,
-)
 from sceplab_scep.errors import LocalProtocolError
 from sceplab_scep.issued import IssuedCertificate, check_issued, choose_issued, describe_certificate
 from sceplab_scep.ports import MessageSigner
-from sceplab_scep.signatures import HASHES, signature_identifier
 from sceplab_scep.signing_key import signing_key
 from sceplab_scep.x509fields import load_certificate, subject_der
+from sceplab_scep.x509writer import encode_extension, sign_certificate
 
 __all__ = [
     "CaSelection",
@@ -53,8 +45,24 @@ FINGERPRINT_ALGORITHMS = ("sha256", "sha1", "md5")
 _BACKDATED = timedelta(minutes=10)
 """How far before now the self-signed certificate starts, for servers whose clock is behind."""
 
-_X509_V3 = 2
-_FIRST_GENERALIZED_YEAR = 2050
+
+def _extensions(*, can_decrypt: bool) -> tuple[TLV, ...]:
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=can_decrypt,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return (encode_extension(usage, critical=True),)
+
+
+_RSA_EXTENSIONS = _extensions(can_decrypt=True)
+_EC_EXTENSIONS = _extensions(can_decrypt=False)
 
 
 def fingerprint(certificate_der: bytes, algorithm_name: str) -> bytes:
@@ -91,69 +99,23 @@ def self_signed_certificate(
         now: current time, timezone-aware UTC; the certificate starts ten minutes earlier.
         digest: digest of the signature, best the one of the message (checklist F-07).
         lifetime_days: length of the validity.
-        serial: positive number; ``None`` draws a random one.
+        serial: positive number of up to 20 octets; ``None`` draws a random one.
 
     Raises:
-        LocalProtocolError: the serial is not positive, or an EC key with MD5.
+        LocalProtocolError: the serial is not positive or too long, or an EC key with MD5.
 
     Spec: RFC 8894 §2.3; checklist C-05, C-06, T-35.
     """
-    if serial is None:
-        serial = x509.random_serial_number()
-    if serial <= 0:
-        raise LocalProtocolError("the serial number of a certificate is positive")
     public_key = signer.public_key
-    algorithm = signature_identifier(digest, public_key)
-    name = wrap_der(csr_subject.public_bytes())
+    name_der = csr_subject.public_bytes()
     starts_at = now - _BACKDATED
-    fields = TbsCertificate(
-        version=_X509_V3,
-        serial_number=serial,
-        signature=algorithm,
-        issuer=name,
-        validity=to_tlv(
-            Validity(
-                not_before=_to_time(starts_at),
-                not_after=_to_time(starts_at + timedelta(days=lifetime_days)),
-            )
-        ),
-        subject=name,
-        public_key=wrap_der(
-            public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        ),
-        extensions=[to_tlv(_key_usage(can_decrypt=isinstance(public_key, RSAPublicKey)))],
+    return sign_certificate(
+        subject_der=name_der,
+        issuer_der=name_der,
+        public_key_der=public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        serial_number=x509.random_serial_number() if serial is None else serial,
+        validity=(starts_at, starts_at + timedelta(days=lifetime_days)),
+        extensions=_RSA_EXTENSIONS if isinstance(public_key, RSAPublicKey) else _EC_EXTENSIONS,
+        signer=signer,
+        digest=digest,
     )
-    signed = encode_der(fields)
-    signature = signer.sign(signed, HASHES[digest])
-    return load_certificate(
-        encode_der(
-            Certificate(
-                tbs_certificate=wrap_der(signed),
-                signature_algorithm=algorithm,
-                signature=BitString(signature, 0),
-            )
-        )
-    )
-
-
-def _key_usage(*, can_decrypt: bool) -> Extension:
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_encipherment=can_decrypt,
-        content_commitment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    return Extension(extension_id=usage.oid, critical=True, value=usage.public_bytes())
-
-
-def _to_time(moment: datetime) -> UTCTime | GeneralizedTime:
-    """A moment as certificates write it: whole seconds, two-digit years up to 2049."""
-    moment = moment.replace(microsecond=0)
-    if moment.year < _FIRST_GENERALIZED_YEAR:
-        return UTCTime(moment)
-    return GeneralizedTime(moment)

@@ -60,13 +60,6 @@ class Attribute:
 
 
 @sequence
-class AttributeSet:
-    """Only to write signed attributes, which stand alone for being signed."""
-
-    attributes: SetOf[Attribute]
-
-
-@sequence
 class SignedAttribute:
     """Attribute of a SignerInfo as it is read: the values have the types SCEP uses."""
 

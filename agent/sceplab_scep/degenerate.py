@@ -13,14 +13,13 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.asn1 import SetOf, encode_der
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_scep import oids
 from sceplab_scep.ber import MAX_MESSAGE_BYTES, BerError, decode_tolerant, read_length
-from sceplab_scep.cms import EncapsulatedContentInfo, SignedContentInfo, SignedData, wrap_der
+from sceplab_scep.cms import EncapsulatedContentInfo, SignedContentInfo, SignedData
 from sceplab_scep.errors import MalformedMessageError
 from sceplab_scep.signeddata import carried_certificates
-from sceplab_scep.x509fields import load_certificate
+from sceplab_scep.x509fields import fields_of, load_certificate
 
 _WHAT = "certificate bundle"
 _SEQUENCE = b"\x30"
@@ -44,7 +43,7 @@ def build_certs_only(
 
     Spec: RFC 8894 §3.4; checklist 18.
     """
-    elements = [wrap_der(certificate.public_bytes(Encoding.DER)) for certificate in certificates]
+    elements = [fields_of(certificate).element for certificate in certificates]
     if sorted_set:
         elements.sort(key=encode_der)
     bundle = SignedData(

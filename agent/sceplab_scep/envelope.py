@@ -89,8 +89,9 @@ def seal_envelope(plaintext: bytes, recipient: x509.Certificate, suite: Algorith
         raise LocalProtocolError(
             f"{name_text(recipient.subject)} cannot receive an envelope: its key is not RSA"
         )
-    content_key = os.urandom(KEY_BYTES[suite.cipher])
-    iv = os.urandom(BLOCK_BYTES[suite.cipher])
+    size = KEY_BYTES[suite.cipher]
+    random_bytes = os.urandom(size + BLOCK_BYTES[suite.cipher])
+    content_key, iv = random_bytes[:size], random_bytes[size:]
     recipient_info = KeyTransRecipientInfo(
         version=0,
         rid=fields.name,

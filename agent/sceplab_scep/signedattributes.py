@@ -55,6 +55,20 @@ _PKI_STATUSES = {str(int(number)): number for number in PkiStatus}
 _FAIL_INFOS = {str(int(number)): number for number in FailInfo}
 
 
+def _written(
+    attribute_type: x509.ObjectIdentifier, read: Mapping[str, Number]
+) -> dict[Number, Attribute]:
+    return {
+        number: make_attribute(attribute_type, PrintableString(text))
+        for text, number in read.items()
+    }
+
+
+_WRITTEN_MESSAGE_TYPES = _written(oids.MESSAGE_TYPE, _MESSAGE_TYPES)
+_WRITTEN_PKI_STATUSES = _written(oids.PKI_STATUS, _PKI_STATUSES)
+_WRITTEN_FAIL_INFOS = _written(oids.FAIL_INFO, _FAIL_INFOS)
+
+
 @dataclass(slots=True, kw_only=True)
 class ScepAttributes:
     """Values of the signed attributes, typed. What is absent is ``None`` or empty."""
@@ -91,7 +105,7 @@ def request_attributes(message: Request, now: datetime | None) -> list[Attribute
     if not 0 < len(message.sender_nonce) <= MAX_NONCE_BYTES:
         raise LocalProtocolError(f"a senderNonce has 1 to {MAX_NONCE_BYTES} bytes")
     attributes = [
-        _number(oids.MESSAGE_TYPE, message.message_type),
+        _WRITTEN_MESSAGE_TYPES[message.message_type],
         make_attribute(oids.TRANSACTION_ID, encode_printable(transaction_id)),
         make_attribute(oids.SENDER_NONCE, message.sender_nonce),
     ]
@@ -114,15 +128,15 @@ def reply_attributes(rep: CertRep) -> list[Attribute]:
     if (rep.status is PkiStatus.FAILURE) != (rep.fail_info is not None):
         raise LocalProtocolError("a CertRep has a failInfo exactly when it is a FAILURE")
     attributes = [
-        _number(oids.MESSAGE_TYPE, rep.message_type),
-        _number(oids.PKI_STATUS, rep.status),
+        _WRITTEN_MESSAGE_TYPES[rep.message_type],
+        _WRITTEN_PKI_STATUSES[rep.status],
         make_attribute(oids.TRANSACTION_ID, encode_printable(rep.transaction_id)),
         make_attribute(oids.RECIPIENT_NONCE, rep.recipient_nonce),
     ]
     if rep.sender_nonce is not None:
         attributes.append(make_attribute(oids.SENDER_NONCE, rep.sender_nonce))
     if rep.fail_info is not None:
-        attributes.append(_number(oids.FAIL_INFO, rep.fail_info))
+        attributes.append(_WRITTEN_FAIL_INFOS[rep.fail_info])
     if rep.fail_info_text:
         attributes.append(make_attribute(oids.FAIL_INFO_TEXT, rep.fail_info_text))
     if rep.hresult is not None:
@@ -130,10 +144,6 @@ def reply_attributes(rep: CertRep) -> list[Attribute]:
     if rep.server_message:
         attributes.append(make_attribute(oids.NDES_MESSAGE, rep.server_message))
     return attributes
-
-
-def _number(attribute_type: x509.ObjectIdentifier, value: enum.IntEnum) -> Attribute:
-    return make_attribute(attribute_type, PrintableString(str(int(value))))
 
 
 def read_scep_attributes(values: SignedValues) -> ScepAttributes:

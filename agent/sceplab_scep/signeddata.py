@@ -22,7 +22,6 @@ from sceplab_scep.ber import Element, decode_tolerant, encode_length
 from sceplab_scep.cms import (
     Attribute,
     AttributeList,
-    AttributeSet,
     EncapsulatedContentInfo,
     IssuerAndSerialNumber,
     LoneSignedValue,
@@ -32,7 +31,6 @@ from sceplab_scep.cms import (
     SignedData,
     SignedValue,
     SignerInfo,
-    content_of,
     make_attribute,
     wrap_der,
 )
@@ -146,7 +144,7 @@ def build_signed_data(
 
 def _encode_set(attributes: Iterable[Attribute]) -> bytes:
     """The attributes as the SET that is signed, in DER order. Spec: RFC 5652 §5.4."""
-    return content_of(AttributeSet(attributes=SetOf(list(attributes))))
+    return encode_der(SetOf(list(attributes)))
 
 
 def parse_signed_data(data: bytes) -> ReceivedSignedData:
@@ -287,13 +285,12 @@ def find_certificate(
     """
     if isinstance(name, bytes):
         return next((c for c in candidates if subject_key_identifier(c) == name), None)
-    issuer = encode_der(name.issuer)
     by_serial = []
     for candidate in candidates:
-        fields = fields_of(candidate)
-        if fields.serial_number != name.serial_number:
+        own_name = fields_of(candidate).name
+        if own_name.serial_number != name.serial_number:
             continue
-        if fields.issuer_der == issuer:
+        if own_name.issuer.data == name.issuer.data:
             return candidate
         by_serial.append(candidate)
     return by_serial[0] if len(by_serial) == 1 else None

@@ -8,13 +8,14 @@ Spec: RFC 5280 §4.1.
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from collections.abc import Callable
+from functools import lru_cache
 from threading import Lock
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.asn1 import TLV, BitString, encode_der
+from cryptography.hazmat.asn1 import TLV, BitString, decode_der, encode_der
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
@@ -32,6 +33,7 @@ from sceplab_scep.cms import (
 )
 from sceplab_scep.errors import MalformedMessageError
 
+T = TypeVar("T")
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
 _MAX_REMEMBERED = 128
@@ -50,12 +52,19 @@ def load_certificate(certificate_der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
         # The library reads these late, and would raise from wherever somebody looks at them.
-        _ = certificate.subject, certificate.issuer
-        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        _ = certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if not _remember(certificate, certificate_der).is_self_issued:
+            _ = certificate.subject
     except (ValueError, x509.InvalidVersion) as error:
         raise MalformedMessageError(
             f"this is no certificate: {error}", attribute="certificate"
         ) from error
+    return certificate
+
+
+def adopt_certificate(certificate_der: bytes) -> x509.Certificate:
+    """A certificate that was made here, so that nothing of it has to be proved readable."""
+    certificate = x509.load_der_x509_certificate(certificate_der)
     _remember(certificate, certificate_der)
     return certificate
 
@@ -78,6 +87,23 @@ def load_public_key(public_key_der: bytes) -> PublicKeyTypes:
         ) from error
 
 
+class _once(Generic[T]):  # noqa: N801 - a decorator
+    """Reads an attribute when it is first asked for; `cached_property` without its lock.
+
+    Two threads may both read; they read the same.
+    """
+
+    def __init__(self, read: Callable[[Any], T]) -> None:
+        self._read = read
+        self._name = read.__name__
+        self.__doc__ = read.__doc__
+
+    def __get__(self, owner: object, _type: type | None = None) -> T:
+        # It has no __set__, so the instance's own attribute comes first from now on.
+        value = owner.__dict__[self._name] = self._read(owner)
+        return value
+
+
 class CertificateFields:
     """What messages need of a certificate, byte for byte, each read when it is first asked for.
 
@@ -93,27 +119,36 @@ class CertificateFields:
         """Also of certificates with a serial number the library warns of."""
         return self._tbs.serial_number
 
-    @cached_property
+    @property
+    def is_self_issued(self) -> bool:
+        """Whether issuer and subject are the same bytes; false also when they cannot be read."""
+        try:
+            tbs = self._tbs
+        except MalformedMessageError:
+            return False
+        return tbs.issuer.data == tbs.subject.data
+
+    @_once
     def element(self) -> TLV:
         """The certificate, ready to be put into a message."""
         return wrap_der(self.der)
 
-    @cached_property
+    @_once
     def name(self) -> IssuerAndSerialNumber:
         """How CMS names the certificate. Spec: RFC 5652 §10.2.4."""
         return IssuerAndSerialNumber(issuer=self._tbs.issuer, serial_number=self._tbs.serial_number)
 
-    @cached_property
+    @_once
     def issuer_der(self) -> bytes:
         """Issuer, DER."""
         return encode_der(self._tbs.issuer)
 
-    @cached_property
+    @_once
     def subject_der(self) -> bytes:
         """Subject, DER."""
         return encode_der(self._tbs.subject)
 
-    @cached_property
+    @_once
     def public_key_der(self) -> bytes:
         """SubjectPublicKeyInfo, DER."""
         return encode_der(self._tbs.public_key)
@@ -127,11 +162,12 @@ class CertificateFields:
         """
         return load_public_key(self.public_key_der)
 
-    @cached_property
+    @_once
     def _tbs(self) -> TbsCertificate:
         try:
-            certificate: Certificate = self.element.parse(Certificate)
-            tbs: TbsCertificate = certificate.tbs_certificate.parse(TbsCertificate)
+            tbs: TbsCertificate = decode_der(Certificate, self.der).tbs_certificate.parse(
+                TbsCertificate
+            )
             return tbs
         except ValueError as error:
             # Stricter read here than the library does.

@@ -14,6 +14,8 @@ from sceplab_hsm.errors import KeyStoreError, MechanismUnsupportedError
 from sceplab_hsm.uri import join_key_uri
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+_PKCS1V15 = PKCS1v15()
+
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 
@@ -77,7 +79,7 @@ class SoftwareKeyHandle:
         private_key = self._load(self._info)
         try:
             if isinstance(private_key, rsa.RSAPrivateKey):
-                return private_key.sign(data, padding or PKCS1v15(), hash_algorithm)
+                return private_key.sign(data, padding or _PKCS1V15, hash_algorithm)
             if padding is not None:
                 raise ValueError("an EC key signs without padding")
             return private_key.sign(data, ec.ECDSA(hash_algorithm))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from cryptography import x509
@@ -22,8 +22,13 @@ from sceplab_ndes.errors import RefusedError
 from sceplab_ndes.hierarchy import BACKDATE, Hierarchy, authority_key_id
 from sceplab_ndes.serials import adcs_serial, random_serial
 from sceplab_ndes.settings import RevocationSettings
-from sceplab_ndes.template import CertificateTemplate, GrantedExtension, PublicKey
-from sceplab_scep.certificates import signing_key
+from sceplab_ndes.template import CertificateTemplate, PublicKey
+from sceplab_scep.algorithms import Digest
+from sceplab_scep.certificates import signing_key, subject_der
+from sceplab_scep.x509writer import encode_extension, sign_certificate
+
+_DER = serialization.Encoding.DER
+_SUBJECT_PUBLIC_KEY_INFO = serialization.PublicFormat.SubjectPublicKeyInfo
 
 ENROLL_PATH = "/CertEnroll/"
 
@@ -70,10 +75,11 @@ class CertificateAuthority:
         self.certificate_file_name = f"{host}_{self.name}.crt"
         self._key = signing_key(hierarchy.issuing.key)
         self._issuer_name = certificate.subject
+        self._issuer_der = subject_der(certificate)
         self._not_before = certificate.not_valid_before_utc
         self._not_after = certificate.not_valid_after_utc
         self._key_id = authority_key_id(certificate)
-        self._publication: list[GrantedExtension] = []
+        self._own_extensions = [encode_extension(self._key_id)]
 
     def publish_at(self, base_url: str) -> None:
         """Has certificates name the CRL and the CA certificate under this URL.
@@ -86,9 +92,10 @@ class CertificateAuthority:
         certificate = x509.UniformResourceIdentifier(folder + quote(self.certificate_file_name))
         point = x509.DistributionPoint([crl], None, None, None)
         access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, certificate)
-        self._publication = [
-            (x509.CRLDistributionPoints([point]), False),
-            (x509.AuthorityInformationAccess([access]), False),
+        self._own_extensions = [
+            encode_extension(self._key_id),
+            encode_extension(x509.CRLDistributionPoints([point])),
+            encode_extension(x509.AuthorityInformationAccess([access])),
         ]
 
     def check(self, order: CertificateOrder) -> PublicKey:
@@ -116,27 +123,26 @@ class CertificateAuthority:
         """
         template = self.template
         public_key = self.check(order)
-        granted = [
-            *template.extensions(public_key, order.extensions),
-            (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
-            (self._key_id, False),
-            *self._publication,
-        ]
         not_before = now - BACKDATE
         not_after = not_before + timedelta(days=template.settings.validity_days)
-        builder = x509.CertificateBuilder(
-            issuer_name=self._issuer_name,
-            subject_name=order.subject,
-            public_key=public_key,
-            serial_number=self._serial(order.request_id),
-            not_valid_before=_naive(max(not_before, self._not_before)),
-            not_valid_after=_naive(min(not_after, self._not_after)),
-            extensions=[x509.Extension(value.oid, critical, value) for value, critical in granted],
-        )
         try:
-            return builder.sign(self._key, hashes.SHA256())
+            extensions = [
+                *template.extensions(public_key, order.extensions),
+                encode_extension(x509.SubjectKeyIdentifier.from_public_key(public_key)),
+                *self._own_extensions,
+            ]
         except ValueError as error:
             raise RefusedError("extension-refused", str(error)) from error
+        return sign_certificate(
+            subject_der=order.subject.public_bytes(),
+            issuer_der=self._issuer_der,
+            public_key_der=public_key.public_bytes(_DER, _SUBJECT_PUBLIC_KEY_INFO),
+            serial_number=self._serial(order.request_id),
+            validity=(max(not_before, self._not_before), min(not_after, self._not_after)),
+            extensions=extensions,
+            signer=self.hierarchy.issuing.key,
+            digest=Digest.SHA256,
+        )
 
     def _serial(self, request_id: int) -> int:
         if self.template.settings.serial_layout == "adcs":
@@ -180,13 +186,9 @@ class CertificateAuthority:
 
 def der_of(certificate: x509.Certificate) -> bytes:
     """DER of a certificate."""
-    return certificate.public_bytes(serialization.Encoding.DER)
+    return certificate.public_bytes(_DER)
 
 
 def _common_name(certificate: x509.Certificate) -> str:
     found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value)
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -8,6 +8,7 @@ Spec: NDES 11; checklist S-49 (the signature inside the request is the caller's 
 from __future__ import annotations
 
 from cryptography import x509
+from cryptography.hazmat.asn1 import TLV
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import NameOID
@@ -15,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from sceplab_ndes.errors import RefusedError
 from sceplab_ndes.hierarchy import key_usage, template_extension
 from sceplab_ndes.settings import TemplateSettings
+from sceplab_scep.x509writer import encode_extension
 
 _MAX_RSA_BITS = 8192
 _MAX_EXPONENT_BITS = 64
@@ -34,8 +36,8 @@ _MAX_LENGTHS = {
 }
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey
-GrantedExtension = tuple[x509.ExtensionType, bool]
-"""An extension and whether it is critical."""
+GrantedExtension = TLV
+"""An extension, encoded."""
 
 
 class CertificateTemplate:
@@ -49,11 +51,12 @@ class CertificateTemplate:
         self.settings = settings
         usages = [x509.ObjectIdentifier(oid) for oid in settings.extended_key_usages]
         self._refuses_ca = settings.requested_ca == "refuse"
-        self._fixed: list[GrantedExtension] = [(x509.ExtendedKeyUsage(usages), False)]
+        self._fixed = [encode_extension(x509.ExtendedKeyUsage(usages))]
         if settings.basic_constraints:
-            self._fixed.append((x509.BasicConstraints(ca=False, path_length=None), True))
+            constraints = x509.BasicConstraints(ca=False, path_length=None)
+            self._fixed.append(encode_extension(constraints, critical=True))
         if settings.template_extension:
-            self._fixed.append((template_extension(settings.name), False))
+            self._fixed.append(encode_extension(template_extension(settings.name)))
 
     def check_key(self, public_key: object) -> PublicKey:
         """The public key of a request, if the template accepts it.
@@ -107,16 +110,20 @@ class CertificateTemplate:
     def extensions(
         self, public_key: PublicKey, requested: x509.Extensions
     ) -> list[GrantedExtension]:
-        """Extensions of the certificate."""
+        """Extensions of the certificate.
+
+        Raises:
+            ValueError: a requested one cannot be encoded.
+        """
         granted = list(self._fixed)
         usage: x509.KeyUsage | None = None
         for extension in requested:
             value = extension.value
             if isinstance(value, x509.SubjectAlternativeName):
-                granted.append((value, extension.critical))
+                granted.append(encode_extension(value, critical=extension.critical))
             elif isinstance(value, x509.KeyUsage):
                 usage = value
-        granted.append((self._usage(public_key, usage), True))
+        granted.append(encode_extension(self._usage(public_key, usage), critical=True))
         return granted
 
     def _usage(self, public_key: PublicKey, asked: x509.KeyUsage | None) -> x509.KeyUsage:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
@@ -26,7 +25,7 @@ from sceplab_scep.issued import check_issued, choose_issued
 from sceplab_scep.messages import CertRep, PkcsReq
 from sceplab_scep.pkimessage import build_request, read_pki_message, read_request
 from sceplab_scep.reply import ReplyStyle, build_cert_rep, read_cert_rep
-from sceplab_scep.signing_key import signing_key
+from sceplab_scep.x509writer import encode_extension, sign_certificate
 from tests.bench.measure import cpu_us
 from tests.bench.record import Record
 from tests.bench.registry import Effort, benchmark
@@ -39,27 +38,37 @@ _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _TRANSACTION_ID = "6F1A2B3C4D5E6F708192A3B4C5D6E7F8"
 _NONCE = bytes(range(16))
 _SUITE = AlgorithmSuite()
+_STYLE = ReplyStyle()
 
 
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _issue(ca_key: KeyHandle, subject: x509.Name, public_key: object) -> x509.Certificate:
-    assert isinstance(public_key, rsa.RSAPublicKey)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(_name("Bench CA"))
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(_NOW - timedelta(minutes=10))
-        .not_valid_after(_NOW + timedelta(days=365))
-        .add_extension(
-            x509.BasicConstraints(ca=public_key == ca_key.public_key, path_length=None), True
-        )
+_CA_NAME_DER = _name("Bench CA").public_bytes()
+_CA_EXTENSIONS, _LEAF_EXTENSIONS = (
+    [encode_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)]
+    for is_ca in (True, False)
+)
+
+
+def _issue(
+    ca_key: KeyHandle, subject_der: bytes, public_key_der: bytes, *, is_ca: bool = False
+) -> x509.Certificate:
+    return sign_certificate(
+        subject_der=subject_der,
+        issuer_der=_CA_NAME_DER,
+        public_key_der=public_key_der,
+        serial_number=x509.random_serial_number(),
+        validity=(_NOW - timedelta(minutes=10), _NOW + timedelta(days=365)),
+        extensions=_CA_EXTENSIONS if is_ca else _LEAF_EXTENSIONS,
+        signer=ca_key,
+        digest=Digest.SHA256,
     )
-    return builder.sign(signing_key(ca_key), SHA256())
+
+
+def _public_key_der(key: KeyHandle) -> bytes:
+    return key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _der(certificate: x509.Certificate) -> bytes:
@@ -91,7 +100,7 @@ class _Server:
             recipient_nonce=request.sender_nonce,
             sender_nonce=_NONCE,
             status=PkiStatus.SUCCESS,
-            certificates=(_issue(self.ca_key, csr.subject, csr.public_key),),
+            certificates=(_issue(self.ca_key, csr.subject_der, csr.public_key_der),),
         )
         return build_cert_rep(
             rep,
@@ -99,7 +108,7 @@ class _Server:
             signer_certificate=self.ra_signing,
             recipient=signed.signer_certificate,
             suite=_SUITE,
-            style=ReplyStyle(),
+            style=_STYLE,
         )
 
 
@@ -107,9 +116,13 @@ def _make_server(ca_key: KeyHandle, ra_key: KeyHandle) -> _Server:
     return _Server(
         ca_key=ca_key,
         ra_key=ra_key,
-        ca=_issue(ca_key, _name("Bench CA"), ca_key.public_key),
-        ra_signing=_issue(ca_key, _name("Bench RA signing"), ra_key.public_key),
-        ra_encryption=_issue(ca_key, _name("Bench RA encryption"), ra_key.public_key),
+        ca=_issue(ca_key, _CA_NAME_DER, _public_key_der(ca_key), is_ca=True),
+        ra_signing=_issue(
+            ca_key, _name("Bench RA signing").public_bytes(), _public_key_der(ra_key)
+        ),
+        ra_encryption=_issue(
+            ca_key, _name("Bench RA encryption").public_bytes(), _public_key_der(ra_key)
+        ),
     )
 
 
@@ -145,9 +158,7 @@ class _Client:
             trusted_signers=[self.server.ra_signing],
             floor=Floor.MODERN,
         )
-        public_key_der = self.key.public_key.public_bytes(
-            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-        )
+        public_key_der = _public_key_der(self.key)
         issued = choose_issued([_der(c) for c in rep.certificates], public_key_der)
         check_issued(
             issued,

@@ -42,6 +42,12 @@ def test_fields() -> None:
     assert encode_der(fields.element) == fields.der
 
 
+def test_self_issued() -> None:
+    """Equal bytes of issuer and subject say so; other names do not."""
+    assert fields_of(PKI.ca).is_self_issued
+    assert not fields_of(PKI.ra_signing).is_self_issued
+
+
 def test_remembered_fields_belong_to_their_certificate() -> None:
     """A certificate at the address of one that is gone gets its own fields."""
     for number in range(1, 400):
