@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from sceplab_hsm.api import Clock, KeyResidence, SecretProvider, StoreFactory
 from sceplab_hsm.errors import StoreUriError, TokenMissingError
 from sceplab_hsm.tpm.chip import PARENT_HANDLE, TpmChip, TpmGoneError
+from sceplab_hsm.tpm.chiplock import lock_path_of
 from sceplab_hsm.tpm.esapi import connect_esapi, load_binding
 from sceplab_hsm.tpm.store import ChipStoreSettings, TpmKeyStore, open_chip_store
 from sceplab_hsm.uri import DirectoryUri
@@ -32,6 +33,8 @@ from sceplab_hsm.uri import DirectoryUri
 DEFAULT_TCTI = "device:/dev/tpmrm0"
 
 _OPTIONS = ("tcti", "da", "parent")
+_WITHOUT_MANAGER = frozenset({"mssim", "swtpm"})
+"""Connections that several processes can have without being kept apart."""
 _TCTI = re.compile(r"[a-z]+(:[!-~]*)?")
 _HANDLE = re.compile(r"0x81[0-9a-f]{6}")
 
@@ -59,6 +62,7 @@ def open_store(
         dictionary_attack=_is_counted(parsed, uri),
         parent_handle=_parent_of(parsed, uri),
         unlock_hint=f"clear it: tpm2_dictionarylockout -c -T {tcti}",
+        lock_path=lock_path_of(tcti) if tcti.partition(":")[0] in _WITHOUT_MANAGER else None,
     )
     load_binding()
     return open_chip_store(

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from sceplab_hsm.errors import (
@@ -27,6 +28,7 @@ from sceplab_hsm.errors import (
 )
 from sceplab_hsm.tpm.blobfile import StoredKey
 from sceplab_hsm.tpm.chip import TpmChip, TpmError, TpmGoneError
+from sceplab_hsm.tpm.chiplock import chip_locked
 from sceplab_hsm.tpm.parent import prove_parent
 from sceplab_hsm.tpm.response import failure, is_busy, is_foreign, lacks_object, lacks_slot
 
@@ -56,6 +58,7 @@ class ChipSession:
         place: the store's URI, for error texts.
         connect: makes a connection.
         unlock_hint: what clears a lockout, for error texts.
+        lock_path: by which processes take turns; ``None`` where something else keeps them apart.
         pause: waits so many seconds before another attempt.
     """
 
@@ -65,11 +68,13 @@ class ChipSession:
         connect: ConnectChip,
         *,
         unlock_hint: str,
+        lock_path: Path | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._place = place
         self._connect = connect
         self._unlock_hint = unlock_hint
+        self._lock_path = lock_path
         self._pause = pause
         self._lock = threading.Lock()
         self._pid = os.getpid()
@@ -88,7 +93,7 @@ class ChipSession:
             KeyStoreError: what the chip's refusal means.
         """
         self.require_own_process()
-        with self._lock:
+        with self._lock, chip_locked(self._lock_path):
             if self._is_closed:
                 raise StoreUnavailableError(f"key store {self._place} is closed")
             refusal: KeyStoreError
@@ -141,7 +146,7 @@ class ChipSession:
     def unload(self, public_key_der: bytes | None = None) -> None:
         """Frees the slot of the key that stayed loaded, if it is this one (``None``: any)."""
         self.require_own_process()
-        with self._lock:
+        with self._lock, chip_locked(self._lock_path):
             if self._loaded and public_key_der in (None, self._loaded.public_key_der):
                 self._flush_own()
 
@@ -151,7 +156,9 @@ class ChipSession:
             return
         with self._lock:
             self._is_closed = True
-            self._flush_own()
+            if self._loaded is not None:
+                with chip_locked(self._lock_path):
+                    self._flush_own()
             self._drop()
 
     def require_own_process(self) -> None:

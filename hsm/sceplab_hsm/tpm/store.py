@@ -89,6 +89,8 @@ class ChipStoreSettings:
     """Where the storage key lives; for a new store."""
     unlock_hint: str = "reset the dictionary-attack lockout of the chip"
     """What clears a lockout, as the end of a sentence."""
+    lock_path: Path | None = None
+    """By which processes take turns; ``None`` where a resource manager keeps them apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +339,9 @@ def open_chip_store(
         raise StoreUnavailableError(
             f"there is no TPM key store in {directory}: create it, or correct the URI {uri}"
         )
-    session = ChipSession(uri, connect, unlock_hint=settings.unlock_hint)
+    session = ChipSession(
+        uri, connect, unlock_hint=settings.unlock_hint, lock_path=settings.lock_path
+    )
     try:
         if header is None:
             auth, header = _make_store(uri, directory, session, secrets, settings)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from sceplab_hsm.api import KeyAlgorithm
@@ -29,8 +29,11 @@ from sceplab_hsm.secret import Secret
 from sceplab_hsm.tpm.blobfile import HEADER_NAME, KEY_SUFFIX, read_chip_header
 from sceplab_hsm.tpm.chip import PARENT_HANDLE
 from sceplab_hsm.tpm.hardware import connect_chip
+from sceplab_hsm.tpm.key import signed
+from sceplab_hsm.tpm.session import KeyDisplacedError
 from sceplab_hsm.tpm.store import TpmKeyStore
 from sceplab_hsm.tpm.swtpm import SwtpmInstance
+from sceplab_hsm.tpm.verifying import hash_of, load_public_key
 from tests.support.child_process import start_child, wait_for_child
 from tests.support.programs import require_program
 from tests.support.swtpm import PIN, software_tpm, tpm_store, tpm_uri
@@ -319,6 +322,37 @@ def test_a_key_under_our_handle_is_never_taken_for_ours(
         other.flush(ours)
         assert other.load(PARENT_HANDLE, blobs) == ours
         verify(handle, handle.sign(MESSAGE, SHA256), MESSAGE, SHA256)
+
+
+def test_a_signature_of_another_key_is_not_given_out(chip: SwtpmInstance) -> None:
+    """Should the keys be exchanged at the last moment, the signature does not pass its check."""
+    with closing(chip.connect()) as connection:
+        parent = connection.create_storage_key()
+        blobs = connection.create(parent, EC, auth=b"pin", dictionary_attack=False)
+        digest = hash_of(MESSAGE, SHA256)
+        for public_key, raises in (
+            (load_public_key(connection.public_key_der(connection.load(parent, blobs))), False),
+            (ec.generate_private_key(ec.SECP256R1()).public_key(), True),
+        ):
+            with pytest.raises(KeyDisplacedError) if raises else nullcontext():
+                signed(
+                    connection,
+                    connection.transient_handles()[-1],
+                    b"pin",
+                    public_key=public_key,
+                    digest=digest,
+                    hash_algorithm=SHA256,
+                    scheme="ecdsa",
+                )
+
+
+def test_deleting_frees_the_slot(chip: SwtpmInstance, store: TpmKeyStore) -> None:
+    """A deleted key does not stay in the chip either."""
+    store.generate("key", EC)
+    signs(store, "key")
+    store.delete("key")
+    with closing(chip.connect()) as connection:
+        assert connection.transient_handles() == []
 
 
 def test_closing_frees_the_slot(chip: SwtpmInstance, store: TpmKeyStore) -> None:
