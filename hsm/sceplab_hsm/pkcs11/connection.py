@@ -60,15 +60,18 @@ class TokenConnection:
         """The token, for error texts."""
         return f"token '{self.identity.label}'"
 
-    def session(self) -> pkcs11.Session:
+    def session(self, *, is_fresh: bool = False) -> pkcs11.Session:
         """A session that is logged in; opened anew when the module was started anew.
+
+        Args:
+            is_fresh: the module was started just now and need not be asked to look again.
 
         Raises:
             TokenMissingError: the token is away.
             StoreLockedError: it refuses the PIN it once took.
         """
         if self._session is None or self._generation != self.module.generation:
-            self._session = self._open()
+            self._session = self._open(is_fresh)
             self._generation = self.module.generation
         return self._session
 
@@ -121,7 +124,7 @@ class TokenConnection:
             TokenMissingError: the token is away.
         """
         self.module.restart()
-        self.session()
+        self.session(is_fresh=True)
 
     def release(self) -> None:
         """One user less; the last one logs out and forgets the PIN."""
@@ -142,12 +145,16 @@ class TokenConnection:
         mine, other = self._pin.reveal(), pin.reveal()
         return hmac.compare_digest(mine.encode("utf-8"), other.encode("utf-8"))
 
-    def _open(self) -> pkcs11.Session:
+    def _open(self, is_fresh: bool) -> pkcs11.Session:
         self.module.require_ready()
         if self._refusal is not None:
             # Trying again would count as a wrong try each time.
             raise self._refusal
         token = find_again(self.module, self.identity)
+        if token is None and not is_fresh:
+            # It may have been inserted since the module was started.
+            self.module.restart()
+            token = find_again(self.module, self.identity)
         if token is None:
             raise TokenMissingError(
                 f"{self.subject} (serial {self.identity.serial.decode('utf-8', 'replace')}) is not "
