@@ -77,8 +77,10 @@ coverage-table: dev ## write docs/feature-coverage.md from the marks of the test
 
 lock: ## pin the requirements anew (needs uv)
 	@$(LOCK) --upgrade $(ARGS) pyproject.toml --group build -o requirements/base.txt
+	@$(LOCK) --upgrade $(ARGS) --group tpm-build -c requirements/base.txt \
+		-o requirements/tpm-build.txt
 	@$(LOCK) --upgrade $(ARGS) pyproject.toml --extra tpm --group build -c requirements/base.txt \
-		-o requirements/tpm.txt
+		-c requirements/tpm-build.txt -o requirements/tpm.txt
 	@$(LOCK) --upgrade $(ARGS) --group test -c requirements/base.txt -o requirements/test.txt
 	@$(LOCK) --upgrade $(ARGS) --group check -c requirements/base.txt -c requirements/test.txt \
 		-o requirements/check.txt

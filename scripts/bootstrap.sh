@@ -4,7 +4,8 @@
 #   scripts/bootstrap.sh run       what the product needs
 #   scripts/bootstrap.sh dev       run, and the test and check tools
 #   scripts/bootstrap.sh packages  (as root on Debian) the packages of scripts/debian-packages.txt
-#   scripts/bootstrap.sh test      dev and packages
+#   scripts/bootstrap.sh tpm       run, and the extra `tpm`, which is compiled
+#   scripts/bootstrap.sh test      dev, packages and the extra `tpm`
 #
 # Variables: PYTHON  interpreter to use, default the first suitable on the path
 #            VENV    virtual environment, default .venv
@@ -16,9 +17,9 @@ set -eu
 
 mode=${1:-run}
 case $mode in
-run | dev | packages | test) ;;
+run | dev | packages | tpm | test) ;;
 *)
-    echo "usage: scripts/bootstrap.sh [run|dev|packages|test]" >&2
+    echo "usage: scripts/bootstrap.sh [run|dev|packages|tpm|test]" >&2
     exit 2
     ;;
 esac
@@ -253,6 +254,51 @@ install_test_packages() {
     fi
 }
 
+# --- extra: tpm -----------------------------------------------------------------------------------
+
+tpm_key() { cat requirements/tpm-build.txt requirements/tpm.txt | cksum; }
+
+# Debian packages of what the compilation lacks; asks for the things, not for the packages.
+lacking_for_tpm() {
+    command -v cc >/dev/null 2>&1 || printf 'gcc libc6-dev '
+    "$venv/bin/python" -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' ||
+        printf 'python3-dev '
+    command -v pkg-config >/dev/null 2>&1 || {
+        printf 'pkg-config libtss2-dev '
+        return
+    }
+    pkg-config --exists tss2-esys tss2-fapi tss2-mu tss2-rc tss2-tctildr || printf 'libtss2-dev '
+}
+
+# The tests that need the extra skip with this line.
+no_tpm() {
+    say "$@"
+    echo "$*" >"$venv/sceplab-no-tpm"
+}
+
+install_tpm_extra() {
+    stamp=$venv/sceplab-installed-tpm
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(tpm_key)" ]; then
+        return
+    fi
+    lacking=$(lacking_for_tpm)
+    if [ -n "$lacking" ]; then
+        # shellcheck disable=SC2086 # a list of words
+        no_tpm "the extra \`tpm\` is not there, its tests skip; as root:  $(apt_line ${lacking% })" \
+            "  then:  scripts/bootstrap.sh test"
+        return
+    fi
+    say "compiling the extra tpm (half a minute)"
+    if pip install --require-hashes --no-deps -r requirements/tpm-build.txt &&
+        pip install --require-hashes --no-deps --no-build-isolation -r requirements/tpm.txt; then
+        rm -f "$venv/sceplab-no-tpm"
+        tpm_key >"$stamp"
+    else
+        no_tpm "the extra \`tpm\` could not be compiled, its tests skip; see why:  scripts/bootstrap.sh test"
+    fi
+}
+
 prepare_python() {
     find_python
     make_venv
@@ -262,8 +308,13 @@ prepare_python() {
 case $mode in
 run | dev) prepare_python "$mode" ;;
 packages) install_test_packages ;;
+tpm)
+    prepare_python run
+    install_tpm_extra
+    ;;
 test)
     prepare_python dev
     install_test_packages
+    install_tpm_extra
     ;;
 esac

@@ -24,7 +24,7 @@ _PROGRAMS = {
     "dpkg-query": 'case "$*" in *-W*) exit 1 ;; esac',
     "apt-get": """
         echo "$*" >>"$NOTES/asked"
-        case "$*" in *-s*) exit "${SIMULATION:-0}" ;; esac
+        case "$*" in *" -s "*) exit "${SIMULATION:-0}" ;; esac
         cp "$POLICY_RC_D" "$NOTES/policy-during-install"
         if [ -n "${STALL:-}" ]; then echo "$$" >"$NOTES/stalled"; exec tail -f /dev/null; fi
         exit "${OUTCOME:-0}"
@@ -166,3 +166,85 @@ def test_packages_may_be_declined_as_root(run: Run, folder: Path) -> None:
     done = run("packages", SCEPLAB_NO_APT="1")
     assert done.returncode == 0
     assert not (folder / "asked").exists()
+
+
+_PYTHON = """
+case "$*" in
+*Python.h*) exit "${NO_HEADERS:-0}" ;;
+"-m venv --clear "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" && touch "$4/pyvenv.cfg" ;;
+"-m pip "*)
+    echo "$*" >>"$NOTES/pip"
+    case "$*" in *tpm.txt*) exit "${BUILD:-0}" ;; esac
+    ;;
+*) exec REAL "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def compiler(folder: Path) -> dict[str, str]:
+    """Stand-ins for Python, compiler and libraries, all there; what to set to run with them."""
+    programs = {
+        "python": _PYTHON.replace("REAL", sys.executable),
+        "cc": "",
+        "pkg-config": 'exit "${NO_TSS:-0}"',
+    }
+    for name, text in programs.items():
+        program = folder / "bin" / name
+        program.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        program.chmod(0o755)
+    return {"PYTHON": str(folder / "bin" / "python"), "VENV": str(folder / "venv")}
+
+
+def test_the_extra_is_compiled_once(run: Run, folder: Path, compiler: dict[str, str]) -> None:
+    """What it is built with first, then the extra, both by hash; the second run does nothing."""
+    done = run("tpm", **compiler)
+    assert done.returncode == 0, done.stderr
+    asked = (folder / "pip").read_text(encoding="utf-8").splitlines()
+    build, extra = [line for line in asked if "tpm" in line]
+    assert "--require-hashes --no-deps -r requirements/tpm-build.txt" in build
+    assert "--require-hashes --no-deps --no-build-isolation -r requirements/tpm.txt" in extra
+    (folder / "pip").unlink()
+    again = run("tpm", **compiler)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert not (folder / "pip").exists()
+
+
+@pytest.mark.parametrize(
+    ("missing", "packages"),
+    [("NO_TSS", "libtss2-dev"), ("NO_HEADERS", "python3-dev")],
+)
+def test_the_extra_that_cannot_be_compiled_is_one_line(
+    run: Run, folder: Path, compiler: dict[str, str], missing: str, packages: str
+) -> None:
+    """Nothing is compiled; the line names the packages, and the tests find it to skip with."""
+    done = run("tpm", **compiler, **{missing: "1"})
+    assert done.returncode == 0, done.stderr
+    line = (folder / "venv" / "sceplab-no-tpm").read_text(encoding="utf-8").strip()
+    assert f"bootstrap: {line}\n" in done.stderr
+    assert f"apt-get install --no-install-recommends -y {packages}   then:" in line
+    assert "tpm" not in (folder / "pip").read_text(encoding="utf-8")
+    run("tpm", **compiler)
+    assert not (folder / "venv" / "sceplab-no-tpm").exists()
+
+
+def test_a_failed_compilation_is_one_line(run: Run, folder: Path, compiler: dict[str, str]) -> None:
+    """The run goes on, the line is kept for the tests, and the next run tries again."""
+    done = run("tpm", **compiler, BUILD="1")
+    assert done.returncode == 0
+    line = (folder / "venv" / "sceplab-no-tpm").read_text(encoding="utf-8").strip()
+    assert "could not be compiled" in line
+    assert f"bootstrap: {line}\n" in done.stderr
+    run("tpm", **compiler)
+    assert (folder / "pip").read_text(encoding="utf-8").count("requirements/tpm.txt") == 2
+
+
+@pytest.mark.parametrize("mode", ["run", "dev"])
+def test_demo_and_dev_compile_nothing(
+    run: Run, folder: Path, compiler: dict[str, str], mode: str
+) -> None:
+    """`make demo` and `make dev` never need a compiler."""
+    done = run(mode, **compiler, NO_TSS="1", NO_HEADERS="1")
+    assert done.returncode == 0, done.stderr
+    assert "tpm" not in (folder / "pip").read_text(encoding="utf-8")
+    assert not (folder / "venv" / "sceplab-no-tpm").exists()
