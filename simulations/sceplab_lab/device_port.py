@@ -105,7 +105,13 @@ class AgentPort:
         self._rng = rng
         self._floor = floor
         self._moved = moved
-        self._keys = PortKeys(store, clock, worker=worker, book=KeyBook(state_dir))
+        self._keys = PortKeys(
+            store,
+            clock,
+            worker=worker,
+            book=KeyBook(state_dir),
+            changed=self._tell,
+        )
         self._store = store
         self._places = Places(state_dir)
         self._installer = self._places.installer()
@@ -328,6 +334,9 @@ class AgentPort:
         """False for one that was removed, also when there is another of its name."""
         return self._trustpoints.get(trustpoint.settings.name) is trustpoint
 
+    def _tell(self) -> None:
+        self.on_change()
+
     def _key_made(self, label: str, reason: str) -> None:
         kind = PortEventKind.KEY_REFUSED if reason else PortEventKind.KEY_GENERATED
         details = {"label": label}
@@ -337,7 +346,6 @@ class AgentPort:
         self.on_change()
 
     def _deliver(self, event: PortEvent) -> None:
-        self._keys.look_again()
         for listener in self._listeners:
             listener(event)
 
@@ -366,4 +374,5 @@ class AgentPort:
 
     def _changed(self, trustpoint: PortTrustpoint) -> None:
         self._leaving.discard(trustpoint)
+        self._keys.look_again()
         self.on_change()

@@ -5,8 +5,8 @@ the one before it is destroyed. So a store that refuses, is full or fails costs 
 with a new key likewise makes the next generation, and the label means it once its certificate is
 active.
 
-Keys are made by the worker, for a chip may take seconds. Everything else happens in the owner's
-thread; listings are kept until something changes.
+Keys are made and listed by the worker, for a chip may be at work for seconds. Everything else
+happens in the owner's thread.
 """
 
 from __future__ import annotations
@@ -42,17 +42,25 @@ class PortKeys:
     Args:
         store: holds them.
         clock: stands in where the store does not know when a key was made.
-        worker: makes keys.
+        worker: makes and lists keys.
         book: labels of earlier runs.
+        changed: called when a new listing is there.
     """
 
     def __init__(
-        self, store: KeyStore, clock: Callable[[], datetime], *, worker: Worker, book: KeyBook
+        self,
+        store: KeyStore,
+        clock: Callable[[], datetime],
+        *,
+        worker: Worker,
+        book: KeyBook,
+        changed: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._worker = worker
         self._book = book
+        self._changed = changed
         self._listed: list[KeyInfo] | None = None
         """``None``: to be asked for again."""
         self._last_listed: list[KeyInfo] = []
@@ -60,11 +68,14 @@ class PortKeys:
         """By name in the store: for keys nobody noted."""
         self._waiting: deque[Callable[[], None]] = deque()
         self._is_busy = False
+        self._is_looking = False
+        self._is_stale = False
+        """What is being listed may be out of date already."""
 
     @property
     def is_busy(self) -> bool:
-        """Whether a key is being made."""
-        return self._is_busy
+        """Whether the worker makes or lists keys."""
+        return self._is_busy or self._is_looking
 
     def algorithms(self) -> frozenset[str]:
         """What the store can make."""
@@ -91,7 +102,7 @@ class PortKeys:
             DeviceError: the store refuses.
         """
         key_id = self.id_of(label)
-        self._listed = None
+        self._forget_listing()
         try:
             self._store.delete(key_id)
         except KeyNotFoundError:
@@ -107,8 +118,32 @@ class PortKeys:
         return sorted(views, key=lambda view: (view.generated_at, view.label))
 
     def look_again(self) -> None:
-        """The agent may have made or destroyed keys."""
-        self._listed = None
+        """The agent may have made or destroyed keys: lists them anew, in the worker.
+
+        Until the list is there, `views` gives the one before: the store may be at work for seconds.
+        """
+        if self._is_looking:
+            self._is_stale = True
+            return
+        self._is_looking = True
+        self._is_stale = False
+        found: list[KeyInfo] = []
+
+        def look() -> None:
+            found.extend(self._store.list_keys())
+
+        def looked(error: BaseException | None) -> None:
+            self._is_looking = False
+            if error is None:
+                self._listed = self._last_listed = found
+            else:
+                logger.warning("the key store does not answer: %s", error)
+            if self._is_stale:
+                self.look_again()
+            else:
+                self._changed()
+
+        self._worker.run(look, looked)
 
     def follow(self, label: str, *, active: str | None, new: str | None) -> None:
         """Learns which keys a trustpoint works with, and so what its label means now.
@@ -125,7 +160,7 @@ class PortKeys:
 
     def discard(self, key_id: str) -> None:
         """Destroys a key that was made for a certificate which will not come."""
-        self._listed = None
+        self._forget_listing()
         discard_key(self._store, key_id)
         try:
             self._book.drop(key_id)
@@ -138,10 +173,10 @@ class PortKeys:
             return
         if note is None and self.id_of(label) == key_id:
             return  # its name in the store says so
-        self._listed = None
         kept = note or KeyNote(label=label, seen_at=self._clock().isoformat())
         try:
             self._book.put(key_id, replace(kept, label=label))
+            self.look_again()
         except DeviceError as error:
             logger.warning("key %s is not noted as %s: %s", key_id, label, error)
 
@@ -167,7 +202,7 @@ class PortKeys:
         self, label: str, key_id: str, *, exportable: bool, error: BaseException | None
     ) -> str:
         """Gives the label to the key that was made; why not, or an empty text."""
-        self._listed = None
+        self._forget_listing()
         if isinstance(error, KeyStoreError):
             return str(error)
         if error is not None:
@@ -191,6 +226,10 @@ class PortKeys:
         if base not in taken:
             return base
         return next(name for number in count(2) if (name := f"{base}@{number}") not in taken)
+
+    def _forget_listing(self) -> None:
+        self._listed = None
+        self._is_stale = True
 
     def _list(self) -> list[KeyInfo]:
         if self._listed is None:
