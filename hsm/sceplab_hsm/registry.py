@@ -24,6 +24,7 @@ _BUILT_IN = {
     "soft": "sceplab_hsm.software:open_store",
     "tpm": "sceplab_hsm.tpm.hardware:open_store",
     "tpm-stub": "sceplab_hsm.tpm.stub_store:open_store",
+    "fault+": "sceplab_hsm.fault:open_store",
 }
 _METHODS = ("capabilities", "generate", "get", "list_keys", "delete", "close")
 
@@ -67,8 +68,10 @@ def known_schemes() -> list[str]:
 
 
 def _load_factory(scheme: str) -> tuple[StoreFactory, str]:
-    if scheme in _BUILT_IN:
-        origin, target = f"key store '{scheme}'", _BUILT_IN[scheme]
+    # A wrapper is named before a plus sign; what stands behind it is the wrapper's matter.
+    name = f"{scheme.partition('+')[0]}+" if "+" in scheme else scheme
+    if name in _BUILT_IN:
+        origin, target = f"key store '{name}'", _BUILT_IN[name]
     else:
         point = _find_entry_point(scheme)
         distribution = point.dist.name if point.dist is not None else "unknown"
