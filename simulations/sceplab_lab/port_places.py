@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -75,7 +74,8 @@ class Places:
         if folder is None or not folder.is_dir():
             return
         self._unforgotten.add(trustpoint)
-        grave = Path(tempfile.mkdtemp(prefix=_REMOVED, dir=folder.parent))
+        grave = folder.with_name(_REMOVED + folder.name)
+        shutil.rmtree(grave, ignore_errors=True)
         folder.rename(grave)
         self._unforgotten.discard(trustpoint)
         # What is left is deleted at the next start.

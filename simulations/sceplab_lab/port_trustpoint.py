@@ -14,7 +14,13 @@ from datetime import datetime, timedelta
 
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.core.errors import IllegalEventError, SnapshotError
-from sceplab_agent.core.events import DeadlineReached, Event, TrustpointConfigured
+from sceplab_agent.core.events import (
+    DeadlineReached,
+    EnrollRequested,
+    Event,
+    RenewRequested,
+    TrustpointConfigured,
+)
 from sceplab_agent.core.model import Goal
 from sceplab_agent.core.snapshot import read_snapshot
 from sceplab_agent.core.states import State
@@ -33,6 +39,18 @@ from sceplab_lab.worker import Worker
 logger = logging.getLogger(__name__)
 
 _NO_CHALLENGE = Secret("")
+_GOALS = {EnrollRequested: Goal.ENROLL, RenewRequested: Goal.RENEW}
+_CUT_OFF = frozenset(
+    {
+        State.CA_FETCH,
+        State.RENEW_DUE,
+        State.CA_PINNED,
+        State.KEYGEN,
+        State.REQUESTING,
+        State.ISSUED_UNVERIFIED,
+    }
+)
+"""States in which a new start goes on by itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -225,7 +243,9 @@ class PortTrustpoint:
         """What runs in the worker. The session stays the same until it has ended."""
         session = self.session
         if starts:
+            is_served = _resumes(session, event)
             yield from session.start()
+            event = None if is_served else event
         if is_changed and session.state is not State.CONFIGURED:
             yield from session.process(TrustpointConfigured())
         if event is None:
@@ -249,8 +269,9 @@ class PortTrustpoint:
             return
         if error is None:
             self._is_started, self._is_changed = True, False
-            self._breakdowns, self._retry_at = 0, None
-            self.breakdown = "" if step.event is not None else self.breakdown
+            self._retry_at = None
+            if step.event is not None:  # a new start alone proves nothing
+                self._breakdowns, self.breakdown = 0, ""
         else:
             self._break_off(step, error)
         self._come_to_rest()
@@ -307,3 +328,9 @@ class PortTrustpoint:
         made = {model.new_key.key_id} if model.new_key and model.new_key.is_ours else set()
         active = {model.active.key_id} if model.active else set()
         return frozenset((made | set(model.retired_keys)) - active)
+
+
+def _resumes(session: EnrollmentSession, event: Event | None) -> bool:
+    """Whether a new start does what the event asks for, because that broke off before."""
+    goal = _GOALS.get(type(event))
+    return session.state in _CUT_OFF and session.machine.goal is goal

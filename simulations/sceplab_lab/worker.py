@@ -19,7 +19,7 @@ class Worker(Protocol):
         """Runs ``job``; ``then`` gets its exception or ``None``, in the owner's thread."""
 
     def report(self, call: Callable[[], None]) -> None:
-        """From inside a job: has ``call`` made in the owner's thread, in order."""
+        """From any thread: has ``call`` made in the owner's, in order and before ``then``."""
 
 
 class InlineWorker:
