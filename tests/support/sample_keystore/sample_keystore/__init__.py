@@ -1,0 +1,1 @@
+"""Keys in one file, a ring, under one passphrase."""
