@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.asn1 import TLV
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sceplab_scep.algorithms import Digest
 from sceplab_scep.ca_selection import CaSelection, select_ca_certificates
@@ -23,7 +22,7 @@ from sceplab_scep.issued import IssuedCertificate, check_issued, choose_issued, 
 from sceplab_scep.ports import MessageSigner
 from sceplab_scep.signing_key import signing_key
 from sceplab_scep.x509fields import load_certificate, subject_der
-from sceplab_scep.x509writer import encode_extension, sign_certificate
+from sceplab_scep.x509writer import encode_extension, key_element, name_element, sign_certificate
 
 __all__ = [
     "CaSelection",
@@ -107,12 +106,12 @@ def self_signed_certificate(
     Spec: RFC 8894 §2.3; checklist C-05, C-06, T-35.
     """
     public_key = signer.public_key
-    name_der = csr_subject.public_bytes()
+    name = name_element(csr_subject)
     starts_at = now - _BACKDATED
     return sign_certificate(
-        subject_der=name_der,
-        issuer_der=name_der,
-        public_key_der=public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        subject=name,
+        issuer=name,
+        public_key=key_element(public_key),
         serial_number=x509.random_serial_number() if serial is None else serial,
         validity=(starts_at, starts_at + timedelta(days=lifetime_days)),
         extensions=_RSA_EXTENSIONS if isinstance(public_key, RSAPublicKey) else _EC_EXTENSIONS,

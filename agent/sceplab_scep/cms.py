@@ -253,7 +253,7 @@ class TbsCertificate:
     serial_number: int
     signature: AlgorithmIdentifier
     issuer: TLV
-    validity: TLV
+    validity: Validity
     subject: TLV
     public_key: TLV
     issuer_unique_id: Annotated[BitString | None, Implicit(1)] = None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.hazmat.asn1 import BitString, encode_der
+from cryptography.hazmat.asn1 import TLV, BitString, encode_der
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -47,8 +47,11 @@ class CsrView:
     der: bytes = field(repr=False)
     """As received."""
     subject: x509.Name
-    subject_der: bytes = field(repr=False)
+    subject_element: TLV = field(repr=False)
+    """The subject as it stands in the request."""
     public_key: PublicKeyTypes = field(repr=False)
+    public_key_element: TLV = field(repr=False)
+    """The SubjectPublicKeyInfo as it stands in the request."""
     public_key_der: bytes = field(repr=False)
     """SubjectPublicKeyInfo, DER."""
     challenge: str | None = field(repr=False)
@@ -153,8 +156,9 @@ def read_csr(der: bytes) -> CsrView:
         return CsrView(
             der=der,
             subject=parsed.subject,
-            subject_der=encode_der(info.subject),
+            subject_element=info.subject,
             public_key=public_key,
+            public_key_element=info.public_key,
             public_key_der=public_key_der,
             challenge=challenge,
             challenge_type=challenge_type,

@@ -227,11 +227,11 @@ def _find_recipient(
     transports = _key_transports(envelope)
     if not transports:
         raise unknown_algorithm("no RSA key transport for the content key", floor, "")
-    certificates = [certificate for certificate, _ in recipients]
     for info in transports:
-        certificate = find_certificate(info.rid, certificates)
-        if certificate is not None:
-            return info, recipients[certificates.index(certificate)][1]
+        found = find_certificate(info.rid, [certificate for certificate, _ in recipients])
+        for certificate, decrypter in recipients:
+            if certificate is found:
+                return info, decrypter
     return None
 
 

@@ -230,7 +230,8 @@ def _single_values(
             )
         listed = attribute.values.as_list()
         if len(listed) == 1:
-            values[attribute_type] = _typed(listed[0])
+            value = listed[0]
+            values[attribute_type] = _typed(value) if isinstance(value, TLV) else value
         elif name is None:
             left_out.add(attribute_type)
         else:
@@ -242,10 +243,8 @@ def _single_values(
     return values
 
 
-def _typed(value: SignedValue) -> SignedValue:
+def _typed(value: TLV) -> SignedValue:
     """A value as `SignedAttribute` would read it, where that is possible."""
-    if not isinstance(value, TLV):
-        return value
     try:
         return _in_sequence(LoneSignedValue, encode_der(value)).value
     except ValueError:
@@ -285,12 +284,14 @@ def find_certificate(
     """
     if isinstance(name, bytes):
         return next((c for c in candidates if subject_key_identifier(c) == name), None)
+    issuer = encode_der(name.issuer)
+    serial_number = name.serial_number
     by_serial = []
     for candidate in candidates:
-        own_name = fields_of(candidate).name
-        if own_name.serial_number != name.serial_number:
+        fields = fields_of(candidate)
+        if fields.serial_number != serial_number:
             continue
-        if own_name.issuer.data == name.issuer.data:
+        if fields.issuer_der == issuer:
             return candidate
         by_serial.append(candidate)
     return by_serial[0] if len(by_serial) == 1 else None

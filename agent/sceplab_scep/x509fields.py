@@ -123,10 +123,9 @@ class CertificateFields:
     def is_self_issued(self) -> bool:
         """Whether issuer and subject are the same bytes; false also when they cannot be read."""
         try:
-            tbs = self._tbs
+            return self.issuer_der == self.subject_der
         except MalformedMessageError:
             return False
-        return tbs.issuer.data == tbs.subject.data
 
     @_once
     def element(self) -> TLV:
@@ -165,9 +164,8 @@ class CertificateFields:
     @_once
     def _tbs(self) -> TbsCertificate:
         try:
-            tbs: TbsCertificate = decode_der(Certificate, self.der).tbs_certificate.parse(
-                TbsCertificate
-            )
+            certificate = decode_der(Certificate, self.der)
+            tbs: TbsCertificate = certificate.tbs_certificate.parse(TbsCertificate)
             return tbs
         except ValueError as error:
             # Stricter read here than the library does.

@@ -13,6 +13,9 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.asn1 import TLV, BitString, GeneralizedTime, UTCTime, encode_der
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sceplab_scep.algorithms import Digest
 from sceplab_scep.cms import Certificate, Extension, TbsCertificate, Validity, to_tlv, wrap_der
@@ -24,6 +27,16 @@ from sceplab_scep.x509fields import adopt_certificate
 _X509_V3 = 2
 _FIRST_GENERALIZED_YEAR = 2050
 _MAX_SERIAL_BITS = 159
+
+
+def name_element(name: x509.Name) -> TLV:
+    """A name, ready for any number of certificates."""
+    return wrap_der(name.public_bytes())
+
+
+def key_element(public_key: RSAPublicKey | EllipticCurvePublicKey) -> TLV:
+    """A public key's SubjectPublicKeyInfo, ready for any number of certificates."""
+    return wrap_der(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def encode_extension(value: x509.ExtensionType, *, critical: bool = False) -> TLV:
@@ -38,9 +51,9 @@ def encode_extension(value: x509.ExtensionType, *, critical: bool = False) -> TL
 
 def sign_certificate(
     *,
-    subject_der: bytes,
-    issuer_der: bytes,
-    public_key_der: bytes,
+    subject: TLV,
+    issuer: TLV,
+    public_key: TLV,
     serial_number: int,
     validity: tuple[datetime, datetime],
     extensions: Sequence[TLV],
@@ -50,9 +63,9 @@ def sign_certificate(
     """A certificate, version 3.
 
     Args:
-        subject_der: name of whom it is for, DER.
-        issuer_der: name of whom the signer speaks for, DER.
-        public_key_der: key to be certified, SubjectPublicKeyInfo.
+        subject: name of whom it is for.
+        issuer: name of whom the signer speaks for.
+        public_key: key to be certified, SubjectPublicKeyInfo.
         serial_number: positive, at most 20 octets.
         validity: first and last moment, timezone-aware UTC; fractions of seconds are cut off.
         extensions: made by `encode_extension`, each type once, in this order.
@@ -71,12 +84,10 @@ def sign_certificate(
             version=_X509_V3,
             serial_number=serial_number,
             signature=algorithm,
-            issuer=wrap_der(issuer_der),
-            validity=to_tlv(
-                Validity(not_before=_to_time(not_before), not_after=_to_time(not_after))
-            ),
-            subject=wrap_der(subject_der),
-            public_key=wrap_der(public_key_der),
+            issuer=issuer,
+            validity=Validity(not_before=_to_time(not_before), not_after=_to_time(not_after)),
+            subject=subject,
+            public_key=public_key,
             extensions=list(extensions) or None,
         )
     )

@@ -71,12 +71,7 @@ class Administration:
         assert request.csr is not None
         csr = read_csr(request.csr)
         certificate = self._authority.issue(
-            CertificateOrder(
-                request_id=request_id,
-                subject=csr.subject,
-                public_key=csr.public_key,
-                extensions=csr.extensions,
-            ),
+            CertificateOrder(request_id=request_id, csr=csr),
             now,
         )
         record = certificate_record(

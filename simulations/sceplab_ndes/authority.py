@@ -24,12 +24,11 @@ from sceplab_ndes.serials import adcs_serial, random_serial
 from sceplab_ndes.settings import RevocationSettings
 from sceplab_ndes.template import CertificateTemplate, PublicKey
 from sceplab_scep.algorithms import Digest
-from sceplab_scep.certificates import signing_key, subject_der
-from sceplab_scep.x509writer import encode_extension, sign_certificate
+from sceplab_scep.certificates import signing_key
+from sceplab_scep.csr import CsrView
+from sceplab_scep.x509writer import encode_extension, name_element, sign_certificate
 
 _DER = serialization.Encoding.DER
-_SUBJECT_PUBLIC_KEY_INFO = serialization.PublicFormat.SubjectPublicKeyInfo
-
 ENROLL_PATH = "/CertEnroll/"
 
 
@@ -38,11 +37,7 @@ class CertificateOrder:
     """What the CA is asked to certify; the request's own signature has been checked."""
 
     request_id: int
-    subject: x509.Name
-    public_key: object
-    """As the request's parser gave it; the template judges its type."""
-    extensions: x509.Extensions
-    """Extensions asked for."""
+    csr: CsrView
 
 
 class CertificateAuthority:
@@ -75,7 +70,7 @@ class CertificateAuthority:
         self.certificate_file_name = f"{host}_{self.name}.crt"
         self._key = signing_key(hierarchy.issuing.key)
         self._issuer_name = certificate.subject
-        self._issuer_der = subject_der(certificate)
+        self._issuer = name_element(certificate.subject)
         self._not_before = certificate.not_valid_before_utc
         self._not_after = certificate.not_valid_after_utc
         self._key_id = authority_key_id(certificate)
@@ -104,11 +99,11 @@ class CertificateAuthority:
         Raises:
             RefusedError: the template does not let it pass.
         """
-        public_key = self.template.check_key(order.public_key)
-        values = (extension.value for extension in order.extensions)
+        public_key = self.template.check_key(order.csr.public_key)
+        values = (extension.value for extension in order.csr.extensions)
         names = next((v for v in values if isinstance(v, x509.SubjectAlternativeName)), None)
-        self.template.check_subject(order.subject, names)
-        self.template.check_extensions(order.extensions)
+        self.template.check_subject(order.csr.subject, names)
+        self.template.check_extensions(order.csr.extensions)
         return public_key
 
     def issue(self, order: CertificateOrder, now: datetime) -> x509.Certificate:
@@ -127,16 +122,16 @@ class CertificateAuthority:
         not_after = not_before + timedelta(days=template.settings.validity_days)
         try:
             extensions = [
-                *template.extensions(public_key, order.extensions),
+                *template.extensions(public_key, order.csr.extensions),
                 encode_extension(x509.SubjectKeyIdentifier.from_public_key(public_key)),
                 *self._own_extensions,
             ]
         except ValueError as error:
             raise RefusedError("extension-refused", str(error)) from error
         return sign_certificate(
-            subject_der=order.subject.public_bytes(),
-            issuer_der=self._issuer_der,
-            public_key_der=public_key.public_bytes(_DER, _SUBJECT_PUBLIC_KEY_INFO),
+            subject=order.csr.subject_element,
+            issuer=self._issuer,
+            public_key=order.csr.public_key_element,
             serial_number=self._serial(order.request_id),
             validity=(max(not_before, self._not_before), min(not_after, self._not_after)),
             extensions=extensions,

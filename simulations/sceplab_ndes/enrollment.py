@@ -128,12 +128,7 @@ class EnrollmentDesk:
     def _decide(self, entry: Entry) -> Outcome:
         """Has the CA decide on a request that may be served, and keeps what it says."""
         csr = entry.request.csr
-        order = CertificateOrder(
-            request_id=entry.request_id,
-            subject=csr.subject,
-            public_key=csr.public_key,
-            extensions=csr.extensions,
-        )
+        order = CertificateOrder(request_id=entry.request_id, csr=csr)
         rules = self._template
         approval = rules.approval if entry.renews is None else rules.renewal_approval
         try:

@@ -12,7 +12,7 @@ from sceplab_scep.algorithms import Digest
 from sceplab_scep.certificates import signing_key
 from sceplab_scep.errors import LocalProtocolError
 from sceplab_scep.x509fields import fields_of
-from sceplab_scep.x509writer import encode_extension, sign_certificate
+from sceplab_scep.x509writer import encode_extension, key_element, name_element, sign_certificate
 from tests.support.pki import CA_NAME, DEVICE_NAME, NOW, der, key_usage, name, rsa_key
 
 _EXTENSIONS: list[tuple[x509.ExtensionType, bool]] = [
@@ -31,9 +31,9 @@ def _write(
     extensions: list[tuple[x509.ExtensionType, bool]] = _EXTENSIONS,
 ) -> x509.Certificate:
     return sign_certificate(
-        subject_der=name(DEVICE_NAME).public_bytes(),
-        issuer_der=name(CA_NAME).public_bytes(),
-        public_key_der=rsa_key("device").spki,
+        subject=name_element(name(DEVICE_NAME)),
+        issuer=name_element(name(CA_NAME)),
+        public_key=key_element(rsa_key("device").public_key),
         serial_number=serial,
         validity=(starts_at, starts_at + timedelta(days=days)),
         extensions=[encode_extension(value, critical=critical) for value, critical in extensions],
