@@ -170,6 +170,7 @@ def _launch(program: str, state: Path, port: int) -> str:
     """Starts the daemon; gives what it complains about, empty when it does not."""
     for name in (_PID_NAME, _LOG_NAME):
         (state / name).unlink(missing_ok=True)
+    (state / _PORT_NAME).touch(mode=0o600)
     (state / _PORT_NAME).write_text(f"{port}\n", encoding="ascii")
     started = subprocess.run(  # noqa: S603 - a program found on the path, arguments of our own
         [
@@ -183,6 +184,7 @@ def _launch(program: str, state: Path, port: int) -> str:
         capture_output=True,
         stdin=subprocess.DEVNULL,
         timeout=_START_S,
+        umask=0o077,
         text=True,
     )
     if started.returncode == 0:
