@@ -98,11 +98,12 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "sceplab-hsm") -> int
         The exit code; a wrong command line exits with 2 by itself.
     """
     arguments = build_parser(prog).parse_args(argv)
-    from sceplab_hsm import cli_commands
+    from sceplab_hsm import cli_commands, cli_lab
     from sceplab_hsm.cli_output import CommandError, Output
 
     output = Output(as_json=arguments.json, prog=prog)
-    run = getattr(cli_commands, arguments.command.replace("-", "_") + "_command")
+    room = cli_lab if arguments.command.endswith("-init") else cli_commands
+    run = getattr(room, arguments.command.replace("-", "_") + "_command")
     try:
         run(arguments, output)
     except KeyboardInterrupt:

@@ -97,7 +97,7 @@ def probe_command(arguments: argparse.Namespace, output: Output) -> None:
             ("OAEP", _yes(capabilities.supports_oaep)),
             ("PSS", _yes(capabilities.supports_pss)),
             ("threads", _yes(capabilities.thread_safe)),
-            ("keys can leave", _yes(capabilities.keys_leave_store)),
+            ("files hold keys", _yes(capabilities.keys_leave_store)),
         ]
         failed = []
         if arguments.is_trying:

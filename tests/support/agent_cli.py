@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class AgentFolder:
     """A folder with one agent's configuration, keys and state."""
 
     folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    """Variables of the agent's process beside our own."""
 
     def configure(
         self,
@@ -74,7 +76,7 @@ floor = "{floor}"
         done = subprocess.run(
             [sys.executable, "-m", "sceplab_agent", command, "-c", "agent.toml", *words],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
+            env={**os.environ, **self.environment, "PYTHONPATH": os.pathsep.join(SOURCES)},
             capture_output=True,
             text=True,
             timeout=60,

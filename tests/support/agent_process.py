@@ -57,7 +57,7 @@ class Running:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sceplab_agent", command, "-c", "agent.toml", *words],
             cwd=agent.folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
+            env={**os.environ, **agent.environment, "PYTHONPATH": os.pathsep.join(SOURCES)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -8,7 +8,8 @@ child of ours, or we are root.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _REGION = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r(w)")
@@ -51,14 +52,19 @@ def find_numbers(pid: int, numbers: dict[str, int]) -> set[str]:
     return found
 
 
-def find_factor(pid: int, modulus: int) -> bool:
+def find_factor(pid: int, modulus: int, tried: set[bytes] | None = None) -> bool:
     """Whether a prime factor of an RSA modulus stands in the memory.
 
     Words in both orders at word addresses, and big-endian bytes anywhere behind the DER header of
     an INTEGER, are tried: how OpenSSL, Botan and libtpms hold numbers, and how keys are encoded.
+
+    Args:
+        pid: of the process.
+        modulus: of the key.
+        tried: what earlier looks tried, to be handed on; saves most of the time.
     """
     size = modulus.bit_length() // 16
-    tried: set[bytes] = set()
+    tried = set() if tried is None else tried
     for region in writable_memory(pid):
         for candidate in _candidates(region, size):
             if candidate in tried:
@@ -96,3 +102,50 @@ def _looks_random(window: bytes) -> bool:
 
 def _spellings(number: int, size: int) -> tuple[bytes, bytes]:
     return number.to_bytes(size, "big"), number.to_bytes(size, "little")
+
+
+class MemoryWatch:
+    """Scans a process again and again, in a thread, from its entry to its exit.
+
+    A library may hold a key only for the millisecond in which it signs; one look is not enough.
+
+    Args:
+        pid: of the process.
+        scan: one look at it; gives what it found.
+    """
+
+    def __init__(self, pid: int, scan: Callable[[int], Iterable[str]]) -> None:
+        self.found: set[str] = set()
+        self.looks = 0
+        self.has_found = threading.Event()
+        self._pid = pid
+        self._scan = scan
+        self._is_over = threading.Event()
+        self._looked = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="memory-watch")
+
+    def __enter__(self) -> MemoryWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def look_once_more(self) -> None:
+        """Returns after a look that began after this call, or when the process has ended."""
+        with self._looked:
+            target = self.looks + 2
+            self._looked.wait_for(lambda: self.looks >= target or not self._thread.is_alive())
+
+    def _run(self) -> None:
+        while not self._is_over.is_set():
+            try:
+                self.found.update(self._scan(self._pid))
+            except (FileNotFoundError, ProcessLookupError):
+                return  # it has ended
+            with self._looked:
+                self.looks += 1
+                self._looked.notify_all()
+            if self.found:
+                self.has_found.set()

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from tests.support.programs import require_program
 from tests.support.soft_stores import key_path
+from tests.support.softhsm import MODULE
 from tests.support.source_tree import source_environment
+from tests.support.swtpm import require_tpm
 
 STORE = "soft:keys?kdf=lab"
 PROGRAM = (sys.executable, "-m", "sceplab_hsm")
@@ -31,7 +34,14 @@ class Desk:
     def run(self, *words: str, secret: str = "file:passphrase") -> subprocess.CompletedProcess[str]:
         """Runs one command to its end, with nobody at the terminal."""
         return subprocess.run(
-            [sys.executable, "-m", "sceplab_lab", "hsm", *words, "--secret", secret],
+            [
+                sys.executable,
+                "-m",
+                "sceplab_lab",
+                "hsm",
+                *words,
+                *(("--secret", secret) if secret else ()),
+            ],
             cwd=self.folder,
             env=source_environment(),
             stdin=subprocess.DEVNULL,
@@ -41,11 +51,15 @@ class Desk:
             check=False,
         )
 
-    def answer(self, *words: str) -> Any:
+    def answer(self, *words: str, secret: str = "file:passphrase") -> Any:
         """What a command that works says with ``--json``."""
-        done = self.run(*words, "--json")
+        done = self.run(*words, "--json", secret=secret)
         assert done.returncode == 0, done.stderr + done.stdout
         return json.loads(done.stdout)
+
+    def lab(self, *words: str) -> Any:
+        """The same for the commands that make a lab's token or chip, which need no secret."""
+        return self.answer(*words, secret="")
 
 
 @pytest.fixture
@@ -175,3 +189,53 @@ def test_help_knows_the_exit_codes() -> None:
     )
     assert "examples:" in done.stdout
     assert "exit codes:" in done.stdout
+
+
+@pytest.mark.daemon
+@pytest.mark.interop
+def test_makes_a_softhsm_token(desk: Desk) -> None:
+    """softhsm-init makes a private token whose URI and PIN the other commands take as printed."""
+    require_program("softhsm2-util", package="softhsm2")
+    token = desk.lab("softhsm-init", "token", "--label", "rack-1")
+    assert desk.lab("softhsm-init", "token", "--label", "rack-1") == token, "a second call is calm"
+    desk.answer("generate", token["store"], "router1", secret=token["secret"])
+    listed = desk.answer("list", token["store"], secret=token["secret"])
+    assert (listed["residence"], [key["key"] for key in listed["keys"]]) == ("token", ["router1"])
+    shown = subprocess.run(
+        [
+            require_program("pkcs11-tool", package="opensc"),
+            "--module",
+            MODULE,
+            "-O",
+            "-y",
+            "pubkey",
+        ],
+        env={"SOFTHSM2_CONF": token["softhsm2_conf"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "router1" in shown.stdout
+
+
+@pytest.mark.daemon
+@pytest.mark.interop
+def test_starts_and_ends_a_software_tpm(desk: Desk) -> None:
+    """swtpm-init starts a chip whose keys are there again after it was ended and started."""
+    require_tpm()
+    chip = desk.lab("swtpm-init", "chip")
+    try:
+        desk.answer("generate", chip["store"], "router1", secret=chip["secret"])
+        assert desk.lab("swtpm-init", "chip", "--stop")["stopped"] == chip["pid"]
+        gone = desk.run("list", chip["store"], secret=chip["secret"])
+        assert gone.returncode == 6
+        assert "does not answer" in gone.stderr
+        again = desk.lab("swtpm-init", "chip")
+        assert again["store"] == chip["store"]
+        listed = desk.answer("list", again["store"], secret=again["secret"])
+        assert (listed["residence"], [key["key"] for key in listed["keys"]]) == ("tpm", ["router1"])
+    finally:
+        desk.lab("swtpm-init", "chip", "--stop")
+    stopped = desk.run("swtpm-init", "chip", "--stop", secret="")
+    assert stopped.returncode == 1
+    assert "no software TPM runs" in stopped.stderr
