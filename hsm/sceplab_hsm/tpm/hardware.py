@@ -10,7 +10,7 @@
   ``da=off``, the default: nothing counts, so power cuts never lock a device out, and who has
   chip and directory may guess PINs at the speed of the chip. For a new store; others keep theirs.
 * ``parent``: persistent handle of the storage key, ``0x81000001`` unless said otherwise; for a new
-  store, when that handle is taken.
+  store, when that handle is taken (by an operating system, or by a token of libtpm2_pkcs11).
 
 The chip must let the owner hierarchy make the storage key (no owner password) when the store is
 made, and once more should the persistent handle get lost. Keys do not survive a clearing of the
