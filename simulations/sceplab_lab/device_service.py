@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.url import UrlError, split_url
@@ -26,6 +27,7 @@ from sceplab_scep.algorithms import Floor
 TRUSTPOINT = "LAB"
 """What `--server` configures."""
 _THREADS = 4
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ def prepare_trustpoint(hosted: HostedDevice, url: str) -> None:
         raise ProfileError(device.profile.name, "has no lines for --server", place="data")
     present = device.port.view(TRUSTPOINT).url
     if present:
-        if present != url:
+        if not _is_same_url(present, url):
             _warn(
                 f"--server is not used: the saved configuration has trustpoint {TRUSTPOINT} "
                 f"at {present}"
@@ -138,6 +140,17 @@ def prepare_trustpoint(hosted: HostedDevice, url: str) -> None:
     if device.port.view(TRUSTPOINT).url != url:
         reason = remarks[-1].line if remarks else "the trustpoint was not configured"
         raise DeviceError(f"--server {url!r}: {device.profile.title} refuses it ({reason})")
+
+
+def _is_same_url(one: str, other: str) -> bool:
+    """A configuration may write a port that was not typed."""
+    left, right = urlsplit(one), urlsplit(other)
+    ports = [parts.port or _DEFAULT_PORTS.get(parts.scheme) for parts in (left, right)]
+    return (
+        ports[0] == ports[1]
+        and left.hostname == right.hostname
+        and left._replace(netloc="") == right._replace(netloc="")
+    )
 
 
 def _warn_of_strangers(hosted: HostedDevice) -> None:

@@ -35,6 +35,11 @@ _NEXT_STEPS = {
 }
 
 
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches an IP address."""
+    return ip_address(address.partition("%")[0]).is_loopback
+
+
 class LineServer:
     """A line of a device that can be connected to.
 
@@ -82,8 +87,8 @@ class LineServer:
     def is_loopback(self) -> bool:
         """Whether only this machine can connect; after `bind`."""
         assert self._server is not None, "bind comes first"
-        names = (taken.getsockname()[0] for taken in self._server.sockets)
-        return all(ip_address(name.partition("%")[0]).is_loopback for name in names)
+        names = [taken.getsockname()[0] for taken in self._server.sockets]
+        return all(map(is_loopback, names))
 
     def _refused(self, error: OSError) -> EndpointError:
         if isinstance(error, socket.gaierror):

@@ -40,3 +40,17 @@ def test_a_wrong_endpoint_says_what_is_expected(text: str, message: str) -> None
         parse_endpoint(text)
     assert message in str(caught.value)
     assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("telnet:127.0.0.1:2001", "telnet 127.0.0.1 2001"),
+        ("telnet:[::1]:2001", "telnet ::1 2001"),
+        ("tcp:127.0.0.1:2001", "socat -,rawer,escape=0x1d tcp:127.0.0.1:2001"),
+        ("tcp:[::1]:2001", "socat -,rawer,escape=0x1d tcp:[::1]:2001"),
+    ],
+)
+def test_each_kind_of_line_has_its_client(text: str, command: str) -> None:
+    """Telnet for telnet; for the bare byte stream a program that negotiates nothing."""
+    assert parse_endpoint(text).client_command == command

@@ -8,7 +8,8 @@ import pytest
 
 from sceplab_devices.console import Console
 from sceplab_devices.errors import EndpointError
-from sceplab_devices.lines import LineServer, serve
+from sceplab_devices.lines import LineServer, parse_endpoint, serve
+from sceplab_devices.lines.server import is_loopback
 from sceplab_devices.profile import DeviceProfile
 from tests.support.consoles import IdlePort, ManualClock
 from tests.support.sample_profile import SampleDevice
@@ -257,10 +258,44 @@ async def test_closing_a_line_leaves_no_task_and_no_session(
 
 
 async def test_a_taken_port_is_a_clear_error(rack: Rack) -> None:
-    """It names the endpoint."""
+    """It names the endpoint and the next step."""
     server = await rack.line("tcp")
-    with pytest.raises(EndpointError, match=str(server.endpoint.port)):
+    with pytest.raises(EndpointError, match="is in use; choose another one, or 0") as caught:
         await serve(rack.device, str(server.endpoint))
+    assert caught.value.endpoint == str(server.endpoint)
+
+
+async def test_a_port_is_taken_before_there_is_a_device(rack: Rack) -> None:
+    """Nobody can connect until the line serves one; two lines do not share a port."""
+    first = LineServer(parse_endpoint("tcp:127.0.0.1:0"))
+    await first.bind()
+    rack.servers.append(first)
+    assert first.is_loopback
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", first.endpoint.port)
+    second = LineServer(first.endpoint)
+    rack.servers.append(second)
+    with pytest.raises(EndpointError, match="the port is in use"):
+        await _bind_and_serve(second, rack, first)
+
+
+async def _bind_and_serve(line: LineServer, rack: Rack, other: LineServer) -> None:
+    """The system may let two bind as long as none listens; then the second to listen loses."""
+    await line.bind()
+    await other.serve(rack.device)
+    await line.serve(rack.device)
+
+
+@pytest.mark.parametrize(
+    ("address", "only_here"),
+    [
+        ("127.0.0.1", True), ("127.5.5.5", True), ("::1", True),
+        ("0.0.0.0", False), ("::", False), ("192.0.2.1", False), ("fe80::1%eth0", False),
+    ],
+)  # fmt: skip
+def test_addresses_that_others_reach_are_told_apart(address: str, only_here: bool) -> None:
+    """Loopback addresses are for this machine alone."""
+    assert is_loopback(address) == only_here
 
 
 def test_a_loop_that_ends_with_open_connections_stays_silent(

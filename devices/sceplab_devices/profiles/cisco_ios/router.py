@@ -216,6 +216,8 @@ class Router(Device):
         """See `Device.restore`."""
         if not text:
             return
+        for interface in self.config.interfaces.values():
+            interface.is_shut_down = False  # as delivered they are; a saved text says so itself
         for remark in carry_out(self, text.splitlines(), mode="config"):
             logger.warning("%s: startup line %r: %s", self.hostname, remark.line, remark.text)
         self.startup_config = text
