@@ -17,6 +17,7 @@ from sceplab_hsm.pkcs11.softhsm import LabToken
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret
 from tests.support.child_process import start_child, wait_for_child
+from tests.support.p11kit import CLIENT_MODULE, p11_kit_server
 from tests.support.softhsm import MODULE, make_token, open_token, pin_of
 from tests.support.source_tree import source_environment
 
@@ -183,6 +184,45 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 works(handle)
 """
     finish(start(program, *told(token)))
+
+
+def test_a_token_behind_p11_kit(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The same store works when the token is in another process, in a forked child too.
+
+    This module notices a fork by itself and takes the second start that it asks for.
+    """
+    token = make_token()
+    program = """
+import os
+store = opened(*sys.argv[1:])
+handle = store.generate("k", KeyAlgorithm.RSA_2048)
+works(handle)
+child = os.fork()
+if child == 0:
+    status = 1
+    try:
+        works(handle)
+        works(store.generate("child", KeyAlgorithm.EC_P256))
+        store.close()
+        status = 0
+    finally:
+        os._exit(status)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+works(handle)
+works(store.get("child"))
+store.close()
+"""
+    uri = f"pkcs11:token={token.label}?module-path={CLIENT_MODULE}"
+    folder = tmp_path_factory.mktemp("p11")
+    with p11_kit_server(MODULE, folder, SOFTHSM2_CONF=str(token.configuration)) as address:
+        process = subprocess.run(
+            [sys.executable, "-c", PREAMBLE + program, uri, token.secret_reference],
+            env={**source_environment(), "P11_KIT_SERVER_ADDRESS": address},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert process.returncode == 0, process.stderr
 
 
 def test_two_processes_share_a_token() -> None:
