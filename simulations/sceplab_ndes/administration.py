@@ -16,6 +16,7 @@ from sceplab_ndes.authority import CertificateAuthority, CertificateOrder
 from sceplab_ndes.depot import CertificateRecord, Depot, RequestRecord, RequestState
 from sceplab_ndes.errors import (
     AlreadyDecidedError,
+    AmbiguousSerialError,
     CertificateNotFoundError,
     ConfigError,
     RequestNotFoundError,
@@ -29,6 +30,9 @@ REASONS = tuple(
     reason.value for reason in x509.ReasonFlags if reason is not x509.ReasonFlags.remove_from_crl
 )
 """Reasons of revocation, in the spelling of RFC 5280."""
+
+_MIN_DIGITS = 4
+_MAX_NAMED = 5
 
 
 class Administration:
@@ -102,13 +106,15 @@ class Administration:
         """Revokes a certificate and makes a new revocation list.
 
         Args:
-            serial_hex: serial number, hex, any case, colons and leading zeros as people write them.
+            serial_hex: serial number, hex, any case, colons and leading zeros as people write them;
+                its first digits are enough, four at least, when no other begins so.
             now: current time, aware UTC.
             reason: one of `REASONS`.
             user: who does it, for the audit trail.
 
         Raises:
             CertificateNotFoundError: we issued no such certificate.
+            AmbiguousSerialError: several certificates begin with these digits.
             AlreadyDecidedError: it is revoked already.
             ConfigError: no such reason.
         """
@@ -131,7 +137,22 @@ class Administration:
             record = self._depot.certificates.find(candidate)
             if record is not None:
                 return record
-        raise CertificateNotFoundError(text)
+        return self._only_one_beginning_with(digits, text)
+
+    def _only_one_beginning_with(self, digits: str, text: str) -> CertificateRecord:
+        if len(digits) < _MIN_DIGITS:
+            raise CertificateNotFoundError(text)
+        # Kept with two digits a byte: the number may be written without its leading zero.
+        found = [
+            record
+            for beginning in (digits, "0" + digits)
+            for record in self._depot.certificates.beginning_with(beginning, limit=_MAX_NAMED)
+        ]
+        if not found:
+            raise CertificateNotFoundError(text)
+        if len(found) > 1:
+            raise AmbiguousSerialError(text, [record.serial for record in found[:_MAX_NAMED]])
+        return found[0]
 
 
 def deny_request(depot: Depot, request_id: int, now: datetime, *, user: str = "") -> None:

@@ -198,7 +198,7 @@ def list_all(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False)
 
 @app.command(epilog=_examples("revoke 4a3f00000012d9 --reason keyCompromise"))
 def revoke(
-    serial: Annotated[str, typer.Argument(help="Serial number, hex.")],
+    serial: Annotated[str, typer.Argument(help="Serial number, hex, or its first digits.")],
     *,
     reason: Annotated[
         str, typer.Option(help="Reason as RFC 5280 spells it, such as keyCompromise.")

@@ -15,6 +15,7 @@ from sceplab_ndes.admin_client import AdminPageError
 from sceplab_ndes.depot import CertificateRecord, RequestRecord
 from sceplab_ndes.errors import (
     AlreadyDecidedError,
+    AmbiguousSerialError,
     CertificateNotFoundError,
     NdesError,
     PasswordCacheFullError,
@@ -26,6 +27,7 @@ FAILED, CONFIGURATION, REJECTED, TRANSPORT, KEY_STORE = 1, 2, 4, 5, 6
 
 _REJECTED = (
     AlreadyDecidedError,
+    AmbiguousSerialError,
     CertificateNotFoundError,
     PasswordCacheFullError,
     RefusedError,

@@ -19,6 +19,7 @@ from sceplab_ndes.cli_output import print_json
 from sceplab_ndes.config import ServerConfig
 from sceplab_ndes.events import EventSink, ServerEvent, json_lines
 from sceplab_ndes.folder import StateFolder
+from sceplab_ndes.listening import taken_address
 from sceplab_ndes.server import NdesHttpServer, exposure_warning
 from sceplab_ndes.service import DEFAULT_ADMIN, open_server, prepare, run_server
 from sceplab_ndes.state import ServerState
@@ -53,9 +54,14 @@ def serve_folder(
     # A client's name that is too long is refused in a CertRep; cryptography would also warn of it.
     warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning)
     is_new = not folder.exists()
-    folder.make()
     with ExitStack() as stack:
-        stack.enter_context(folder.lock())
+        if not is_new:
+            stack.enter_context(folder.lock())
+        # Before anything is made: a port that is taken leaves no folder behind.
+        sockets = stack.enter_context(taken_address(config.host, config.port))
+        folder.make()
+        if is_new:
+            stack.enter_context(folder.lock())
         sinks: list[EventSink] = []
         if view.log is not None:
             sinks.append(json_lines(stack.enter_context(view.log.open("a", encoding="utf-8"))))
@@ -80,7 +86,7 @@ def serve_folder(
                 _show_ready(facts, exposure_warning(config.host))
 
         try:
-            asyncio.run(run_server(state, config, clock=clock, ready=ready))
+            asyncio.run(run_server(state, config, sockets=sockets, clock=clock, ready=ready))
         finally:
             folder.ready_path.unlink(missing_ok=True)
         if not view.as_json:

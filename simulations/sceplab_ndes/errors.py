@@ -6,6 +6,8 @@ from where it is found to the one place that answers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class NdesError(Exception):
     """Root of everything this package raises on purpose."""
@@ -26,6 +28,10 @@ class ConfigError(NdesError):
 
 class StateError(NdesError):
     """The state folder is missing, in use by another server, or not ours. Exit code 2."""
+
+
+class AddressError(NdesError):
+    """The address to listen on cannot be had. Exit code 2."""
 
 
 class RequestNotFoundError(NdesError):
@@ -50,6 +56,22 @@ class CertificateNotFoundError(NdesError):
     def __init__(self, serial_hex: str) -> None:
         super().__init__(f"no certificate {serial_hex}; 'sceplab ndes list' shows them")
         self.serial_hex = serial_hex
+
+
+class AmbiguousSerialError(NdesError):
+    """The beginning of a serial number that several certificates have. Exit code 4.
+
+    Args:
+        beginning: what was given.
+        serials: whole serial numbers that begin so; perhaps not all.
+    """
+
+    def __init__(self, beginning: str, serials: Sequence[str]) -> None:
+        super().__init__(
+            f"several certificates begin with {beginning}: {', '.join(serials)}; give more digits"
+        )
+        self.beginning = beginning
+        self.serials = tuple(serials)
 
 
 class AlreadyDecidedError(NdesError):

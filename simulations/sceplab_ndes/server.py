@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from aiohttp import web
 
 from sceplab_ndes.exchange import ScepHttpRequest, ScepHttpResponse
+from sceplab_ndes.listening import refused_address
 from sceplab_ndes.responder import Responder
 
 _LOG = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class NdesHttpServer:
         clock: current time, aware UTC.
         host: address to listen on.
         port: 0 lets the system choose; read ``port`` after the start.
+        sockets: bound to that address already (see `taken_address`); ``None`` binds at the start.
     """
 
     def __init__(
@@ -42,11 +45,13 @@ class NdesHttpServer:
         clock: Callable[[], datetime],
         host: str = "127.0.0.1",
         port: int = 0,
+        sockets: Sequence[socket.socket] | None = None,
     ) -> None:
         self._responder = responder
         self._clock = clock
         self._host = host
         self._wanted_port = port
+        self._sockets = sockets
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ndes")
         self._runner: web.AppRunner | None = None
         self.port = port
@@ -71,7 +76,7 @@ class NdesHttpServer:
         """Begins to listen.
 
         Raises:
-            OSError: the address cannot be had.
+            AddressError: the address cannot be had.
         """
         warning = exposure_warning(self._host)
         if warning:
@@ -87,12 +92,17 @@ class NdesHttpServer:
         await runner.setup()
         self._runner = runner
         try:
-            site = web.TCPSite(runner, self._host, self._wanted_port)
-            await site.start()
-        except OSError:
+            for site in self._sites(runner):
+                await site.start()
+        except OSError as error:
             await self.stop()
-            raise
+            raise refused_address(self._host, self._wanted_port, error) from error
         self.port = runner.addresses[0][1]
+
+    def _sites(self, runner: web.AppRunner) -> list[web.BaseSite]:
+        if self._sockets is None:
+            return [web.TCPSite(runner, self._host, self._wanted_port)]
+        return [web.SockSite(runner, taken) for taken in self._sockets]
 
     async def stop(self) -> None:
         """Stops listening and lets requests in hand end. Twice is harmless."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -147,6 +148,7 @@ async def run_server(
     state: ServerState,
     config: ServerConfig,
     *,
+    sockets: Sequence[socket.socket],
     clock: Clock,
     ready: Callable[[NdesHttpServer], None],
 ) -> None:
@@ -155,17 +157,20 @@ async def run_server(
     Args:
         state: the server.
         config: address and public URL.
+        sockets: bound to that address.
         clock: current time, aware UTC.
         ready: called once it listens.
 
     Raises:
-        OSError: the address cannot be had.
+        AddressError: another process began to listen there first.
     """
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    server = NdesHttpServer(state.responder, clock=clock, host=config.host, port=config.port)
+    server = NdesHttpServer(
+        state.responder, clock=clock, host=config.host, port=config.port, sockets=sockets
+    )
     await server.start()
     try:
         state.publish_at(config.public_url or server.base_url)

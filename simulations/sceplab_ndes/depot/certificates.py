@@ -72,6 +72,19 @@ class CertificateTable:
         row = self._database.first(f"{_SELECT} WHERE c.serial = ?", (serial,))
         return None if row is None else _from_row(row)
 
+    def beginning_with(self, digits: str, *, limit: int) -> list[CertificateRecord]:
+        """Certificates whose serial number begins so, sorted by it.
+
+        Args:
+            digits: lower-case hex digits.
+            limit: at most this many.
+        """
+        rows = self._database.rows(
+            f"{_SELECT} WHERE substr(c.serial, 1, ?) = ? ORDER BY c.serial LIMIT ?",
+            (len(digits), digits, limit),
+        )
+        return [_from_row(row) for row in rows]
+
     def newest_of_key(self, key_digest: bytes) -> CertificateRecord | None:
         """The certificate issued last for this public key."""
         row = self._database.first(

@@ -6,8 +6,11 @@ connection, several processes the file.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +23,7 @@ from sceplab_ndes.errors import StateError
 
 SCHEMA_VERSION = 1
 _BUSY_TIMEOUT_S = 30.0
+_FILE_MODE = 0o600
 
 
 class Database:
@@ -32,6 +36,8 @@ class Database:
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.RLock()
         self._depth = 0
+        if path is not None:
+            _make_private(path)
         self._connection = sqlite3.connect(
             path or ":memory:",
             timeout=_BUSY_TIMEOUT_S,
@@ -115,6 +121,23 @@ class Database:
         """Releases the file. Twice is harmless."""
         with self._lock:
             self._connection.close()
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file, mode 0600, or closes it to others; SQLite's own files beside it follow.
+
+    Raises:
+        StateError: the system refuses.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, flags, _FILE_MODE))
+        # Not by descriptor: closing one would drop the locks this process holds on the file.
+        if stat.S_IMODE(path.stat().st_mode) != _FILE_MODE:
+            path.chmod(_FILE_MODE)
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}; choose another state folder") from error
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from sceplab_ndes.errors import AddressError
 from sceplab_ndes.server import NdesHttpServer, exposure_warning
 from sceplab_scep.attributes import PkiStatus
 from tests.support.scep_device import ScepDevice, Sent, issued
@@ -236,12 +237,12 @@ def test_listening_beyond_the_loopback_is_warned_about(host: str, warns: bool) -
     assert not warns or host in text
 
 
-async def test_a_port_that_is_taken_is_an_os_error() -> None:
-    """The second server says so and leaves nothing open."""
+async def test_a_port_that_is_taken() -> None:
+    """The second server names it with the next step, and leaves nothing open."""
     async with serve(make_server()) as first:
         state = make_server()
         second = NdesHttpServer(state.responder, clock=lambda: NOW, port=first.port)
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(AddressError, match=f"127.0.0.1:{first.port}: .*in use; choose"):
             await second.start()
         await second.stop()
         state.close()

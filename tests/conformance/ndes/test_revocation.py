@@ -9,7 +9,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sceplab_ndes.errors import AlreadyDecidedError, CertificateNotFoundError, ConfigError
+from sceplab_ndes.depot import CertificateRecord
+from sceplab_ndes.errors import (
+    AlreadyDecidedError,
+    AmbiguousSerialError,
+    CertificateNotFoundError,
+    ConfigError,
+)
 from sceplab_ndes.exchange import ScepHttpRequest, ScepHttpResponse
 from sceplab_ndes.state import ServerState
 from tests.support.peers import openssl
@@ -50,6 +56,45 @@ def test_a_revoked_certificate_is_in_the_next_list_with_its_reason() -> None:
     reason = entry.extensions.get_extension_for_class(x509.CRLReason).value
     assert reason.reason is x509.ReasonFlags.key_compromise
     assert _number(after) == _number(before) + 1
+
+
+def _with_serials(*serials: str) -> ServerState:
+    """A server that remembers certificates of these numbers."""
+    server = make_server()
+    with server.depot.transaction():
+        for number, serial in enumerate(serials):
+            server.depot.certificates.add(
+                CertificateRecord(
+                    serial=serial,
+                    request_id=number,
+                    certificate=b"",
+                    key_digest=b"",
+                    subject="",
+                    issued_at=NOW,
+                    not_after=NOW,
+                )
+            )
+    return server
+
+
+def test_the_first_digits_of_a_serial_number_are_enough() -> None:
+    """Four at least, written as people do; with fewer nothing is revoked."""
+    server = _with_serials("ab1299", "ab13", "0cde01")
+    for unknown in ("ab1", "", "ab14", "ab%", "1299"):
+        with pytest.raises(CertificateNotFoundError):
+            server.administration.revoke(unknown, NOW)
+    assert server.administration.revoke("AB:12", NOW).serial == "ab1299"
+    assert server.administration.revoke("cde0", NOW).serial == "0cde01"
+    assert {record.serial for record in server.depot.certificates.revoked()} == {"ab1299", "0cde01"}
+
+
+def test_digits_that_several_begin_with_revoke_nothing() -> None:
+    """The error names the candidates; a number that is whole is never in doubt."""
+    server = _with_serials("ab1299", "ab12aa", "ab129977")
+    with pytest.raises(AmbiguousSerialError, match="ab1299, ab129977, ab12aa; give more digits"):
+        server.administration.revoke("ab12", NOW)
+    assert not server.depot.certificates.revoked()
+    assert server.administration.revoke("ab1299", NOW).serial == "ab1299"
 
 
 def test_an_unspecified_reason_is_left_out() -> None:

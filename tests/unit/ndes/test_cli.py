@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -134,7 +135,7 @@ def test_files_of_the_folder_are_private_and_readable_by_openssl(approved: Path)
     from tests.support.peers import openssl
 
     assert (approved.stat().st_mode & 0o777) == 0o700
-    for name in ("passphrase", "admin-password"):
+    for name in ("passphrase", "admin-password", "depot.sqlite"):
         assert ((approved / name).stat().st_mode & 0o777) == 0o600
     assert openssl("x509", "-in", "ca.pem", "-noout", cwd=approved).status == 0
 
@@ -180,6 +181,21 @@ def test_wrong_options_end_before_anything_is_made(
     assert not (tmp_path / "state").exists()
     as_json = run("serve", "--state", tmp_path / "state", "--json", *words)
     assert json.loads(as_json.stdout)["exit_code"] == 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_a_port_in_use_is_named_before_anything_is_made(tmp_path: Path, host: str) -> None:
+    """Exit code 2, the address and the next step, and no folder."""
+    address = "127.0.0.1" if host == "localhost" else host
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as other:
+        port = other.getsockname()[1]
+        words = ("--host", host, "--port", port)
+        result = run("serve", "--state", tmp_path / "state", *words)
+    assert result.exit_code == 2
+    shown = f"[{host}]" if ":" in host else host
+    assert f"cannot listen on {shown}:{port}: the port is in use; choose" in result.stderr
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:

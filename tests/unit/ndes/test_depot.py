@@ -38,6 +38,27 @@ def test_what_is_committed_is_there_after_reopening(tmp_path: Path) -> None:
     second.close()
 
 
+def test_nobody_else_reads_the_file(tmp_path: Path) -> None:
+    """Mode 0600 for the depot and SQLite's files beside it, also where it was open before."""
+    path = tmp_path / "depot.sqlite"
+    for mode in (None, 0o644):
+        if mode is not None:
+            path.chmod(mode)
+        depot = open_depot(path)
+        with depot.transaction():
+            depot.write("a", b"1")
+        names = {item.name: item.stat().st_mode & 0o777 for item in tmp_path.iterdir()}
+        depot.close()
+        beside = dict.fromkeys(("depot.sqlite", "depot.sqlite-shm", "depot.sqlite-wal"), 0o600)
+        assert names == beside
+
+
+def test_a_depot_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """The error has the path and the next step."""
+    with pytest.raises(StateError, match=r"none/depot\.sqlite: No such file.*choose another"):
+        open_depot(tmp_path / "none" / "depot.sqlite")
+
+
 def test_an_exception_undoes_the_whole_transaction() -> None:
     """Also what a nested block wrote."""
     depot = open_depot()
