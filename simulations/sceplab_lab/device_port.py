@@ -22,23 +22,17 @@ from sceplab_agent.core.events import (
     Event,
     RenewRequested,
 )
-from sceplab_agent.core.model import Goal
 from sceplab_agent.core.states import State
 from sceplab_agent.errors import JournalError
 from sceplab_agent.executor import Surroundings
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.transport import HttpTransport
 from sceplab_agent.trustpoint import TrustpointConfig
-from sceplab_devices.api import (
-    KeyView,
-    PortEvent,
-    PortEventKind,
-    TrustpointSettings,
-    TrustpointView,
-)
+from sceplab_devices.api import KeyView, PortEvent, TrustpointSettings, TrustpointView
 from sceplab_devices.errors import DeviceError
 from sceplab_hsm.api import KeyStore
 from sceplab_lab.breakdown import describe_breakdown
+from sceplab_lab.port_announcer import PortAnnouncer
 from sceplab_lab.port_keybook import KeyBook
 from sceplab_lab.port_keys import PortKeys
 from sceplab_lab.port_lifetime import LifetimeInstaller, LifetimeStore
@@ -51,19 +45,6 @@ from sceplab_lab.worker import Worker
 from sceplab_scep.algorithms import Floor
 
 logger = logging.getLogger(__name__)
-
-_NOT_NOW = {
-    AuthenticateRequested: PortEventKind.CA_UNREACHABLE,
-    EnrollRequested: PortEventKind.ENROLL_FAILED,
-    RenewRequested: PortEventKind.RENEW_FAILED,
-}
-"""What a console hears when an intent does not fit the present state, or its work broke off."""
-_BROKEN_OFF = {
-    Goal.AUTHENTICATE: PortEventKind.CA_UNREACHABLE,
-    Goal.RENEW: PortEventKind.RENEW_FAILED,
-}
-"""What it hears when work broke off that nobody asked for just now; else: the enrollment failed."""
-_NOT_CONFIGURED = "the trustpoint's configuration is incomplete"
 
 
 def ignore_move(trustpoint: str, old: State, new: State) -> None:
@@ -119,13 +100,14 @@ class AgentPort:
         self._trustpoints: dict[str, PortTrustpoint] = {}
         self._leaving: set[PortTrustpoint] = set()
         """Removed, with work still under way."""
+        self._announcer = PortAnnouncer(worker=worker, clock=clock, is_present=self._is_present)
         self._hooks = Hooks(
             make_session=self._make_session,
-            refused=self._refused,
-            broke_off=self._broke_off,
+            refused=self._announcer.refused,
+            broke_off=self._announcer.broke_off,
+            stands=self._follow_keys,
             changed=self._changed,
         )
-        self._listeners: list[Callable[[PortEvent], None]] = []
         self.on_change: Callable[[], None] = lambda: None
         """Called when deadlines may have changed."""
 
@@ -133,7 +115,7 @@ class AgentPort:
 
     def subscribe(self, listener: Callable[[PortEvent], None]) -> None:
         """See `EnrollmentPort.subscribe`."""
-        self._listeners.append(listener)
+        self._announcer.subscribe(listener)
 
     def configure(self, settings: TrustpointSettings) -> None:
         """See `EnrollmentPort.configure`.
@@ -162,7 +144,7 @@ class AgentPort:
         if trustpoint is not None:
             if trustpoint.is_busy:
                 self._leaving.add(trustpoint)
-            for key_id in trustpoint.abandon() - self._keys_in_use(trustpoint):
+            for key_id in trustpoint.abandon() - self._keys_in_use(without=trustpoint):
                 self._keys.discard(key_id)
         try:
             self._places.forget(name)
@@ -183,7 +165,7 @@ class AgentPort:
         """See `EnrollmentPort.enroll`."""
         trustpoint = self._trustpoints.get(name)
         if trustpoint is None:
-            self._not_configured(name, EnrollRequested())
+            self._announcer.not_configured(name, EnrollRequested())
             return
         has_challenge = bool(challenge or trustpoint.wanted.challenge)
         trustpoint.enroll(EnrollRequested(has_challenge=has_challenge), challenge)
@@ -256,7 +238,7 @@ class AgentPort:
     def _feed(self, name: str, event: Event) -> None:
         trustpoint = self._trustpoints.get(name)
         if trustpoint is None:
-            self._not_configured(name, event)
+            self._announcer.not_configured(name, event)
         else:
             trustpoint.feed(event)
 
@@ -275,11 +257,11 @@ class AgentPort:
             journal.close()
             raise
 
-    def _keys_in_use(self, removed: PortTrustpoint) -> set[str | None]:
-        """Names of the keys that the label of a removed trustpoint means, or another one uses."""
-        standings = [trustpoint.standing for trustpoint in self._trustpoints.values()]
-        used = {key for standing in standings for key in (standing.active_key, standing.new_key)}
-        return {*used, self._keys.id_of(removed.settings.key_label)}
+    def _keys_in_use(self, *, without: PortTrustpoint) -> frozenset[str]:
+        """Names of the keys that other trustpoints work with."""
+        others = [one.standing for one in self._trustpoints.values() if one is not without]
+        keys = {key for other in others for key in (other.active_key, other.new_key)}
+        return frozenset(key for key in keys if key is not None)
 
     def _config(self, settings: TrustpointSettings, *, has_challenge: bool) -> TrustpointConfig:
         return trustpoint_config(
@@ -295,7 +277,7 @@ class AgentPort:
             trustpoint,
             clock=self._clock,
             show=lambda standing: self._show(trustpoint, standing),
-            publish=lambda event: self._publish(trustpoint, event),
+            publish=lambda event: self._announcer.publish(trustpoint, event),
             moved=self._moved,
         )
         return EnrollmentSession(
@@ -318,17 +300,18 @@ class AgentPort:
         self._worker.report(lambda: self._take_standing(trustpoint, standing))
 
     def _take_standing(self, trustpoint: PortTrustpoint, standing: Standing) -> None:
-        if not self._is_present(trustpoint):
-            return
-        trustpoint.standing = standing
-        self._keys.follow(standing.view.key_label, active=standing.active_key, new=standing.new_key)
-
-    def _publish(self, trustpoint: PortTrustpoint, event: PortEvent) -> None:
-        self._worker.report(lambda: self._deliver_of(trustpoint, event))
-
-    def _deliver_of(self, trustpoint: PortTrustpoint, event: PortEvent) -> None:
         if self._is_present(trustpoint):
-            self._deliver(event)
+            trustpoint.take_note(standing)
+
+    def _follow_keys(self, trustpoint: PortTrustpoint) -> None:
+        standing = trustpoint.standing
+        self._keys.follow(
+            standing.view.key_label,
+            base=standing.base_key,
+            active=standing.active_key,
+            new=standing.new_key,
+            in_use=self._keys_in_use(without=trustpoint),
+        )
 
     def _is_present(self, trustpoint: PortTrustpoint) -> bool:
         """False for one that was removed, also when there is another of its name."""
@@ -337,40 +320,9 @@ class AgentPort:
     def _tell(self) -> None:
         self.on_change()
 
-    def _key_made(self, label: str, reason: str) -> None:
-        kind = PortEventKind.KEY_REFUSED if reason else PortEventKind.KEY_GENERATED
-        details = {"label": label}
-        self._deliver(
-            PortEvent(kind=kind, trustpoint="", at=self._clock(), reason=reason, details=details)
-        )
+    def _key_made(self, label: str, refusal: str) -> None:
+        self._announcer.key_made(label, refusal)
         self.on_change()
-
-    def _deliver(self, event: PortEvent) -> None:
-        for listener in self._listeners:
-            listener(event)
-
-    def _refused(self, trustpoint: PortTrustpoint, event: Event, reason: str) -> None:
-        self._publish_failure(trustpoint, _NOT_NOW.get(type(event)), reason)
-
-    def _broke_off(
-        self, trustpoint: PortTrustpoint, event: Event | None, goal: Goal, reason: str
-    ) -> None:
-        by_goal = _BROKEN_OFF.get(goal, PortEventKind.ENROLL_FAILED)
-        self._publish_failure(trustpoint, _NOT_NOW.get(type(event), by_goal), reason)
-
-    def _publish_failure(self, trustpoint: PortTrustpoint, kind: str | None, reason: str) -> None:
-        name = trustpoint.settings.name
-        logger.info("trustpoint %s: %s", name, reason)
-        if kind:
-            event = PortEvent(kind=kind, trustpoint=name, at=self._clock(), reason=reason)
-            self._publish(trustpoint, event)
-
-    def _not_configured(self, name: str, event: Event) -> None:
-        kind = _NOT_NOW.get(type(event))
-        if kind:
-            self._deliver(
-                PortEvent(kind=kind, trustpoint=name, at=self._clock(), reason=_NOT_CONFIGURED)
-            )
 
     def _changed(self, trustpoint: PortTrustpoint) -> None:
         self._leaving.discard(trustpoint)

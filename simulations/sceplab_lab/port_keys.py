@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -145,21 +145,52 @@ class PortKeys:
 
         self._worker.run(look, looked)
 
-    def follow(self, label: str, *, active: str | None, new: str | None) -> None:
+    def follow(
+        self,
+        label: str,
+        *,
+        base: str,
+        active: str | None,
+        new: str | None,
+        in_use: Set[str] = frozenset(),
+    ) -> None:
         """Learns which keys a trustpoint works with, and so what its label means now.
+
+        The label moves to the key of a renewal when that key's certificate is active; the key
+        before it is destroyed. A key that the operator made meanwhile keeps its label.
 
         Args:
             label: of the trustpoint's key pair.
+            base: how the names of keys begin that renewals of this trustpoint make.
             active: name of the key of the active certificate.
             new: name of the key of the certificate that is being enrolled for.
+            in_use: names of keys that others need.
         """
-        if active is not None:
+        if active is None:
+            return
+        before = self.id_of(label)
+        if active != before and self._is_successor(active, label, base):
+            # First: a key left over by a crash in between would belong to nobody.
+            if before not in in_use:
+                self._forget_listing()
+                discard_key(self._store, before)
             self._name(active, label)
-        if new is not None and new != active:
-            self._name(new, label if active is None else label + NEXT_MARK)
+        is_renewal = new is not None and new != active and new.startswith(f"{base}.")
+        if is_renewal and new is not None and self._book.get(new) is None:
+            self._name(new, label + NEXT_MARK)
+
+    def _is_successor(self, key_id: str, label: str, base: str) -> bool:
+        """Whether a renewal made the key: by its mark or, where nothing is noted, by its name."""
+        note = self._book.get(key_id)
+        if note is not None:
+            return note.label == label + NEXT_MARK
+        return not self._book.find(label) and key_id.startswith(f"{base}.")
 
     def discard(self, key_id: str) -> None:
-        """Destroys a key that was made for a certificate which will not come."""
+        """Destroys a key that no certificate needs; never one that an operator has labelled."""
+        note = self._book.get(key_id)
+        if note is not None and not note.label.endswith(NEXT_MARK):
+            return
         self._forget_listing()
         discard_key(self._store, key_id)
         try:

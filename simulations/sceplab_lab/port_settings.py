@@ -63,6 +63,7 @@ def trustpoint_config(
         unpinned_ca=UnpinnedCa.REFUSE if settings.pin_required else UnpinnedCa.ASK,
         floor=floor,
         key_id=key_id,
+        owns_key=False,  # the device's keys belong to their labels
         uses_challenge=has_challenge,
         poll=polls,
         renewal=renewal,

@@ -75,6 +75,8 @@ class Hooks:
     """Told of an intent that the present state does not allow; in the worker's thread."""
     broke_off: Callable[[PortTrustpoint, Event | None, Goal, str], None]
     """Told of an exchange that raised: what it was to handle, what for, why it ended."""
+    stands: Callable[[PortTrustpoint], None]
+    """Told that `PortTrustpoint.standing` is another one."""
     changed: Callable[[PortTrustpoint], None]
     """Called when an exchange has ended and nothing waits."""
 
@@ -151,6 +153,11 @@ class PortTrustpoint:
     def challenge(self) -> Secret:
         """Challenge password in force: the one typed for this enrollment, else the configured."""
         return self._typed or Secret(self.settings.challenge)
+
+    def take_note(self, standing: Standing) -> None:
+        """From now on the trustpoint stands like this, for everybody who asks."""
+        self.standing = standing
+        self._hooks.stands(self)
 
     def start(self) -> None:
         """Sets the trustpoint up, or resumes what a restart of the process has cut off."""
@@ -307,7 +314,7 @@ class PortTrustpoint:
             self._forget_challenge()
         if machine.transaction is None:
             self.notebook.csr_der = None
-        self.standing = standing_of(self)
+        self.take_note(standing_of(self))
 
     def _forget_challenge(self) -> None:
         """The enrollment it was typed for is over: a device keeps what is configured, no more."""

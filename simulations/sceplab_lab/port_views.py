@@ -18,6 +18,8 @@ class Standing:
     """A trustpoint at one moment. Never changes, so any thread may read it."""
 
     view: TrustpointView
+    base_key: str
+    """How the names of keys begin that renewals make."""
     active_key: str | None
     """Name of the key of the active certificate."""
     new_key: str | None
@@ -33,6 +35,7 @@ def standing_of(trustpoint: PortTrustpoint) -> Standing:
     active, new_key = machine.active, machine.new_key
     return Standing(
         view=_view_of(trustpoint),
+        base_key=machine.policy.key_id,
         active_key=None if active is None else active.key_id,
         new_key=None if new_key is None else new_key.key_id,
     )

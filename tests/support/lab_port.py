@@ -182,6 +182,7 @@ class PortBench:
     server: ServerState = field(init=False)
     store: SlowStore = field(init=False)
     transport: TestedTransport = field(init=False)
+    rng: random.Random = field(default_factory=lambda: random.Random(1))
     threads: ThreadWorker = field(default_factory=ThreadWorker)
     port: AgentPort = field(init=False)
 
@@ -201,7 +202,7 @@ class PortBench:
             transport=self.transport,
             worker=worker,
             clock=self.clock,
-            rng=random.Random(1),
+            rng=self.rng,
             state_dir=self.folder,
             floor=Floor.NDES,
         )

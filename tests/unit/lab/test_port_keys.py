@@ -180,10 +180,23 @@ def test_labels_are_known_after_a_restart(tmp_path: Path) -> None:
     bench.restart()
     assert bench.listed() == [("K", True)]
     assert bench.keys.views() == before
-    bench.keys.follow("K", active="K.2", new="K.3")
+    bench.keys.follow("K", base="K@2", active="K@2", new="K@2.2")
+    bench.keys.follow("K", base="K@2", active="K@2.2", new="K@2.3")
     bench.restart()
-    assert bench.keys.id_of("K") == "K.2"
-    assert bench.keys.id_of("K#") == "K.3"
+    assert bench.keys.id_of("K") == "K@2.2"
+    assert bench.keys.id_of("K#") == "K@2.3"
+
+
+def test_a_key_made_by_hand_is_not_taken_for_a_renewals(tmp_path: Path) -> None:
+    """A certificate whose key the operator has replaced does not get the label back."""
+    bench = Bench(tmp_path)
+    bench.generate("K")
+    bench.generate("OTHER")
+    bench.generate("K")
+    for active in ("K", "K.2", "OTHER"):
+        bench.keys.follow("K", base="K", active=active, new=None)
+    assert bench.keys.id_of("K") == "K@2"
+    assert [label for label, _ in bench.listed()] == ["K", "OTHER"]
 
 
 def test_a_key_that_nobody_noted_has_one_age(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from sceplab_agent.journal_sqlite import SqliteJournal
 from sceplab_devices.errors import DeviceError
+from sceplab_hsm.api import KeyAlgorithm
 from tests.support.lab_port import PortBench
 
 
@@ -165,3 +166,84 @@ def test_what_a_crash_left_of_a_removal_goes_at_the_next_start(tmp_path: Path) -
     bench.start()
     assert list(bench.place.parent.iterdir()) == []
     bench.close()
+
+
+def test_giving_up_a_request_costs_no_key(tmp_path: Path) -> None:
+    """``no crypto pki enroll``: the transaction ends, the operator's key pair stays."""
+    bench = PortBench(tmp_path, settings={"template": {"approval": "manual"}})
+    bench.authenticate()
+    bench.enroll()
+    bench.port.cancel("LAB")
+    assert bench.view.state == "CA_PINNED"
+    assert bench.labels() == ["K"]
+    bench.close()
+
+
+def test_giving_up_a_renewal_takes_its_key_along(tmp_path: Path) -> None:
+    """The key that was made for the renewal goes, the one in use stays."""
+    bench = PortBench(tmp_path, settings={"template": {"renewal_approval": "manual"}})
+    bench.authenticate(new_key_on_renewal=True)
+    bench.enroll()
+    bench.port.renew("LAB")
+    assert sorted(bench.labels()) == ["K", "K#"]
+    bench.port.cancel("LAB")
+    assert bench.view.state == "INSTALLED"
+    assert bench.key_names() == ["K"]
+    bench.close()
+
+
+def test_a_renewal_moves_the_label_and_nothing_else(bench: PortBench) -> None:
+    """Another key that the trustpoint is to use from now on keeps label and life."""
+    bench.store.generate("OTHER", KeyAlgorithm.EC_P256)
+    bench.authenticate(new_key_on_renewal=True)
+    bench.enroll()
+    bench.rest()
+    bench.port.configure(bench.trustpoint(key_label="OTHER", new_key_on_renewal=True))
+    bench.rest()
+    assert bench.key_names() == ["K", "OTHER"]
+    assert sorted(bench.labels()) == ["K", "OTHER"]
+
+
+def test_a_key_that_another_trustpoint_uses_outlives_a_renewal(bench: PortBench) -> None:
+    """Two trustpoints with one key pair: the renewal of one does not take the other's key."""
+    bench.authenticate(new_key_on_renewal=True)
+    bench.enroll()
+    bench.rest()
+    bench.port.configure(bench.trustpoint(name="SECOND"))
+    bench.port.enroll("SECOND", challenge=bench.password())
+    bench.rest()
+    assert bench.port.view("SECOND").state == "INSTALLED"
+    bench.port.renew("LAB")
+    bench.rest()
+    assert bench.key_names() == ["K", "K.2"]
+
+
+def test_a_crash_before_the_label_moved_is_made_good(bench: PortBench) -> None:
+    """A device that starts again finds the key of its certificate under the label."""
+    bench.authenticate(new_key_on_renewal=True)
+    bench.enroll()
+    bench.port.renew("LAB")
+    bench.rest()
+    assert bench.key_names() == ["K.2"]
+    bench.port.close()
+    (bench.folder / "key-labels.json").unlink()
+    bench.start()
+    bench.port.configure(bench.trustpoint(new_key_on_renewal=True))
+    bench.rest()
+    assert bench.labels() == ["K"]
+    bench.port.renew("LAB")
+    bench.rest()
+    assert bench.view.state == "INSTALLED"
+    assert len(bench.key_names()) == 1
+
+
+def test_renewal_after_renewal_keeps_one_key_under_the_label(bench: PortBench) -> None:
+    """Every renewal's key takes the label over, and the one before it goes."""
+    bench.authenticate(new_key_on_renewal=True)
+    bench.enroll()
+    bench.rest()
+    for generation in (2, 3, 4):
+        bench.port.renew("LAB")
+        bench.rest()
+        assert bench.key_names() == [f"K.{generation}"]
+        assert bench.labels() == ["K"]
