@@ -50,6 +50,7 @@ class EsapiChip:
         self._binding = binding
         self._context = context
         self._objects: dict[int, Any] = {}
+        self._public_ders: dict[bytes, bytes] = {}
         self._algorithms: frozenset[KeyAlgorithm] | None = None
 
     def algorithms(self) -> frozenset[KeyAlgorithm]:
@@ -117,9 +118,13 @@ class EsapiChip:
     def flush(self, handle: int) -> None:
         """Frees a transient slot."""
         target = self._object(handle)
+        try:
+            with self._command("FlushContext"):
+                self._context.flush_context(target)
+        except (TpmError, TpmGoneError):
+            self._forget(handle)
+            raise
         del self._objects[handle]
-        with self._command("FlushContext"):
-            self._context.flush_context(target)
 
     def public_key_der(self, handle: int) -> bytes:
         """The public half of a loaded key as SubjectPublicKeyInfo, DER.
@@ -131,7 +136,12 @@ class EsapiChip:
         with self._command("ReadPublic"):
             read = self._context.read_public(target)
         public = read[0]
-        return bytes(public.to_der())
+        blob = public.marshal()
+        if blob not in self._public_ders:
+            if len(self._public_ders) >= _MANY_HANDLES:
+                self._public_ders.clear()
+            self._public_ders[blob] = bytes(public.to_der())
+        return self._public_ders[blob]
 
     def sign(
         self, handle: int, digest: bytes, hash_name: str, *, scheme: str, auth: bytes
@@ -227,8 +237,16 @@ class EsapiChip:
 
     def _remember(self, made: Any) -> int:
         handle = int.from_bytes(self._context.tr_serialize(made)[:4], "big")
+        self._forget(handle)
         self._objects[handle] = made
         return handle
+
+    def _forget(self, handle: int) -> None:
+        """Gives back what the library keeps of an object that somebody else has flushed."""
+        stale = self._objects.pop(handle, None)
+        if stale is not None:
+            with contextlib.suppress(self._binding.TSS2_Exception):
+                self._context.tr_close(stale)
 
     def _authorised(self, handle: int, auth: bytes) -> Any:
         key = self._object(handle)

@@ -21,7 +21,7 @@ from sceplab_hsm.tpm.stub_latency import ChipLatency, Latency, NoLatency
 from sceplab_hsm.tpm.stub_memory import ChipMemory
 from sceplab_hsm.uri import DirectoryUri
 
-CHIP_DIRECTORY = "chip"
+CHIP_DIRECTORY, LOCK_NAME = "chip", "chip.lock"
 _OPTIONS = ("da", "slots", "latency")
 _SLOTS = range(2, 65)
 """With fewer than two, no key can be loaded under a persistent parent."""
@@ -51,6 +51,7 @@ def open_store(
         residence=KeyResidence.TPM_STUB,
         dictionary_attack=_choice(parsed, uri, "da", ("off", "on")) == "on",
         unlock_hint="clear it with clear_lockout() of sceplab_hsm.tpm.stub_store.connect_stub",
+        lock_path=parsed.path / LOCK_NAME,
     )
     memory = ChipMemory(parsed.path / CHIP_DIRECTORY)
     if create:

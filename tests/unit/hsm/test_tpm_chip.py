@@ -37,7 +37,12 @@ OTHER_HANDLE = 0x81010000
 MAX_TRIES = 3
 
 
-@pytest.fixture(scope="module", params=BENCHES)
+_MARKS = {"swtpm": [pytest.mark.interop, pytest.mark.daemon]}
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=_MARKS.get(name, ())) for name in BENCHES]
+)
 def bench(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ChipBench]:

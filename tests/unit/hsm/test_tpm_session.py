@@ -33,6 +33,7 @@ from sceplab_hsm.tpm.response import failure
 from sceplab_hsm.tpm.store import ChipStoreSettings, TpmKeyStore, open_chip_store
 from sceplab_hsm.tpm.stub import StubChip
 from sceplab_hsm.tpm.stub_memory import ChipMemory
+from sceplab_hsm.tpm.stub_store import open_store as open_stub
 from tests.support.child_process import start_child, wait_for_child
 
 EC, RSA = KeyAlgorithm.EC_P256, KeyAlgorithm.RSA_2048
@@ -266,6 +267,21 @@ def test_processes_take_turns(tmp_path: Path) -> None:
     assert [wait_for_child(child) for child in children] == [0, 0, 0]
     assert counter.read_text(encoding="ascii") == "150"
     assert not lock.exists()
+
+
+def test_processes_share_a_stub(bench: Bench) -> None:
+    """Four processes with keys of their own on three slots: every signature is made and holds."""
+
+    def work(number: int) -> int:
+        secret = Secret("pin")
+        with closing(open_stub(f"tpm-stub:{bench.place}", lambda _: secret, create=True)) as own:
+            handles = [own.generate(f"{name}-{number}", EC) for name in "ab"]
+            for handle in handles * 5:
+                verify(handle, handle.sign(MESSAGE, SHA256), MESSAGE, SHA256)
+        return 0
+
+    children = [start_child(lambda number=number: work(number)) for number in range(4)]
+    assert [wait_for_child(child) for child in children] == [0, 0, 0, 0]
 
 
 def test_waiting_for_the_chip_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
