@@ -135,6 +135,10 @@ class ConnectionClosedError(TransportError):
         super().__init__(message, is_retryable=True)
 
 
+class NoAnswerError(ConnectionClosedError):
+    """The server took the request and closed the connection without a word."""
+
+
 class HttpStatusError(TransportError):
     """The server answered with a status that is no success.
 

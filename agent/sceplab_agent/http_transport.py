@@ -23,6 +23,7 @@ from sceplab_agent.core.events import FailureCause
 from sceplab_agent.deadline_socket import DeadlineSocket
 from sceplab_agent.errors import (
     ConnectionClosedError,
+    NoAnswerError,
     TransportError,
     TransportTimeoutError,
     UnusableReplyError,
@@ -110,7 +111,11 @@ class StdlibTransport:
         )
 
     def _receive(self, client: http.client.HTTPConnection) -> HttpResponse:
-        response = client.getresponse()
+        try:
+            response = client.getresponse()
+        except ConnectionResetError as error:
+            # Closed as well as reset. No body had begun, so nothing of one is lost.
+            raise NoAnswerError("the server closed the connection without an answer") from error
         try:
             return HttpResponse(
                 status=response.status,

@@ -7,14 +7,15 @@ Spec: RFC 8894 §3.5, §4; checklist 6, 18 to 20.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.errors import (
-    ConnectionClosedError,
     HttpStatusError,
+    NoAnswerError,
     TransportError,
     UnusableReplyError,
 )
@@ -32,6 +33,12 @@ from sceplab_scep.operations import (
     encode_get_message,
 )
 
+_REDIRECTS = range(300, 400)
+_UNSUPPORTED = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.NOT_IMPLEMENTED)
+"""How servers that do not know GetCACaps answer it, besides a 4xx; a server in trouble, too."""
+_UNSUPPORTED_AFTER = 3
+"""Such answers in a row that are taken for the server's last word."""
+
 
 class ScepClient:
     """SCEP operations of one enrollment URL.
@@ -45,18 +52,32 @@ class ScepClient:
     def __init__(self, url: str, *, ca_identifier: str = "") -> None:
         self._url = url
         self._identifier = quote(ca_identifier, safe="") if ca_identifier else None
+        self._unsupported_count = 0
 
     def fetch_capabilities(self) -> Exchange[Capabilities]:
-        """GetCACaps. A server that does not know the operation has no capabilities (C-24, T-32).
+        """GetCACaps. A server that does not know the operation has no capabilities.
+
+        It says so with a 4xx, with nothing at all, or with something that is no list. What may
+        pass (a timeout, half an answer, a busy or broken server) is no answer: the next one may
+        list what makes the request better. Only a server that says 500 or 501 three times in a
+        row is believed.
 
         Raises:
-            TransportError: the server cannot be reached at all.
+            TransportError: no answer, or one that says nothing about the capabilities.
+
+        Spec: RFC 8894 §3.5.2; checklist C-24, T-32.
         """
         try:
             response = yield self._get(Operation.GET_CA_CAPS, self._identifier)
-            return parse_capabilities(check_response(response, "GetCACaps"))
-        except (HttpStatusError, UnusableReplyError, ConnectionClosedError):
-            return NO_CAPABILITIES
+            capabilities = parse_capabilities(check_response(response, "GetCACaps"))
+        except HttpStatusError as error:
+            if not self._is_unsupported(error):
+                raise
+            capabilities = NO_CAPABILITIES
+        except (UnusableReplyError, NoAnswerError):
+            capabilities = NO_CAPABILITIES
+        self._unsupported_count = 0
+        return capabilities
 
     def fetch_ca_certificates(self) -> Exchange[tuple[bytes, ...]]:
         """GetCACert: every certificate of the answer, DER, in the order of the wire.
@@ -95,6 +116,14 @@ class ScepClient:
             request = self._get(Operation.PKI_OPERATION, encode_get_message(message_der))
         response = yield request
         return check_response(response, "PKIOperation")
+
+    def _is_unsupported(self, error: HttpStatusError) -> bool:
+        """Whether a status of GetCACaps means that the server does not know the operation."""
+        if error.status in _UNSUPPORTED:
+            self._unsupported_count += 1
+            return self._unsupported_count >= _UNSUPPORTED_AFTER
+        self._unsupported_count = 0
+        return not error.is_retryable and error.status not in _REDIRECTS
 
     def _get(self, operation: Operation, message: str | None) -> HttpRequest:
         return HttpRequest(method="GET", url=self._operation_url(operation, message))

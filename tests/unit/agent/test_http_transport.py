@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.errors import (
     ConnectionClosedError,
+    NoAnswerError,
     TransportError,
     TransportTimeoutError,
     UnusableReplyError,
@@ -114,13 +115,15 @@ def test_truncated_body_is_no_answer(transport: StdlibTransport) -> None:
     ):
         transport.request("GET", server.url)
     assert caught.value.is_retryable
+    assert not isinstance(caught.value, NoAnswerError)
 
 
 def test_truncated_chunk_is_no_answer(transport: StdlibTransport) -> None:
     """A chunk that ends early is no answer either."""
     chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nabc"
-    with raw_server(raw(chunks)) as server, pytest.raises(ConnectionClosedError):
+    with raw_server(raw(chunks)) as server, pytest.raises(ConnectionClosedError) as caught:
         transport.request("GET", server.url)
+    assert not isinstance(caught.value, NoAnswerError)
 
 
 @pytest.mark.covers("C-46")
@@ -171,7 +174,7 @@ def test_closed_connection_is_retryable(transport: StdlibTransport, handler: obj
     """A reset, or an end before the first byte, may pass."""
     with (
         raw_server(handler) as server,  # type: ignore[arg-type]
-        pytest.raises(ConnectionClosedError) as caught,
+        pytest.raises(NoAnswerError) as caught,
     ):
         transport.request("GET", server.url)
     assert caught.value.is_retryable

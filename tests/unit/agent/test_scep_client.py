@@ -12,6 +12,7 @@ from sceplab_agent.core.events import FailureCause
 from sceplab_agent.errors import (
     ConnectionClosedError,
     HttpStatusError,
+    NoAnswerError,
     TransportError,
     TransportTimeoutError,
     UnusableReplyError,
@@ -104,27 +105,70 @@ def test_identifier_is_escaped() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        HttpResponse(status=404),
-        HttpResponse(status=500, body=b"<html>"),
+        *(HttpResponse(status=status) for status in (400, 401, 403, 404, 405, 410)),
+        HttpResponse(status=204),
         HttpResponse(status=200),
         HttpResponse(status=200, body=b"<html>AES</html>"),
-        ConnectionClosedError("closed"),
+        UnusableReplyError("the answer is not HTTP"),
+        NoAnswerError("closed"),
     ],
 )
 def test_missing_capabilities_are_no_failure(answer: HttpResponse | TransportError) -> None:
-    """An HTTP error, an empty body, a page or a closed connection mean: nothing is listed."""
+    """A 4xx, nothing, a page, no HTTP, or a closed connection mean: nothing is listed."""
     exchange = ScepClient(URL).fetch_capabilities()
     assert run_exchange(exchange, Wire(answer)) == NO_CAPABILITIES
 
 
+@pytest.mark.parametrize("body", [b"\x00\xff" * 40, b"no such operation\n", b"\n\n"])
+def test_unintelligible_capabilities_are_none(body: bytes) -> None:
+    """A body without a single keyword lists no capability."""
+    capabilities = run_exchange(ScepClient(URL).fetch_capabilities(), Wire(body))
+    assert capabilities.keywords == frozenset()
+
+
 @pytest.mark.parametrize(
     "answer",
-    [TransportTimeoutError("slow"), TransportError("refused", is_retryable=True)],
+    [
+        *(HttpResponse(status=status) for status in (408, 425, 429, 500, 501, 502, 503, 504)),
+        TransportTimeoutError("slow"),
+        ConnectionClosedError("truncated"),
+        TransportError("refused", is_retryable=True),
+    ],
 )
-def test_unreachable_server_is_not_a_server_without_capabilities(answer: TransportError) -> None:
-    """A server that is away must not look like one that can do little."""
-    with pytest.raises(TransportError, match=str(answer)):
+def test_what_may_pass_is_not_taken_for_a_lack(answer: HttpResponse | TransportError) -> None:
+    """A server that is away, busy or cut off must not look like one that can do little."""
+    with pytest.raises(TransportError) as caught:
         run_exchange(ScepClient(URL).fetch_capabilities(), Wire(answer))
+    assert caught.value.is_retryable
+
+
+def test_redirected_capabilities_are_a_fault_of_the_url() -> None:
+    """A redirect says where the server is, not what it can do; repeating does not help."""
+    answer = HttpResponse(status=301, headers={"location": "http://other.example/scep"})
+    with pytest.raises(HttpStatusError, match=r"other\.example") as caught:
+        run_exchange(ScepClient(URL).fetch_capabilities(), Wire(answer))
+    assert not caught.value.is_retryable
+
+
+@pytest.mark.covers("C-24", "T-32")
+@pytest.mark.parametrize("status", [500, 501])
+def test_a_server_that_keeps_saying_500_has_no_capabilities(status: int) -> None:
+    """Old servers answer an unknown operation with 500: the third in a row is believed."""
+    client, wire = ScepClient(URL), Wire(HttpResponse(status=status))
+    for _ in range(2):
+        with pytest.raises(HttpStatusError):
+            run_exchange(client.fetch_capabilities(), wire)
+    assert run_exchange(client.fetch_capabilities(), wire) == NO_CAPABILITIES
+    with pytest.raises(HttpStatusError):
+        run_exchange(client.fetch_capabilities(), wire)
+
+
+def test_a_503_is_never_believed() -> None:
+    """A server that says it is busy is busy, however often it says so; the count starts anew."""
+    client = ScepClient(URL)
+    for status in (503, 503, 503, 500, 500, 503, 500, 500):
+        with pytest.raises(HttpStatusError):
+            run_exchange(client.fetch_capabilities(), Wire(HttpResponse(status=status)))
 
 
 @pytest.mark.covers("A8", "T-15")
