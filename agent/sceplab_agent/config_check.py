@@ -96,6 +96,12 @@ def _check_secrets(trustpoint: TrustpointConfig) -> list[str]:
             f"{trustpoint.name}: no fingerprint is set, so no CA will be trusted; set fingerprint, "
             'or on_unpinned = "tofu"'
         )
+    if policy.ra_rule.any_certificate:
+        found.append(
+            f"{trustpoint.name}: any_certificate_may_be_ra is on: whoever holds a certificate of "
+            "the CA and sits on the way to the server can read the challenge password and answer "
+            "in the server's place; name its RA certificates in ra_fingerprints instead"
+        )
     if trustpoint.challenge and not trustpoint.challenge.startswith("prompt:"):
         try:
             resolve_secret(trustpoint.challenge)

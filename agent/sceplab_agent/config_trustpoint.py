@@ -27,6 +27,7 @@ from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.errors import StoreUriError
 from sceplab_hsm.uri import check_key_id
 from sceplab_scep.algorithms import Digest, Floor
+from sceplab_scep.ra_rule import RaRule
 
 _RSA = [algorithm for algorithm in KeyAlgorithm if algorithm.is_rsa]
 _NO_SUBJECT = x509.Name([])
@@ -108,6 +109,7 @@ def _read_policy(
     return EnrollmentPolicy(
         name=name,
         pin=_read_pin(table),
+        ra_rule=_read_ra_rule(table),
         unpinned_ca=table.choice("on_unpinned", UnpinnedCa.REFUSE, _UNATTENDED),
         floor=table.choice("floor", Floor.MODERN),
         key_id=key.converted("id", _key_id, ""),
@@ -127,6 +129,16 @@ def _read_pin(table: ConfigTable) -> CaPin | None:
     if "fingerprint" in table and "legacy_fingerprint" in table:
         table.problem("legacy_fingerprint", "stands next to fingerprint; keep that one only")
     return pin or legacy
+
+
+def _read_ra_rule(table: ConfigTable) -> RaRule:
+    pins = table.texts("ra_fingerprints", parse_fingerprint)
+    any_certificate = table.flag("any_certificate_may_be_ra", default=False)
+    if pins and any_certificate:
+        table.problem(
+            "any_certificate_may_be_ra", "makes ra_fingerprints useless; keep one of the two"
+        )
+    return RaRule(pinned_sha256=tuple(pin.digest for pin in pins), any_certificate=any_certificate)
 
 
 def _read_backoff(table: ConfigTable, default: Backoff) -> Backoff:

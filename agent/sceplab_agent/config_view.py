@@ -60,6 +60,8 @@ def _describe_trustpoint(config: TrustpointConfig) -> View:
         is_strong = policy.pin.algorithm is PinAlgorithm.SHA256
         view["fingerprint" if is_strong else "legacy_fingerprint"] = format_pin(policy.pin)
     view["on_unpinned"] = policy.unpinned_ca.value
+    view["ra_fingerprints"] = [f"sha256:{pin.hex()}" for pin in policy.ra_rule.pinned_sha256]
+    view["any_certificate_may_be_ra"] = policy.ra_rule.any_certificate
     view["subject"] = name_text(config.subject)
     view["dns_names"] = list(config.dns_names)
     view["ip_addresses"] = [str(address) for address in config.ip_addresses]

@@ -30,6 +30,9 @@ def is_settled(session: EnrollmentSession) -> bool:
     if machine.state is State.RETRY_WAIT:
         failure = machine.failure
         is_passing = failure is None or failure.cause in _PASSING
+        if failure is not None and failure.cause is FailureCause.TRUST:
+            # A step that is repeated: a reply of a stranger, and the server's may still come.
+            is_passing = machine.attempts > 0
         return not is_passing or machine.attempts >= session.config.policy.retry.max_attempts
     return machine.state in RESTING | GIVEN_UP
 

@@ -26,6 +26,7 @@ from sceplab_agent.core.events import (
     RequestFailed,
     TransportFailed,
 )
+from sceplab_agent.core.pinning import RA_SETTINGS_HINT
 from sceplab_agent.observer import Observer, SilentObserver
 from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig, alternative_names
@@ -36,7 +37,7 @@ from sceplab_scep.attributes import NONCE_BYTES, MessageType, PkiStatus
 from sceplab_scep.capabilities import choose_algorithms
 from sceplab_scep.certificates import self_signed_certificate
 from sceplab_scep.csr import build_csr
-from sceplab_scep.errors import ScepError, UnsupportedAlgorithmError
+from sceplab_scep.errors import ScepError, UnsupportedAlgorithmError, UntrustedSignerError
 from sceplab_scep.messages import CertPoll, CertRep, PkcsReq, RenewalReq, Request
 from sceplab_scep.pkimessage import build_request
 from sceplab_scep.reply import read_cert_rep
@@ -204,6 +205,16 @@ class ReplyReader:
             )
         except UnsupportedAlgorithmError as error:
             return self._unusable(FailureCause.CONFIGURATION, str(error), is_retryable=False)
+        except UntrustedSignerError as error:
+            rule = self._config.policy.ra_rule
+            advice = f"; an RA certificate has {rule.demand}; {RA_SETTINGS_HINT}"
+            # Whoever is on the way can forge one reply; the next one may be the server's.
+            return self._unusable(
+                FailureCause.TRUST,
+                str(error),
+                is_retryable=True,
+                advice="" if rule.any_certificate else advice,
+            )
         except (ScepError, ValueError) as error:
             return self._unusable(FailureCause.PEER, str(error), is_retryable=True)
         return self._judge(rep, reply)
@@ -231,10 +242,12 @@ class ReplyReader:
             is_retryable=True,
         )
 
-    def _unusable(self, cause: FailureCause, reason: str, *, is_retryable: bool) -> TransportFailed:
+    def _unusable(
+        self, cause: FailureCause, reason: str, *, is_retryable: bool, advice: str = ""
+    ) -> TransportFailed:
         text = self._challenge.redact(clean_text(reason))
         return TransportFailed(
-            cause=cause, reason=f"unusable reply: {text}", is_retryable=is_retryable
+            cause=cause, reason=f"unusable reply: {text}{advice}", is_retryable=is_retryable
         )
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.asn1 import TLV
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sceplab_scep.algorithms import Digest
-from sceplab_scep.ca_selection import CaSelection, select_ca_certificates
+from sceplab_scep.ca_selection import CaSelection, load_readable, select_ca_certificates
 from sceplab_scep.errors import LocalProtocolError
 from sceplab_scep.issued import IssuedCertificate, check_issued, choose_issued, describe_certificate
 from sceplab_scep.ports import MessageSigner
@@ -32,6 +32,7 @@ __all__ = [
     "describe_certificate",
     "fingerprint",
     "load_certificate",
+    "load_readable",
     "select_ca_certificates",
     "self_signed_certificate",
     "signing_key",

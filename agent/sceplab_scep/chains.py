@@ -23,13 +23,16 @@ MAX_CHAIN_LENGTH = 8
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
-    """Whether it may issue: basicConstraints say so, or it is self-issued and too old to say."""
+    """Whether it may issue: basicConstraints say so, or it is self-signed and too old to say.
+
+    Its own name as issuer is not enough: a CA can issue a certificate of its name to anybody.
+    """
     try:
         constraints = read_extension(certificate, x509.BasicConstraints)
     except MalformedMessageError:
         return False
     if constraints is None:
-        return certificate.issuer == certificate.subject
+        return is_directly_issued(certificate, certificate, Floor.LAB)
     return constraints.ca
 
 

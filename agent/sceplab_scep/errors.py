@@ -42,6 +42,14 @@ class SignatureInvalidError(RemoteProtocolError):
     """A signature or digest does not verify, or the signer is not one we trust for this."""
 
 
+class UntrustedSignerError(SignatureInvalidError):
+    """A reply is signed by none of the certificates that may sign it."""
+
+
+class UnauthorizedRaError(SignatureInvalidError):
+    """The CA's RA is wanted, and only certificates offer themselves that may not act as such."""
+
+
 class NonceMismatchError(RemoteProtocolError):
     """The reply's recipientNonce is not the senderNonce we sent."""
 

@@ -20,8 +20,9 @@ from sceplab_scep.attributes import FailInfo, MessageType, PkiStatus
 from sceplab_scep.ber import decode_tolerant
 from sceplab_scep.cms import IssuerAndSubject, wrap_der
 from sceplab_scep.envelope import seal_envelope
-from sceplab_scep.errors import RemoteProtocolError, SignatureInvalidError
+from sceplab_scep.errors import RemoteProtocolError, SignatureInvalidError, UntrustedSignerError
 from sceplab_scep.messages import CertPoll, PkcsReq, RenewalReq, Request
+from sceplab_scep.names import name_text
 from sceplab_scep.ports import MessageSigner
 from sceplab_scep.signedattributes import (
     read_nonce,
@@ -30,6 +31,7 @@ from sceplab_scep.signedattributes import (
     request_attributes,
 )
 from sceplab_scep.signeddata import (
+    ReceivedSignedData,
     build_signed_data,
     carried_certificates,
     find_certificate,
@@ -140,7 +142,8 @@ def read_pki_message(
         MalformedMessageError: no SignedData.
         RemoteProtocolError: attributes missing, doubled, of the wrong type or undefined.
         UnsupportedAlgorithmError: an unknown algorithm or one below the floor.
-        SignatureInvalidError: nobody we know signed it, or the signature does not verify.
+        SignatureInvalidError: nobody we know signed it (`UntrustedSignerError` when it is a
+            reply), or the signature does not verify.
 
     Spec: RFC 8894 §3.2; checklist C-18, C-40, M-06, S-42.
     """
@@ -152,13 +155,7 @@ def read_pki_message(
         received.signer_info.sid, carried if signers is None else signers
     )
     if certificate is None:
-        raise SignatureInvalidError(
-            "the message does not carry its signer's certificate"
-            if signers is None
-            else "the message is signed by none of the certificates expected to sign it",
-            section="RFC 8894 §3.2",
-            attribute="sid",
-        )
+        raise _unknown_signer(received, is_reply=is_reply, carries_none=signers is None)
     digest = verify_signed_data(received, certificate, floor, "server" if is_reply else "client")
     content = received.content
     return SignedMessage(
@@ -177,6 +174,27 @@ def read_pki_message(
         digest=digest,
         content=None if content in _NO_CONTENT else content,
         deviations=(*received.deviations, *attributes.deviations),
+    )
+
+
+def _unknown_signer(
+    received: ReceivedSignedData, *, is_reply: bool, carries_none: bool
+) -> SignatureInvalidError:
+    """The error for a message whose signer is not among the certificates looked at."""
+    if carries_none:
+        return SignatureInvalidError(
+            "the message does not carry its signer's certificate",
+            section="RFC 8894 §3.2",
+            attribute="sid",
+        )
+    carried = carried_certificates(received.signed_data)
+    claimed = find_certificate(received.signer_info.sid, carried)
+    claim = f"; it carries that of {name_text(claimed.subject)}" if claimed is not None else ""
+    kind = UntrustedSignerError if is_reply else SignatureInvalidError
+    return kind(
+        f"the message is signed by none of the certificates expected to sign it{claim}",
+        section="RFC 8894 §3.2",
+        attribute="sid",
     )
 
 

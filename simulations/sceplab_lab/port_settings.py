@@ -17,8 +17,13 @@ from sceplab_agent.trustpoint import TrustpointConfig, parse_subject
 from sceplab_devices.api import TrustpointSettings
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_scep.algorithms import Digest, Floor
+from sceplab_scep.ra_rule import RaRule
 
 _PLAIN = re.compile(r"[A-Za-z0-9._#+-]+")
+_DEVICE_RA_RULE = RaRule(any_certificate=True)
+"""Devices choose RA certificates by key usage, as far as their documents say, and no command names
+an RA certificate. A device that refused would not work with servers that the real one works with,
+and its operator could do nothing about it."""
 _PIN_ALGORITHM_BY_DIGITS = {64: "sha256", 40: "sha1", 32: "md5"}
 
 
@@ -61,6 +66,7 @@ def trustpoint_config(
         name=settings.name,
         pin=_pin(settings),
         unpinned_ca=UnpinnedCa.REFUSE if settings.pin_required else UnpinnedCa.ASK,
+        ra_rule=_DEVICE_RA_RULE,
         floor=floor,
         key_id=key_id,
         owns_key=False,  # the device's keys belong to their labels

@@ -32,6 +32,7 @@ from sceplab_agent.core.policy import CaPin, EnrollmentPolicy, PinAlgorithm
 from sceplab_agent.core.states import State
 from sceplab_scep.attributes import FailInfo
 from sceplab_scep.capabilities import Capabilities, parse_capabilities
+from sceplab_scep.ra_rule import CERTIFICATE_REQUEST_AGENT
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 """When every stage opens."""
@@ -67,7 +68,8 @@ def device_key(name: str) -> ec.EllipticCurvePrivateKey:
 
 
 @functools.cache
-def _rsa_key(name: str) -> rsa.RSAPrivateKey:
+def rsa_key(name: str) -> rsa.RSAPrivateKey:
+    """The RSA key of that name, made once a test run."""
     del name
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -98,7 +100,7 @@ class Pki:
     @functools.cached_property
     def key(self) -> rsa.RSAPrivateKey:
         """The CA's private key."""
-        return _rsa_key(f"ca {self.name}")
+        return rsa_key(f"ca {self.name}")
 
     @functools.cached_property
     def certificate(self) -> x509.Certificate:
@@ -124,10 +126,12 @@ class Pki:
             self._sign(
                 _builder(
                     x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"RA {self.ra} {use}")]),
-                    _rsa_key(f"ra {self.ra} {use}").public_key(),
+                    rsa_key(f"ra {self.ra} {use}").public_key(),
                     T0 - LIFETIME,
                     self.ra_valid_to,
-                ).add_extension(_usage(sign=use == "sign", encrypt=use == "decrypt"), critical=True)
+                )
+                .add_extension(_usage(sign=use == "sign", encrypt=use == "decrypt"), critical=True)
+                .add_extension(x509.ExtendedKeyUsage([CERTIFICATE_REQUEST_AGENT]), critical=False)
             )
             for use in ("sign", "decrypt")
         ]
@@ -140,7 +144,7 @@ class Pki:
 
     def issue(
         self,
-        key: ec.EllipticCurvePrivateKey,
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
         *,
         at: datetime = T0,
         lifetime: timedelta = LIFETIME,

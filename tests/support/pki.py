@@ -29,6 +29,7 @@ from sceplab_scep.csr import build_csr
 from sceplab_scep.envelope import OpenedEnvelope, open_envelope
 from sceplab_scep.messages import CertRep, PkcsReq, RenewalReq, Request
 from sceplab_scep.pkimessage import SignedMessage, build_request, read_pki_message
+from sceplab_scep.ra_rule import CERTIFICATE_REQUEST_AGENT
 from sceplab_scep.reply import ReplyStyle, build_cert_rep, read_cert_rep
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -123,12 +124,13 @@ def issue(
     issuer_key: LocalKey,
     *,
     uses: Sequence[str] = (),
+    purposes: Sequence[x509.ObjectIdentifier] = (),
     is_ca: bool | None = False,
     serial: int | None = None,
     starts_at: datetime = NOW - timedelta(days=1),
     lifetime_days: float = 365,
 ) -> x509.Certificate:
-    """A certificate. No uses: no keyUsage; ``is_ca`` None: no basicConstraints."""
+    """A certificate, without the extensions for which nothing (``is_ca``: None) is given."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(subject) if isinstance(subject, str) else subject)
@@ -142,9 +144,12 @@ def issue(
         builder = builder.add_extension(x509.BasicConstraints(is_ca, None), critical=True)
     if uses:
         builder = builder.add_extension(key_usage(*uses), critical=True)
+    if purposes:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
     return builder.sign(signing_key(issuer_key), hashes.SHA256())
 
 
+RA_PURPOSES = (CERTIFICATE_REQUEST_AGENT,)
 CA_NAME = "CN=Lab CA,O=Example"
 DEVICE_NAME = "CN=router1.example.com,O=Example"
 
@@ -165,6 +170,10 @@ class Pki:
         """What GetCACert answers with."""
         return der(self.ra_signing), der(self.ra_encryption), der(self.ca)
 
+    def issue_ra(self, key: LocalKey, **options: object) -> x509.Certificate:
+        """A certificate of this CA that says it is an RA's."""
+        return self.issue("CN=RA", key, **({"purposes": RA_PURPOSES} | options))
+
     def issue(self, subject: str, key: LocalKey, **options: object) -> x509.Certificate:
         """A certificate of this CA."""
         uses = ("digital_signature", "key_encipherment")
@@ -175,13 +184,18 @@ class Pki:
 def lab_pki() -> Pki:
     """The PKI of the tests."""
     ca_key, signing, encryption = rsa_key("ca"), rsa_key("ra-signing"), rsa_key("ra-encryption")
+    mark = RA_PURPOSES
     return Pki(
         ca_key=ca_key,
         ra_signing_key=signing,
         ra_encryption_key=encryption,
         ca=issue(CA_NAME, ca_key, CA_NAME, ca_key, is_ca=True, uses=("key_cert_sign", "crl_sign")),
-        ra_signing=issue("CN=RA", signing, CA_NAME, ca_key, uses=("digital_signature",)),
-        ra_encryption=issue("CN=RA", encryption, CA_NAME, ca_key, uses=("key_encipherment",)),
+        ra_signing=issue(
+            "CN=RA", signing, CA_NAME, ca_key, uses=("digital_signature",), purposes=mark
+        ),
+        ra_encryption=issue(
+            "CN=RA", encryption, CA_NAME, ca_key, uses=("key_encipherment",), purposes=mark
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.core.commands import Notify
@@ -44,6 +44,7 @@ from sceplab_scep.envelope import open_envelope
 from sceplab_scep.messages import CertPoll, CertRep, Request
 from sceplab_scep.operations import decode_get_message, parse_query
 from sceplab_scep.pkimessage import SignedMessage, read_pki_message, read_request
+from sceplab_scep.ra_rule import CERTIFICATE_REQUEST_AGENT
 from sceplab_scep.reply import ReplyStyle, build_cert_rep
 from tests.support.soft_stores import soft_store
 
@@ -138,12 +139,30 @@ class Authority:
         builder = _certificate(subject, self.root.certificate.subject, public_key, not_after, now)
         return builder.sign(self.root.key, hashes.SHA256())
 
+    def device(
+        self, name: str, *uses: str, starts_at: datetime = T0 - YEAR, subject: str = ""
+    ) -> Identity:
+        """The certificate of somebody's device, of this CA, with its key."""
+        key = rsa_key(f"device {name}")
+        issuer = self.root.certificate.subject
+        builder = _certificate(
+            common_name(subject or name), issuer, key.public_key(), T0 + 5 * YEAR, starts_at
+        )
+        usage = _usage(**dict.fromkeys(uses, True))
+        builder = builder.add_extension(usage, critical=True).add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+        )
+        return Identity(key, builder.sign(self.root.key, hashes.SHA256()))
+
     def _ra(self, name: str, **usage: bool) -> Identity:
         key = rsa_key(f"{self.name} {name}")
         builder = _certificate(
             common_name(name), self.root.certificate.subject, key.public_key(), self.ra_not_after
         )
         builder = builder.add_extension(_usage(**usage), critical=True)
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([CERTIFICATE_REQUEST_AGENT]), critical=False
+        )
         return Identity(key, builder.sign(self.root.key, hashes.SHA256()))
 
 

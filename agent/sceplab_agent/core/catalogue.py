@@ -24,6 +24,10 @@ CATALOGUE: dict[str, Entry] = {
     "ca.pinned": Entry("the CA is trusted; anchor and basis are in the details"),
     "ca.tofu": Entry("the CA was taken on first use, nobody compared its fingerprint", _WARNING),
     "ca.ra-changed": Entry("the RA certificates changed and still chain to the anchor", _WARNING),
+    "ca.unmarked-ra": Entry(
+        "a certificate that nothing marks as an RA's acts for the CA; the trustpoint allows any",
+        _WARNING,
+    ),
     "ca.anchor-changed": Entry("the configured pin chose another anchor than before", _WARNING),
     "ca.legacy-pin": Entry("the pin uses a hash that is no longer strong", _WARNING),
     "ca.refused": Entry("the operator refused the CA certificate", _WARNING),

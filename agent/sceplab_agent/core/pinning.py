@@ -1,8 +1,8 @@
 """Judges the answer to GetCACert: trusted, to be shown to the operator, or refused.
 
 The configured pin decides; without one the anchor stored before acts as the pin; without both the
-policy for unpinned CAs does. A changed RA certificate that still chains to the anchor is accepted
-and noted, a changed anchor is a mismatch.
+policy for unpinned CAs does. A changed RA certificate that still chains to the anchor, and is an
+RA's by the policy's rule, is accepted and noted; a changed anchor is a mismatch.
 
 Spec: RFC 8894 §2.2; checklist 15.
 """
@@ -17,14 +17,29 @@ from sceplab_agent.core.events import FailureCause, TransportFailed
 from sceplab_agent.core.policy import EnrollmentPolicy, PinAlgorithm, UnpinnedCa
 from sceplab_agent.core.values import TrustBasis, TrustedCa
 from sceplab_agent.core.verdicts import CaDistrusted, CaTrusted, CaUnpinned
+from sceplab_agent.text import clean_text
 from sceplab_scep.capabilities import Capabilities
-from sceplab_scep.certificates import fingerprint, load_certificate, select_ca_certificates
+from sceplab_scep.certificates import (
+    CaSelection,
+    fingerprint,
+    load_certificate,
+    load_readable,
+    select_ca_certificates,
+)
 from sceplab_scep.chains import is_ca
-from sceplab_scep.errors import ScepError
+from sceplab_scep.errors import ScepError, UnauthorizedRaError
+from sceplab_scep.x509fields import certificate_der
 
 CaVerdict = CaTrusted | CaUnpinned | CaDistrusted | TransportFailed
 
+RA_SETTINGS_HINT = (
+    "if that is the server's RA, ask the CA's operator for its SHA-256 fingerprint and set "
+    "ra_fingerprints; any_certificate_may_be_ra = true gives the check up"
+)
+"""What to do about a certificate that is refused as RA."""
+
 _SHA256 = "sha256"
+_MAX_REASON_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +81,20 @@ def judge_ca_certificates(
         the RA certificates are expired.
     """
     pin = _effective_pin(policy, stored)
-    if pin is not None and certificates_der and not _matches(certificates_der, pin):
-        received = ", ".join(
-            fingerprint(der, pin.algorithm_name).hex().upper() for der in certificates_der
-        )
-        return CaDistrusted(
-            reason=f"no CA certificate matches {pin.meaning} {pin.algorithm_name} "
-            f"{pin.digest.hex().upper()}; received: {received}"
-        )
-    if pin is None and policy.unpinned_ca is UnpinnedCa.REFUSE:
-        return CaDistrusted(reason="no fingerprint of the CA is configured")
+    refusal = _refusal(certificates_der, pin, policy)
+    if refusal:
+        return CaDistrusted(reason=refusal)
     try:
-        pin_or_guess = pin or _first_use(certificates_der)
-        selection = select_ca_certificates(
-            certificates_der,
-            pin_or_guess.digest,
-            pin_or_guess.algorithm_name,
-            now=now if is_clock_set else None,
-            skew_s=policy.clock_skew_s,
-            floor=policy.floor,
-        )
-        issuer_der = _find_issuer(selection.recipient_der, selection.chain_der)
+        selection = _select(certificates_der, pin, policy, now if is_clock_set else None)
+    except UnauthorizedRaError as error:
+        reason = clean_text(str(error), max_chars=_MAX_REASON_CHARS)
+        return CaDistrusted(reason=f"{reason}; {RA_SETTINGS_HINT}")
     except (ScepError, ValueError) as error:
         return TransportFailed(cause=FailureCause.PEER, reason=str(error), is_retryable=False)
     is_same = stored is not None and stored.anchor_der == selection.anchor_der
     ca = TrustedCa(
         anchor_der=selection.anchor_der,
-        issuer_der=issuer_der,
+        issuer_der=_find_issuer(selection.recipient_der, selection.chain_der),
         chain_der=selection.chain_der,
         recipient_der=selection.recipient_der,
         signers_der=selection.signers_der,
@@ -102,7 +104,43 @@ def judge_ca_certificates(
     )
     if pin is None and policy.unpinned_ca is UnpinnedCa.ASK:
         return CaUnpinned(ca=ca)
-    return CaTrusted(ca=ca, notes=tuple(_notes(policy, stored, ca)))
+    notes = _notes(policy, stored, ca)
+    return CaTrusted(ca=ca, notes=(*notes, "ca.unmarked-ra") if selection.unmarked_der else notes)
+
+
+def _refusal(certificates_der: Sequence[bytes], pin: _Pin | None, policy: EnrollmentPolicy) -> str:
+    """Why the CA is distrusted before anything is looked at; empty if it is not."""
+    if pin is None:
+        is_refused = policy.unpinned_ca is UnpinnedCa.REFUSE
+        return "no fingerprint of the CA is configured" if is_refused else ""
+    if not certificates_der or _matches(certificates_der, pin):
+        return ""
+    received = ", ".join(
+        fingerprint(der, pin.algorithm_name).hex().upper() for der in certificates_der
+    )
+    return (
+        f"no CA certificate matches {pin.meaning} {pin.algorithm_name} "
+        f"{pin.digest.hex().upper()}; received: {received}"
+    )
+
+
+def _select(
+    certificates_der: Sequence[bytes],
+    pin: _Pin | None,
+    policy: EnrollmentPolicy,
+    now: datetime | None,
+) -> CaSelection:
+    """The roles below the pin, or below the CA that a first use would pin."""
+    anchor = pin or _first_use(certificates_der)
+    return select_ca_certificates(
+        certificates_der,
+        anchor.digest,
+        anchor.algorithm_name,
+        ra_rule=policy.ra_rule,
+        now=now,
+        skew_s=policy.clock_skew_s,
+        floor=policy.floor,
+    )
 
 
 def _effective_pin(policy: EnrollmentPolicy, stored: TrustedCa | None) -> _Pin | None:
@@ -119,8 +157,11 @@ def _matches(certificates_der: Sequence[bytes], pin: _Pin) -> bool:
 
 
 def _first_use(certificates_der: Sequence[bytes]) -> _Pin:
-    """The CA that would issue: the issuer of an RA certificate, else the lowest CA of a chain."""
-    certificates = [load_certificate(der) for der in certificates_der]
+    """The CA that would issue: the issuer of an RA certificate, else the lowest CA of a chain.
+
+    Unreadable certificates are passed over, as they are below a pin.
+    """
+    certificates = load_readable(certificates_der)
     authorities = [certificate for certificate in certificates if is_ca(certificate)]
     ras = [certificate for certificate in certificates if not is_ca(certificate)]
     issuers = [ca for ca in authorities for ra in ras if ra.issuer == ca.subject]
@@ -132,7 +173,7 @@ def _first_use(certificates_der: Sequence[bytes]) -> _Pin:
     chosen = next(iter((*issuers, *lowest, *authorities)), None)
     if chosen is None:
         raise ScepError("the answer to GetCACert holds no CA certificate")
-    digest = fingerprint(certificates_der[certificates.index(chosen)], _SHA256)
+    digest = fingerprint(certificate_der(chosen), _SHA256)
     return _Pin(_SHA256, digest, "the CA on first use")
 
 
@@ -152,7 +193,7 @@ def _basis(policy: EnrollmentPolicy, stored: TrustedCa | None) -> TrustBasis:
     return TrustBasis.OPERATOR if policy.unpinned_ca is UnpinnedCa.ASK else TrustBasis.TOFU
 
 
-def _notes(policy: EnrollmentPolicy, stored: TrustedCa | None, ca: TrustedCa) -> list[str]:
+def _notes(policy: EnrollmentPolicy, stored: TrustedCa | None, ca: TrustedCa) -> tuple[str, ...]:
     """Ids of the journal catalogue."""
     if stored is None or stored.anchor_der != ca.anchor_der:
         notes = ["ca.anchor-changed"] if stored is not None else []
@@ -160,6 +201,6 @@ def _notes(policy: EnrollmentPolicy, stored: TrustedCa | None, ca: TrustedCa) ->
             notes.append("ca.legacy-pin")
         if ca.basis is TrustBasis.TOFU:
             notes.append("ca.tofu")
-        return notes
+        return tuple(notes)
     has_changed = (stored.recipient_der, stored.signers_der) != (ca.recipient_der, ca.signers_der)
-    return ["ca.ra-changed"] if has_changed else []
+    return ("ca.ra-changed",) if has_changed else ()

@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass, field
 
 from sceplab_scep.algorithms import Floor
+from sceplab_scep.ra_rule import RaRule
 
 
 class PinAlgorithm(enum.Enum):
@@ -109,6 +110,8 @@ class EnrollmentPolicy:
     """Name of the trustpoint."""
     pin: CaPin | None = None
     unpinned_ca: UnpinnedCa = UnpinnedCa.REFUSE
+    ra_rule: RaRule = field(default_factory=RaRule)
+    """Which certificates of the CA may receive requests and sign replies in its place."""
     floor: Floor = Floor.MODERN
     key_id: str = ""
     """Name of the first key; empty: derived from the trustpoint's name. Later generations are

@@ -91,7 +91,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     _row(vd.CaUnpinned, _FETCHING, None, "",
          "ask_operator", "nothing to compare with: the operator looks"),
     _row(vd.CaDistrusted, _FETCHING, S.BLOCKED, "",
-         "block", "mismatch, or unpinned and not allowed"),
+         "block", "mismatch, unpinned and not allowed, or no RA of the CA"),
     _row(ev.CaAccepted, S.CA_FETCH, S.CA_PINNED, "awaits_operator",
          "pin_candidate", "the operator compared the fingerprint"),
     _row(ev.CaAccepted, S.RENEW_DUE, S.KEYGEN, "awaits_operator",

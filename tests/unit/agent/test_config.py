@@ -59,6 +59,7 @@ url = "https://ca.example.org/scep"
 ca_identifier = "my ca"
 fingerprint = "{HEX64}"
 on_unpinned = "tofu"
+ra_fingerprints = ["{"ef" * 32}"]
 subject = "CN=router1.example.org,serialNumber=FTX1,unstructuredName=router1,O=Example"
 dns_names = ["router1.example.org"]
 ip_addresses = ["192.0.2.1", "2001:db8::1"]

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from sceplab_agent.core.commands import NoticeLevel
 from sceplab_agent.core.events import EnrollRequested, FailureCause, RenewRequested
 from sceplab_agent.core.states import State
 from sceplab_agent.install import MemoryInstaller
@@ -21,6 +23,7 @@ from sceplab_scep.attributes import FailInfo, PkiStatus
 from sceplab_scep.degenerate import build_certs_only
 from sceplab_scep.envelope import seal_envelope
 from sceplab_scep.messages import CertRep
+from sceplab_scep.ra_rule import RaRule
 from sceplab_scep.reply import ReplyStyle
 from sceplab_scep.signedattributes import reply_attributes
 from sceplab_scep.signeddata import build_signed_data
@@ -133,6 +136,15 @@ LIES: dict[str, tuple[Lie, str]] = {
 }
 
 
+class OneRa(Authority):
+    """The scripted CA with one certificate in the place of both RAs."""
+
+    def __init__(self, ra: Identity) -> None:
+        super().__init__()
+        # Cached properties of the class; a frozen dataclass still has a dictionary.
+        self.__dict__["signing"] = self.__dict__["encryption"] = ra
+
+
 def assert_nothing_trusted_changed(agent: Agent) -> None:
     """No certificate, no installation, the CA as pinned, no secret in anything written."""
     machine = agent.session.machine
@@ -154,14 +166,17 @@ def assert_no_secret(agent: Agent) -> None:
 @pytest.mark.covers("C-17", "C-40", "C-41", "C-46", "T-15", "T-46")
 @pytest.mark.parametrize("name", LIES)
 def test_unusable_reply_is_retried_and_changes_nothing(agent: Agent, name: str) -> None:
-    """What is no valid reply to us is the peer's fault, is tried again, and changes nothing."""
+    """What is no valid reply to us is tried again, and changes nothing.
+
+    It is the peer's fault, but for a stranger's signature, which is a matter of trust.
+    """
     lie, word = LIES[name]
     agent.peer.plan(lambda received: lie(agent.peer, received))
     agent.driver.feed(EnrollRequested())
     failure = agent.session.machine.failure
     assert agent.state is State.RETRY_WAIT
     assert failure is not None
-    assert failure.cause is FailureCause.PEER
+    assert failure.cause is (FailureCause.TRUST if name == "wrong signer" else FailureCause.PEER)
     assert word.lower() in failure.reason.lower()
     assert_nothing_trusted_changed(agent)
 
@@ -264,6 +279,69 @@ def test_ra_of_another_ca_in_the_bundle_is_not_used(agent: Agent) -> None:
     assert agent.peer.received, "the request could not be opened with the pinned CA's key"
     assert agent.state is State.RETRY_WAIT
     assert_nothing_trusted_changed(agent)
+
+
+DEVICE_USES = ("digital_signature", "key_encipherment")
+MALLORY = AUTHORITY.device("mallory", *DEVICE_USES, starts_at=T0 - YEAR / 12)
+"""Somebody's device, of the same CA, newer than the CA's RA."""
+
+
+@pytest.mark.covers("C-04", "A26")
+def test_a_device_of_the_ca_is_sent_nothing(agent: Agent) -> None:
+    """Whoever shows a device certificate of the CA as its RA gets no request, nor the challenge."""
+    agent.peer.ca_reply = build_certs_only([MALLORY.certificate, AUTHORITY.root.certificate])
+    agent.driver.feed(EnrollRequested())
+    failure = agent.session.machine.failure
+    assert agent.state is State.BLOCKED
+    assert failure is not None
+    assert failure.cause is FailureCause.TRUST
+    for word in ("CN=mallory", "Certificate Request Agent", "cmcRA"):
+        assert word in failure.reason
+    for setting in ("ra_fingerprints", "any_certificate_may_be_ra"):
+        assert setting in failure.reason
+    assert agent.peer.received == []
+    assert_nothing_trusted_changed(agent)
+
+
+@pytest.mark.covers("C-04", "C-40")
+@pytest.mark.parametrize("lie", ["issue", "pend", "refuse"])
+def test_a_device_of_the_ca_does_not_answer_for_it(agent: Agent, lie: str) -> None:
+    """Beside the real RAs a device's certificate is passed over: its key signs no reply."""
+    agent.peer.ca_reply = build_certs_only([MALLORY.certificate, *AUTHORITY.bundle])
+    answer = getattr(agent.peer, lie)
+    agent.peer.plan(lambda received: answer(received, signer=MALLORY))
+    agent.driver.feed(EnrollRequested())
+    failure = agent.session.machine.failure
+    assert len(agent.peer.received) == 1, "the request could not be opened by the real RA"
+    assert agent.state is State.RETRY_WAIT
+    assert failure is not None
+    assert failure.cause is FailureCause.TRUST
+    for word in ("CN=mallory", "Certificate Request Agent", "ra_fingerprints"):
+        assert word in failure.reason
+    assert "any_certificate_may_be_ra" in failure.reason
+    assert_nothing_trusted_changed(agent)
+    agent.driver.run_until(lambda session: session.state is State.INSTALLED)
+
+
+def test_a_pinned_certificate_answers_for_the_ca(tmp_path: Path) -> None:
+    """An RA without the mark works once its fingerprint is set, for both of its jobs."""
+    digest = MALLORY.certificate.fingerprint(hashes.SHA256())
+    agent = Agent(tmp_path, policy={"ra_rule": RaRule(pinned_sha256=(digest,))})
+    agent.peer.authority = OneRa(MALLORY)
+    agent.driver.feed(EnrollRequested())
+    assert agent.state is State.INSTALLED
+    assert [notice.event_id for notice in agent.diary.notices] == []
+
+
+def test_any_certificate_answers_for_the_ca_on_demand(tmp_path: Path) -> None:
+    """The opt-out takes any certificate of the CA, and the observer is told each time."""
+    agent = Agent(tmp_path, policy={"ra_rule": RaRule(any_certificate=True)})
+    agent.peer.authority = OneRa(MALLORY)
+    agent.driver.feed(EnrollRequested())
+    assert agent.state is State.INSTALLED
+    (notice,) = agent.diary.notices
+    assert notice.event_id == "ca.unmarked-ra"
+    assert notice.level is NoticeLevel.WARNING
 
 
 @pytest.mark.covers("C-18")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from sceplab_agent.core.events import TransportFailed
 from sceplab_agent.core.pinning import CaVerdict, fingerprint_hex, judge_ca_certificates
 from sceplab_agent.core.policy import CaPin, PinAlgorithm, UnpinnedCa
 from sceplab_agent.core.values import TrustedCa
 from sceplab_agent.core.verdicts import CaDistrusted, CaTrusted, CaUnpinned
-from tests.support.core import FULL, OTHER_PKI, PKI, T0, Pki, policy
+from sceplab_scep.ra_rule import RaRule
+from tests.support.core import FULL, OTHER_PKI, PKI, T0, Pki, policy, rsa_key
 
 
 def judge(
@@ -106,3 +110,62 @@ def test_an_unset_clock_expires_no_ra() -> None:
             is_clock_set=is_clock_set,
         )
         assert isinstance(verdict, kind)
+
+
+def test_first_use_passes_over_what_cannot_be_read() -> None:
+    """Noise in the bundle is no reason to refuse a first use, as it is none below a pin."""
+    for bundle in ((b"rubbish", *PKI.bundle), (*PKI.bundle, b"rubbish")):
+        for unpinned_ca, kind in ((UnpinnedCa.TOFU, CaTrusted), (UnpinnedCa.ASK, CaUnpinned)):
+            verdict = judge(bundle, pin=None, unpinned_ca=unpinned_ca)
+            assert isinstance(verdict, kind)
+            assert verdict.ca.anchor_der == PKI.anchor_der
+
+
+@pytest.mark.covers("C-04")
+@pytest.mark.parametrize("unpinned_ca", list(UnpinnedCa))
+def test_a_device_of_the_ca_as_ra_is_a_breach_of_trust(unpinned_ca: UnpinnedCa) -> None:
+    """Pinned or not, a bundle whose only RA is somebody's device is refused, with the settings."""
+    device = PKI.issue(rsa_key("mallory"))
+    pin = PKI.pin() if unpinned_ca is UnpinnedCa.REFUSE else None
+    verdict = judge((device, PKI.anchor_der), pin=pin, unpinned_ca=unpinned_ca)
+    assert isinstance(verdict, CaDistrusted)
+    assert "CN=router1.example.net" in verdict.reason
+    assert fingerprint_hex(device) in verdict.reason
+    for word in ("Certificate Request Agent", "ra_fingerprints", "any_certificate_may_be_ra"):
+        assert word in verdict.reason
+
+
+def test_a_name_full_of_escapes_is_made_harmless() -> None:
+    """The refused certificate's name, somebody's choice, cannot draw on the operator's screen."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a\x1b[2J" + "c" * 50)])
+    device = PKI.issue(rsa_key("mallory"), subject=name)
+    verdict = judge((device, PKI.anchor_der))
+    assert isinstance(verdict, CaDistrusted)
+    assert verdict.reason.isprintable()
+    assert "ra_fingerprints" in verdict.reason
+
+
+def test_the_opt_out_is_noted_each_time() -> None:
+    """A certificate that only the opt-out lets in is a warning, on the first use and later."""
+    bundle = (PKI.issue(rsa_key("mallory")), PKI.anchor_der)
+    any_rule = {"ra_rule": RaRule(any_certificate=True)}
+    first = judge(bundle, **any_rule)
+    assert isinstance(first, CaTrusted)
+    assert first.notes == ("ca.unmarked-ra",)
+    again = judge(bundle, first.ca, **any_rule)
+    assert isinstance(again, CaTrusted)
+    assert again.notes == ("ca.unmarked-ra",)
+    marked = judge(PKI.bundle, **any_rule)
+    assert isinstance(marked, CaTrusted)
+    assert marked.notes == ()
+
+
+def test_another_order_is_no_change_of_ras() -> None:
+    """A server that shuffles its answer has not changed its RA certificates."""
+    renewed = Pki(ra="renewed").bundle
+    first = judge((*renewed, *PKI.bundle))
+    assert isinstance(first, CaTrusted)
+    for order in itertools.permutations((*renewed[:2], *PKI.bundle)):
+        verdict = judge(order, first.ca)
+        assert isinstance(verdict, CaTrusted)
+        assert verdict.notes == ()

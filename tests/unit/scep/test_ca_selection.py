@@ -7,11 +7,23 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from sceplab_scep.algorithms import Digest, Floor
 from sceplab_scep.certificates import CaSelection, fingerprint, select_ca_certificates
-from sceplab_scep.errors import SignatureInvalidError
-from tests.support.pki import CA_NAME, NOW, der, ec_key, issue, lab_pki, rsa_key
+from sceplab_scep.cms import Extension, to_tlv
+from sceplab_scep.errors import SignatureInvalidError, UnauthorizedRaError
+from sceplab_scep.ra_rule import CERTIFICATE_REQUEST_AGENT, CMC_RA, RaRule
+from tests.support.pki import (
+    CA_NAME,
+    NOW,
+    RA_PURPOSES,
+    der,
+    ec_key,
+    issue,
+    lab_pki,
+    rsa_key,
+)
 from tests.support.vectors import resign
 
 PKI = lab_pki()
@@ -92,7 +104,12 @@ def test_intermediate() -> None:
     """Below a pinned root the issuing CA and its RA certificates are found; lowest first."""
     issuing = issue("CN=Issuing", rsa_key("issuing"), CA_NAME, PKI.ca_key, is_ca=True)
     leaf = issue(
-        "CN=RA2", rsa_key("ra2"), "CN=Issuing", rsa_key("issuing"), uses=("key_encipherment",)
+        "CN=RA2",
+        rsa_key("ra2"),
+        "CN=Issuing",
+        rsa_key("issuing"),
+        uses=("key_encipherment",),
+        purposes=RA_PURPOSES,
     )
     chosen = _select(PKI.ca, leaf, issuing)
     assert chosen.recipient_der == der(leaf)
@@ -123,7 +140,7 @@ def test_pinned_end_entity() -> None:
 
 def test_without_key_usage() -> None:
     """An RA that does not say what it may do comes before the CA, after one that does."""
-    silent = issue("CN=Silent", rsa_key("silent"), CA_NAME, PKI.ca_key)
+    silent = PKI.issue_ra(rsa_key("silent"), uses=())
     assert _select(silent, PKI.ca).recipient_der == der(silent)
     assert _select(silent, PKI.ca, PKI.ra_encryption).recipient_der == der(PKI.ra_encryption)
     assert der(silent) in _select(silent, PKI.ca).signers_der
@@ -132,7 +149,7 @@ def test_without_key_usage() -> None:
 def test_wrong_key_usage_can_be_ignored() -> None:
     """A server whose only RA certificate says digitalSignature is used by explicit wish."""
     assert _select(PKI.ra_signing, PKI.ca).recipient_der == der(PKI.ca)
-    chosen = _select(PKI.ra_signing, PKI.ca, ignore_key_usage=True)
+    chosen = _select(PKI.ra_signing, PKI.ca, ra_rule=RaRule(ignores_key_usage=True))
     assert chosen.recipient_der == der(PKI.ra_signing)
 
 
@@ -146,11 +163,40 @@ def test_ec_keys_receive_nothing() -> None:
 
 
 def test_the_newest_of_several() -> None:
-    """During a change of RA certificates the newer one receives."""
-    newer = issue(
-        "CN=RA", rsa_key("newer"), CA_NAME, PKI.ca_key, uses=("key_encipherment",), starts_at=NOW
+    """During a change of RA certificates the newer one receives, and is the first to sign."""
+    newer = PKI.issue_ra(rsa_key("newer"), starts_at=NOW)
+    chosen = _select(PKI.ra_encryption, newer, PKI.ra_signing, PKI.ca)
+    assert chosen.recipient_der == der(newer)
+    assert chosen.signers_der == (der(newer), der(PKI.ra_signing), der(PKI.ca))
+
+
+def test_of_equal_age_one_is_chosen_whatever_the_order() -> None:
+    """Certificates of one moment: the one that ends last, then the one with the greater bytes."""
+    twins = [PKI.issue_ra(rsa_key(f"twin {n}"), starts_at=NOW) for n in range(3)]
+    longer = PKI.issue_ra(rsa_key("longer"), starts_at=NOW, lifetime_days=400)
+    for order in itertools.permutations([*twins, PKI.ca]):
+        assert _select(*order).recipient_der == max(map(der, twins))
+        assert _select(*order, longer).recipient_der == der(longer)
+        assert _select(longer, *order) == _select(*order, longer)
+
+
+def test_issuing_cas_of_one_root_in_any_order() -> None:
+    """Among several issuing CAs without RAs the newest receives, whatever the order."""
+    older, newer = (
+        issue(
+            f"CN=Issuing {n}",
+            rsa_key(f"issuing {n}"),
+            CA_NAME,
+            PKI.ca_key,
+            is_ca=True,
+            starts_at=NOW + timedelta(days=n),
+        )
+        for n in range(2)
     )
-    assert _select(PKI.ra_encryption, newer, PKI.ca).recipient_der == der(newer)
+    for order in itertools.permutations([older, newer, PKI.ca]):
+        chosen = _select(*order)
+        assert chosen.recipient_der == der(newer)
+        assert chosen.chain_der == (der(newer), der(older), der(PKI.ca))
 
 
 def test_expired_ra() -> None:
@@ -164,6 +210,7 @@ def test_expired_ra() -> None:
         CA_NAME,
         PKI.ca_key,
         uses=("key_encipherment", "digital_signature"),
+        purposes=RA_PURPOSES,
         starts_at=late,
     )
     chosen = _select(PKI.ra_encryption, PKI.ra_signing, fresh, PKI.ca, now=late)
@@ -190,3 +237,126 @@ def test_sha1_signatures_need_the_floor() -> None:
     assert select_ca_certificates(bundle, PIN, "sha256").recipient_der == der(PKI.ca)
     chosen = select_ca_certificates(bundle, PIN, "sha256", floor=Floor.NDES)
     assert chosen.recipient_der == old
+
+
+# --- Which certificates of the CA are its RA ------------------------------------------------------
+
+CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
+ANY_PURPOSE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+DEVICE = PKI.issue("CN=mallory.example", rsa_key("mallory"), purposes=(CLIENT_AUTH,))
+
+
+@pytest.mark.covers("C-04")
+@pytest.mark.parametrize("purposes", [(), (CLIENT_AUTH,), (ANY_PURPOSE,)])
+@pytest.mark.parametrize("uses", [("key_encipherment",), ("data_encipherment",), ()])
+def test_a_device_of_the_ca_receives_nothing(
+    purposes: tuple[x509.ObjectIdentifier, ...], uses: tuple[str, ...]
+) -> None:
+    """A certificate the CA gave to somebody is refused by name, with what it lacks."""
+    device = PKI.issue("CN=mallory.example", rsa_key("mallory"), uses=uses, purposes=purposes)
+    with pytest.raises(UnauthorizedRaError) as caught:
+        _select(device, PKI.ca)
+    text = str(caught.value)
+    assert "CN=mallory.example" in text
+    assert fingerprint(der(device), "sha256").hex().upper() in text
+    assert CERTIFICATE_REQUEST_AGENT.dotted_string in text
+    assert CMC_RA.dotted_string in text
+
+
+@pytest.mark.covers("C-04")
+def test_a_device_of_the_ca_signs_nothing() -> None:
+    """Beside a CA that receives itself, a device's signing certificate gets no role at all."""
+    device = PKI.issue("CN=mallory.example", rsa_key("mallory"), uses=("digital_signature",))
+    chosen = _select(device, PKI.ca)
+    assert chosen.recipient_der == der(PKI.ca)
+    assert chosen.signers_der == (der(PKI.ca),)
+
+
+@pytest.mark.covers("C-04", "T-13")
+def test_a_newer_device_does_not_displace_the_ra() -> None:
+    """Beside the RA a newer device's certificate is passed over, as recipient and as signer."""
+    device = PKI.issue("CN=mallory.example", rsa_key("mallory"), starts_at=NOW)
+    triple = [PKI.ca, PKI.ra_signing, PKI.ra_encryption]
+    assert _select(device, *triple) == _select(*triple)
+
+
+@pytest.mark.parametrize("mark", [CERTIFICATE_REQUEST_AGENT, CMC_RA])
+def test_either_purpose_marks_an_ra(mark: x509.ObjectIdentifier) -> None:
+    """Certificate Request Agent and cmcRA count alike, also among other purposes."""
+    ra = PKI.issue("CN=RA", rsa_key("ra2"), purposes=(CLIENT_AUTH, mark))
+    chosen = _select(ra, PKI.ca)
+    assert chosen.recipient_der == der(ra)
+    assert chosen.signers_der == (der(ra), der(PKI.ca))
+    assert chosen.unmarked_der == ()
+
+
+def test_a_mark_of_another_ca_counts_for_nothing() -> None:
+    """The mark is the CA's word: in a certificate that does not chain it says nothing."""
+    forged = issue("CN=RA", rsa_key("mallory"), CA_NAME, rsa_key("mallory"), purposes=RA_PURPOSES)
+    assert _select(forged, PKI.ca).recipient_der == der(PKI.ca)
+
+
+def test_a_mark_that_cannot_be_read_is_none() -> None:
+    """A certificate that has the extension twice is not taken for an RA's."""
+    purposes = x509.ExtendedKeyUsage([CERTIFICATE_REQUEST_AGENT]).public_bytes()
+    extension = to_tlv(Extension(extension_id=ExtensionOID.EXTENDED_KEY_USAGE, value=purposes))
+    twice = resign(PKI.ra_encryption, PKI.ca_key, Digest.SHA256, extensions=[extension] * 2)
+    with pytest.raises(UnauthorizedRaError):
+        select_ca_certificates([twice, der(PKI.ca)], PIN, "sha256")
+
+
+def test_a_pinned_ra_needs_no_mark() -> None:
+    """A pinned fingerprint makes an RA of a certificate that does not say so."""
+    rule = RaRule(pinned_sha256=(fingerprint(der(DEVICE), "sha256"),))
+    chosen = _select(DEVICE, PKI.ca, ra_rule=rule)
+    assert chosen.recipient_der == der(DEVICE)
+    assert chosen.signers_der == (der(DEVICE), der(PKI.ca))
+    assert chosen.unmarked_der == ()
+
+
+def test_pinned_ras_are_the_only_ones() -> None:
+    """With pins the mark counts no more: an RA that is not among them is refused by name."""
+    rule = RaRule(pinned_sha256=(fingerprint(der(PKI.ra_encryption), "sha256"),))
+    chosen = _select(PKI.ra_encryption, PKI.ra_signing, PKI.ca, ra_rule=rule)
+    assert chosen.recipient_der == der(PKI.ra_encryption)
+    assert chosen.signers_der == (der(PKI.ca),)
+    other = RaRule(pinned_sha256=(bytes(32),))
+    with pytest.raises(UnauthorizedRaError, match="lacks a pinned SHA-256 fingerprint"):
+        _select(PKI.ra_encryption, PKI.ca, ra_rule=other)
+
+
+def test_a_pinned_ra_has_to_chain() -> None:
+    """A pin replaces the mark, not the CA's signature."""
+    forged = issue("CN=RA", rsa_key("mallory"), CA_NAME, rsa_key("mallory"))
+    rule = RaRule(pinned_sha256=(fingerprint(der(forged), "sha256"),))
+    assert _select(forged, PKI.ca, ra_rule=rule).recipient_der == der(PKI.ca)
+
+
+def test_every_rule_accepts_the_ca() -> None:
+    """A CA that receives and signs itself works under every rule."""
+    for rule in (RaRule(), RaRule(pinned_sha256=(bytes(32),)), RaRule(any_certificate=True)):
+        chosen = _select(PKI.ca, ra_rule=rule)
+        assert chosen.recipient_der == der(PKI.ca)
+        assert chosen.signers_der == (der(PKI.ca),)
+        assert chosen.unmarked_der == ()
+
+
+def test_any_certificate_on_demand() -> None:
+    """The opt-out takes what is refused otherwise, and says which certificates it let in."""
+    rule = RaRule(any_certificate=True)
+    chosen = _select(DEVICE, PKI.ca, ra_rule=rule)
+    assert chosen.recipient_der == der(DEVICE)
+    assert chosen.unmarked_der == (der(DEVICE),)
+    assert _select(PKI.ra_encryption, PKI.ra_signing, PKI.ca, ra_rule=rule).unmarked_der == ()
+
+
+@pytest.mark.covers("C-04")
+def test_a_certificate_with_the_name_of_the_ca_is_no_ca() -> None:
+    """Who got a certificate under the CA's own name, without basicConstraints, issues nothing."""
+    namesake = issue(
+        CA_NAME, rsa_key("mallory"), CA_NAME, PKI.ca_key, uses=("digital_signature",), is_ca=None
+    )
+    below = issue("CN=RA", rsa_key("below"), CA_NAME, rsa_key("mallory"), purposes=RA_PURPOSES)
+    chosen = _select(namesake, below, PKI.ca)
+    assert chosen.recipient_der == der(PKI.ca)
+    assert chosen.signers_der == (der(PKI.ca),)

@@ -24,7 +24,9 @@ from sceplab_scep.errors import (
     MalformedMessageError,
     RemoteProtocolError,
     SignatureInvalidError,
+    UnauthorizedRaError,
 )
+from sceplab_scep.ra_rule import RaRule
 from tests.support.pki import (
     CA_NAME,
     DEVICE_NAME,
@@ -269,6 +271,7 @@ def test_signatures_the_library_verifies() -> None:
     assert not is_directly_issued(sign("CN=Other"), sign("CN=Ed"))
     assert not is_directly_issued(sign(CA_NAME), PKI.ca)
     assert is_ca(sign("CN=Ed"))
+    assert not is_ca(issue(CA_NAME, rsa_key("x"), CA_NAME, PKI.ca_key, is_ca=None))
     assert not is_ca(sign("CN=Other"))
 
 
@@ -290,7 +293,7 @@ def test_key_of_no_known_type() -> None:
 
 
 def test_key_usage_that_cannot_be_read() -> None:
-    """Broken extensions count as absent when a recipient is chosen."""
+    """Broken extensions count as absent: nothing marks the RA, nothing says what it may do."""
     odd = resign(
         PKI.ra_encryption,
         PKI.ca_key,
@@ -298,4 +301,8 @@ def test_key_usage_that_cannot_be_read() -> None:
         extensions=[wrap_der(bytes.fromhex("300b0603551d0f040403020520"))] * 2,
     )
     pin = fingerprint(der(PKI.ca), "sha256")
-    assert select_ca_certificates([odd, der(PKI.ca)], pin, "sha256").recipient_der == odd
+    with pytest.raises(UnauthorizedRaError):
+        select_ca_certificates([odd, der(PKI.ca)], pin, "sha256")
+    rule = RaRule(pinned_sha256=(fingerprint(odd, "sha256"),))
+    chosen = select_ca_certificates([odd, der(PKI.ca)], pin, "sha256", ra_rule=rule)
+    assert chosen.recipient_der == odd

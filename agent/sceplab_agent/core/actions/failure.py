@@ -25,7 +25,7 @@ from sceplab_agent.core.verdicts import CertificateUnfit
 
 _NEXT_STEPS = {
     FailureCause.CONFIGURATION: "correct the trustpoint and enroll again",
-    FailureCause.TRUST: "compare the CA fingerprint out of band, set the pin, authenticate again",
+    FailureCause.TRUST: "compare fingerprints out of band, set the pins, authenticate again",
     FailureCause.REJECTED: "ask the CA's operator, get a new challenge password, enroll again",
     FailureCause.TRANSPORT: "make the server reachable and enroll again",
     FailureCause.KEY_STORE: "make the key store usable and enroll again",
