@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import pkcs11
-from pkcs11 import Mechanism
+from pkcs11 import Mechanism, SlotFlag
 from pkcs11.exceptions import PKCS11Error
 
 from sceplab_hsm.api import KeyAlgorithm, KeyResidence, StoreCapabilities
@@ -17,7 +17,6 @@ RSA_BITS = {
     KeyAlgorithm.RSA_4096: 4096,
 }
 EC_BITS = {KeyAlgorithm.EC_P256: 256, KeyAlgorithm.EC_P384: 384}
-_SOFTWARE_MODELS = ("SoftHSM",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,8 @@ class Abilities:
 
     mechanisms: AbstractSet[Mechanism | int]
     algorithms: frozenset[KeyAlgorithm]
-    is_software: bool
-    """A token that is files under a PIN, not hardware."""
+    is_hardware: bool
+    """What the module says of the slot; SoftHSM's tokens are files under a PIN."""
 
     @property
     def capabilities(self) -> StoreCapabilities:
@@ -35,7 +34,7 @@ class Abilities:
         offered = self.mechanisms
         return StoreCapabilities(
             algorithms=self.algorithms,
-            keys_leave_store=self.is_software,
+            keys_leave_store=not self.is_hardware,
             supports_oaep=bool(offered & {Mechanism.RSA_PKCS_OAEP, Mechanism.RSA_X_509}),
             thread_safe=True,
             supports_pss=bool(offered & {Mechanism.SHA256_RSA_PKCS_PSS, Mechanism.RSA_PKCS_PSS}),
@@ -59,7 +58,7 @@ def probe_abilities(token: pkcs11.Token) -> Abilities:
     return Abilities(
         mechanisms=offered,
         algorithms=frozenset(algorithms),
-        is_software=(token.model or "").startswith(_SOFTWARE_MODELS),
+        is_hardware=bool(slot.flags & SlotFlag.HW_SLOT),
     )
 
 

@@ -33,6 +33,9 @@ _SESSION_LOST = (
     codes.DeviceRemoved,
     codes.TokenNotPresent,
     codes.UserNotLoggedIn,
+    # Calls are made one after the other: an operation that is active was left behind by a failed
+    # call, as libtpm2_pkcs11 does, and never ends.
+    codes.OperationActive,
 )
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 from pkcs11 import exceptions as codes
+from pkcs11.constants import DEFAULT
 
 from sceplab_hsm.api import KeyAlgorithm, KeyInfo
 from sceplab_hsm.pkcs11.abilities import RSA_BITS
@@ -27,6 +28,8 @@ _CURVES: dict[bytes, tuple[KeyAlgorithm, ec.EllipticCurve]] = {
 """CKA_EC_PARAMS: the curve's object identifier, DER."""
 _BITS_TO_RSA = {bits: algorithm for algorithm, bits in RSA_BITS.items()}
 _KEEP = {Attribute.PRIVATE: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
+_UNSAID = {Attribute.VERIFY: DEFAULT, Attribute.ENCRYPT: DEFAULT}
+"""Left to the token: libtpm2_pkcs11 refuses an EC key of which either is said."""
 _SIGNING = MechanismFlag.SIGN | MechanismFlag.VERIFY
 _DECRYPTING = MechanismFlag.DECRYPT | MechanismFlag.ENCRYPT
 
@@ -106,7 +109,12 @@ def generate(session: pkcs11.Session, label: str, algorithm: KeyAlgorithm, cka_i
     session.create_domain_parameters(
         KeyType.EC, {Attribute.EC_PARAMS: parameters}, local=True
     ).generate_keypair(
-        id=cka_id, label=label, store=True, capabilities=_SIGNING, private_template=_KEEP
+        id=cka_id,
+        label=label,
+        store=True,
+        capabilities=_SIGNING,
+        public_template=_UNSAID,
+        private_template=_KEEP,
     )
 
 

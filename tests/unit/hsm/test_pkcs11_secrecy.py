@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -111,8 +112,8 @@ def test_pkcs11_tool_gets_no_private_key(
         )
 
     identifier = store.find(key_id).cka_id.hex()
-    shown = run("--list-objects").stdout.split("Private Key Object")[1:]
-    (own,) = [block for block in shown if identifier in block]
+    shown = re.split("(?=^[A-Z][a-z]+ Key Object)", run("--list-objects").stdout, flags=re.M)
+    own = next(block for block in shown if block.startswith("Private") and identifier in block)
     assert "sensitive, always sensitive, never extractable, local" in own
     private_key = run("--read-object", "--type", "privkey", "--id", identifier)
     assert (private_key.stdout, "private keys" in private_key.stderr) == ("", True)
