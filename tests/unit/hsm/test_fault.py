@@ -29,9 +29,10 @@ from sceplab_hsm.fault import FaultyKeyStore
 from sceplab_hsm.fault_plan import FaultPlan
 from sceplab_hsm.fault_spec import Operation
 from sceplab_hsm.registry import open_key_store
-from sceplab_hsm.secret import Secret
+from sceplab_hsm.secret import Secret, secrets_from
 from sceplab_hsm.uri import split_key_uri
 from tests.support.soft_stores import MADE_AT, PASSPHRASE, soft_store
+from tests.support.softhsm import make_token, pin_of
 
 EC = KeyAlgorithm.EC_P256
 CLASSES = {
@@ -260,6 +261,28 @@ def test_wrong_pins_in_a_row_lock_the_store(tmp_path: Path) -> None:
             opened(passphrase)
     FaultPlan(state_path=f"{tmp_path}/counters").unlock()
     opened().close()
+
+
+def test_a_token_gets_the_lockout_it_lacks(tmp_path: Path) -> None:
+    """SoftHSM takes any number of wrong PINs; behind the wrapper three lock it, key URIs hold."""
+    token = make_token()
+    faults = f"fault=lockout=3&fault=busy:sign:2&fault-state={tmp_path}/counters"
+    uri = f"fault+{token.uri}&{faults}"
+    right = secrets_from(token.secret_reference)
+    store = open_key_store(uri, right)
+    handle = store.generate("router1", EC)
+    verify(handle, handle.sign(MESSAGE, hashes.SHA256()), MESSAGE, hashes.SHA256())
+    assert outcome(lambda: handle.sign(MESSAGE, hashes.SHA256())) == "StoreBusyError"
+    assert ";object=router1?" in handle.uri
+    assert split_key_uri(handle.uri) == (store.uri, "router1")
+    assert store.uri == uri
+    store.close()
+    wrong = "0" * len(pin_of(token))
+    for _ in range(3):
+        assert outcome(lambda: open_key_store(uri, lambda _: Secret(wrong))) == "StoreLockedError"
+    assert outcome(lambda: open_key_store(uri, right)) == "LockoutError"
+    FaultPlan(state_path=f"{tmp_path}/counters").unlock()
+    open_key_store(uri, right).close()
 
 
 def test_injected_wrong_pins_count_too(tmp_path: Path) -> None:
