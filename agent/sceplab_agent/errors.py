@@ -166,5 +166,17 @@ class JournalError(AgentError):
     """The journal cannot be read or written. It is never reset behind the operator's back."""
 
 
+class JournalFullError(JournalError):
+    """The journal cannot be written: disk full, read-only or failing. Nothing was lost."""
+
+    exit_code = ExitCode.STORAGE
+
+
+class StateDirBusyError(JournalError):
+    """Another agent works in the state directory."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
 class InstallError(AgentError):
     """A certificate file cannot be written; the old files are still in their place."""

@@ -40,6 +40,7 @@ from sceplab_agent.errors import InstallError, TransportError
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.install import CertificateInstaller
 from sceplab_agent.journal import Journal
+from sceplab_agent.key_stores import may_pass
 from sceplab_agent.observer import Observer, SilentObserver
 from sceplab_agent.scep_client import ScepClient
 from sceplab_agent.transaction import RandomBytes, ReplyReader, RequestBuilder
@@ -113,7 +114,7 @@ class Executor:
             case SendRequest():
                 return (yield from self._send(command))
             case GenerateKey():
-                return self._make_key(command.key_id)
+                return self._make_key(command)
             case DeleteKey():
                 return self._delete_key(command.key_id)
             case BuildRequest():
@@ -157,14 +158,21 @@ class Executor:
             is_retryable=error.is_retryable,
         )
 
-    def _make_key(self, key_id: str) -> KeyReady | KeyFailed:
+    def _make_key(self, command: GenerateKey) -> KeyReady | KeyFailed:
+        key_id = command.key_id
         try:
             try:
                 key = self._store.get(key_id)
-            except KeyNotFoundError:
+            except KeyNotFoundError as error:
+                if command.must_exist:
+                    reason = (
+                        f"{error}: the certificate in use has lost its key; restore it, or set "
+                        "renewal.new_key = true to enroll with another"
+                    )
+                    return KeyFailed(reason=reason, key_id=key_id)
                 key = self._store.generate(key_id, self._config.key_algorithm)
         except KeyStoreError as error:
-            return KeyFailed(reason=str(error), key_id=key_id)
+            return KeyFailed(reason=str(error), key_id=key_id, is_retryable=may_pass(error))
         public_key_der = key.public_key.public_bytes(
             Encoding.DER, PublicFormat.SubjectPublicKeyInfo
         )

@@ -18,18 +18,20 @@ class ExitCode(enum.IntEnum):
     TRANSPORT = 5
     KEY_STORE = 6
     PENDING = 7
+    STORAGE = 8
     INTERRUPTED = 130
 
 
 MEANINGS = {
     ExitCode.OK: "done",
-    ExitCode.FAILED: "another failure: journal, state directory, a bug",
-    ExitCode.CONFIGURATION: "configuration file, command line, URL, or algorithms below the floor",
+    ExitCode.FAILED: "another failure: a damaged journal, keys without owner (audit), a bug",
+    ExitCode.CONFIGURATION: "configuration, command line, URL, state_dir in use, below the floor",
     ExitCode.TRUST: "the CA (or the TLS server) is not the one that is trusted",
     ExitCode.REJECTED: "the CA refused the request",
     ExitCode.TRANSPORT: "no usable answer from the server",
     ExitCode.KEY_STORE: "the key store refused or is not available",
     ExitCode.PENDING: "the request still waits for an approval at the CA",
+    ExitCode.STORAGE: "certificates or journal cannot be written: disk full or read-only",
     ExitCode.INTERRUPTED: "interrupted; the next call resumes",
 }
 
@@ -39,6 +41,7 @@ _CODES = {
     FailureCause.REJECTED: ExitCode.REJECTED,
     FailureCause.TRANSPORT: ExitCode.TRANSPORT,
     FailureCause.KEY_STORE: ExitCode.KEY_STORE,
+    FailureCause.STORAGE: ExitCode.STORAGE,
     FailureCause.PEER: ExitCode.TRANSPORT,
     FailureCause.EXHAUSTED: ExitCode.PENDING,
 }

@@ -7,6 +7,7 @@ step named. It is never repaired and never reset.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sqlite3
@@ -18,7 +19,7 @@ from typing import Any
 
 from sceplab_agent.core.commands import Record
 from sceplab_agent.durable import sync_directory
-from sceplab_agent.errors import JournalError
+from sceplab_agent.errors import JournalError, JournalFullError
 from sceplab_agent.journal import JournalEntry, StoredSnapshot, encode_json
 from sceplab_agent.text import clean_text
 
@@ -27,6 +28,10 @@ SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x53434550
 _BUSY_TIMEOUT_S = 5.0
 _FILE_MODE = 0o600
+_PRIMARY_CODE = 0xFF
+"""SQLite's extended result codes carry the primary one in their lowest byte."""
+_CANNOT_WRITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 _SCHEMA = """
 BEGIN IMMEDIATE;
@@ -263,8 +268,14 @@ def _reported(path: Path) -> Iterator[None]:
             raise JournalError(
                 f"the journal {path} is locked by another process; end that process"
             ) from error
+        if error.sqlite_errorcode & _PRIMARY_CODE in _CANNOT_WRITE:
+            raise JournalFullError(
+                f"the journal {path} cannot be written: {error}; make room on its disk, or make "
+                "the disk writable"
+            ) from error
         raise JournalError(f"the journal {path} cannot be used: {error}") from error
     except sqlite3.DatabaseError as error:
         raise _damaged(path, str(error)) from error
     except OSError as error:
-        raise JournalError(f"the journal {path} cannot be opened: {error.strerror}") from error
+        kind = JournalFullError if error.errno in _NO_ROOM else JournalError
+        raise kind(f"the journal {path} cannot be opened: {error.strerror}") from error

@@ -17,7 +17,12 @@ RESTING = {State.CONFIGURED, State.CA_PINNED, State.INSTALLED}
 """Nothing is under way."""
 GIVEN_UP = {State.FAILED, State.EXPIRED_TXN, State.BLOCKED, State.NEEDS_CHALLENGE}
 """Nothing goes on without the operator, but for the renewal of a certificate still in use."""
-_PASSING = {FailureCause.TRANSPORT, FailureCause.PEER, FailureCause.KEY_STORE}
+_PASSING = {
+    FailureCause.TRANSPORT,
+    FailureCause.PEER,
+    FailureCause.KEY_STORE,
+    FailureCause.STORAGE,
+}
 
 
 def is_settled(session: EnrollmentSession) -> bool:

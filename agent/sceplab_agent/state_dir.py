@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from sceplab_agent.durable import make_directory
-from sceplab_agent.errors import JournalError
+from sceplab_agent.errors import JournalError, StateDirBusyError
 
 _MODE = 0o700
 
@@ -23,7 +23,8 @@ class StateDirLock:
         path: made, mode 0700, when it is not there.
 
     Raises:
-        JournalError: on entering: another agent works there, or it cannot be used.
+        StateDirBusyError: on entering: another agent works there.
+        JournalError: on entering: it cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,8 +43,9 @@ class StateDirLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
-            raise JournalError(
-                f"another sceplab-agent works in {self._path}; end it, or use its commands"
+            raise StateDirBusyError(
+                f"another sceplab-agent works in {self._path}; end it, or give this configuration "
+                "a state_dir of its own"
             ) from error
         self._descriptor = descriptor
 

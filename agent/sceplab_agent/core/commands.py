@@ -45,6 +45,8 @@ class GenerateKey:
     """Make the key, or find it when it exists. Answer: `KeyReady` or `KeyFailed`."""
 
     key_id: str
+    must_exist: bool = False
+    """The key of the certificate in use: found or not, never made anew under that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

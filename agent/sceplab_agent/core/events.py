@@ -17,6 +17,8 @@ class FailureCause(enum.Enum):
     REJECTED = "rejected"
     TRANSPORT = "transport"
     KEY_STORE = "key-store"
+    STORAGE = "storage"
+    """Certificates cannot be written: disk full, read-only or failing."""
     PEER = "peer"
     """The peer's reply is malformed, forged or not for us."""
     EXHAUSTED = "exhausted"
@@ -81,6 +83,8 @@ class KeyFailed:
     reason: str
     key_id: str = ""
     """The key concerned; empty: the one of the transaction."""
+    is_retryable: bool = True
+    """Whether the same may succeed later: a token comes back, a wrong PIN does not get right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,8 @@ class RequestFailed:
 
     cause: FailureCause
     reason: str
+    is_retryable: bool = True
+    """Of a key store's failure: whether the same may succeed later. Others never pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

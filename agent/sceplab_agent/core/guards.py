@@ -145,7 +145,9 @@ def _may_pass(turn: Turn) -> bool:
     if isinstance(event, TransportFailed):
         return event.is_retryable
     if isinstance(event, RequestFailed):
-        return event.cause is FailureCause.KEY_STORE
+        return event.cause is FailureCause.KEY_STORE and event.is_retryable
+    if isinstance(event, KeyFailed):
+        return event.is_retryable
     return True
 
 

@@ -21,7 +21,7 @@ def choose_key(model: Enrollment, policy: EnrollmentPolicy) -> NewKey:
     generation = 1 if active is None else active.generation + 1
     if active is not None and not policy.renewal.new_key:
         return NewKey(key_id=active.key_id, generation=generation, is_ours=False)
-    base = policy.key_id or policy.name
+    base = policy.first_key_id
     if active is None and base not in model.retired_keys:
         return NewKey(key_id=base, generation=generation, is_ours=policy.owns_key)
     generation = max(generation, 2)

@@ -126,3 +126,8 @@ class EnrollmentPolicy:
     recovery: Recovery = Recovery.RETRANSMIT
     clock_skew_s: float = 300.0
     """Tolerance when a certificate's validity is held against the clock."""
+
+    @property
+    def first_key_id(self) -> str:
+        """Name of the first key; those of later generations begin with it."""
+        return self.key_id or self.name

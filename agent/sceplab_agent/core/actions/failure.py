@@ -29,6 +29,7 @@ _NEXT_STEPS = {
     FailureCause.REJECTED: "ask the CA's operator, get a new challenge password, enroll again",
     FailureCause.TRANSPORT: "make the server reachable and enroll again",
     FailureCause.KEY_STORE: "make the key store usable and enroll again",
+    FailureCause.STORAGE: "make room on the disk, or the state directory writable; enroll again",
     FailureCause.PEER: "look at the trace of the reply, then enroll again",
     FailureCause.EXHAUSTED: "ask the CA's operator why there was no certificate, then enroll again",
 }
@@ -164,8 +165,10 @@ def describe_failure(turn: Turn) -> Failure:
             fail_info_text=event.text,
             hresult=event.hresult,
         )
-    if isinstance(event, (KeyFailed, InstallFailed)):
+    if isinstance(event, KeyFailed):
         return _failure(turn, FailureCause.KEY_STORE, event.reason)
+    if isinstance(event, InstallFailed):
+        return _failure(turn, FailureCause.STORAGE, event.reason)
     assert isinstance(event, (TransportFailed, RequestFailed, CertificateUnfit))
     return _failure(turn, event.cause, event.reason)
 

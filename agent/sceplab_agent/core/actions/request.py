@@ -67,7 +67,8 @@ def prepare_key(turn: Turn) -> None:
     model.new_key = choose_key(model, turn.policy)
     model.wait_for(Awaited.KEY)
     turn.record("enrollment.key", key_id=model.new_key.key_id, generation=model.new_key.generation)
-    turn.give(GenerateKey(key_id=model.new_key.key_id))
+    is_active = model.active is not None and model.active.key_id == model.new_key.key_id
+    turn.give(GenerateKey(key_id=model.new_key.key_id, must_exist=is_active))
 
 
 def open_transaction(turn: Turn) -> None:
