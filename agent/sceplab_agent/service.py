@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.config import AgentConfig
+from sceplab_agent.core.commands import NoticeLevel, Notify
+from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.events import (
-    ChallengeProvided,
-    EnrollRequested,
+    EnrollmentCancelled,
     FailureCause,
     RenewRequested,
     TrustpointConfigured,
 )
-from sceplab_agent.core.schedule import RandomSource
+from sceplab_agent.core.schedule import RandomSource, longest_wait_s, wait_s
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.aio import AsyncDriver
 from sceplab_agent.drivers.blocking import BlockingDriver
+from sceplab_agent.drivers.threads import run_in_thread
 from sceplab_agent.errors import EnrollmentFailedError
 from sceplab_agent.executor import Surroundings
 from sceplab_agent.install import FileInstaller
@@ -30,12 +34,14 @@ from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.observer import Observer
 from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled
+from sceplab_agent.pursuit import Reviver, events_to_enroll
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.state_dir import StateDirLock
 from sceplab_agent.status import holds_key
 from sceplab_agent.transaction import RandomBytes
 from sceplab_agent.transport import HttpTransport, ThreadedTransport
 from sceplab_agent.trustpoint import TrustpointConfig
+from sceplab_hsm.errors import KeyStoreError
 
 
 class ClosableTransport(HttpTransport, Protocol):
@@ -75,12 +81,14 @@ class AgentService:
         self._journal: Journal | None = None
         self._stores: KeyStores | None = None
         self._resources = contextlib.ExitStack()
+        self._unopened: dict[str, KeyStoreError] = {}
 
     def __enter__(self) -> AgentService:
         """Takes the state directory and opens the journal; key stores open when first needed.
 
         Raises:
-            JournalError: another agent works there, or the journal cannot be used.
+            StateDirBusyError: another agent works there.
+            JournalError: the journal cannot be used.
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(StateDirLock(self._config.state_dir))
@@ -95,10 +103,20 @@ class AgentService:
         self._resources.close()
 
     @property
+    def config(self) -> AgentConfig:
+        """The configuration."""
+        return self._config
+
+    @property
     def journal(self) -> Journal:
         """The open journal."""
         assert self._journal is not None
         return self._journal
+
+    @property
+    def unopened(self) -> Mapping[str, KeyStoreError]:
+        """Trustpoints that were left out because their key store did not open, and why."""
+        return self._unopened
 
     def session(self, config: TrustpointConfig) -> EnrollmentSession:
         """A session of one trustpoint, from where the journal left it; not yet started.
@@ -141,21 +159,22 @@ class AgentService:
             again: also those with a valid certificate.
 
         Returns:
-            The sessions, at rest or (without ``wait``) where they have to wait.
+            The sessions, at rest or (without ``wait``) where they have to wait; none of a
+            trustpoint that is in `unopened`.
         """
-        drivers = [self._driver(config) for config in configs]
+        drivers = self._drivers(configs)
         for driver in drivers:
             driver.start()
             self._pursue_enrollment(driver, again=again)
         return self._wait_for(drivers, wait=wait)
 
     def renew(self, configs: Sequence[TrustpointConfig], *, wait: bool) -> list[EnrollmentSession]:
-        """Renews certificates now.
+        """Renews certificates now; returns as `enroll` does.
 
         Raises:
             EnrollmentFailedError: a trustpoint has no valid certificate; nothing was begun.
         """
-        drivers = [self._driver(config) for config in configs]
+        drivers = self._drivers(configs)
         for driver in drivers:
             driver.start()
             active = driver.session.machine.active
@@ -172,19 +191,44 @@ class AgentService:
                 driver.feed(RenewRequested())
         return self._wait_for(drivers, wait=wait)
 
+    def cancel(self, configs: Sequence[TrustpointConfig]) -> list[EnrollmentSession]:
+        """Gives enrollments up that are under way or failed: their new keys are deleted.
+
+        The certificate in use stays, with its key. Nothing is sent. Returns as `enroll` does.
+        """
+        drivers = self._drivers(configs)
+        for driver in drivers:
+            # Not started: a resumed enrollment might make the key that is to go. Illegal where
+            # there is nothing to give up; then nothing changes.
+            with contextlib.suppress(IllegalEventError):
+                driver.feed(EnrollmentCancelled())
+        return [driver.session for driver in drivers]
+
     async def run(
         self, configs: Sequence[TrustpointConfig], stop: asyncio.Event
     ) -> list[EnrollmentSession]:
         """Enrolls, polls and renews until ``stop`` is set.
 
+        A key store that does not open stops its trustpoints only, and is tried again with the
+        pauses of their retry policy. A trustpoint that gave up on its key store or disk is tried
+        again after the longest of these pauses.
+
+        Returns:
+            The sessions; none of a trustpoint that is still in `unopened`.
+
         Raises:
             AgentError: the journal failed; every trustpoint was stopped.
         """
-        sessions = [await asyncio.to_thread(self.session, config) for config in configs]
+        sessions: dict[str, EnrollmentSession] = {}
+        for config in configs:
+            # One after the other: a secret may be typed in.
+            session = await run_in_thread(partial(self._open_session, config))
+            if session is not None:
+                sessions[config.name] = session
         transport = ThreadedTransport(self._outside.transport)
         tasks = [
-            asyncio.create_task(self._serve(session, transport), name=session.name)
-            for session in sessions
+            asyncio.create_task(self._serve(config, sessions, transport), name=config.name)
+            for config in configs
         ]
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -199,25 +243,63 @@ class AgentService:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-        return sessions
+        return [sessions[config.name] for config in configs if config.name in sessions]
 
-    async def _serve(self, session: EnrollmentSession, transport: ThreadedTransport) -> None:
+    async def _serve(
+        self,
+        config: TrustpointConfig,
+        sessions: dict[str, EnrollmentSession],
+        transport: ThreadedTransport,
+    ) -> None:
+        backoff, rng = config.policy.retry.backoff, self._outside.rng
+        for failures in itertools.count():
+            if config.name in sessions:
+                break
+            await asyncio.sleep(wait_s(backoff, failures, rng))
+            session = await run_in_thread(partial(self._open_session, config))
+            if session is not None:
+                sessions[config.name] = session
+        session = sessions[config.name]
         driver = AsyncDriver(session, transport, clock=self._outside.clock)
         await driver.start()
-        for event in _events_to_enroll(session, self._outside.clock(), again=False):
+        for event in events_to_enroll(session, self._outside.clock(), again=False):
             await driver.feed(event)
-        await driver.serve()
+        reviving = Reviver(driver, every_s=longest_wait_s(backoff), clock=self._outside.clock)
+        with reviving:
+            await driver.serve()
 
-    def _driver(self, config: TrustpointConfig) -> BlockingDriver:
-        return BlockingDriver(
-            self.session(config),
-            self._outside.transport,
-            clock=self._outside.clock,
-            sleep=self._outside.sleep,
-        )
+    def _open_session(self, config: TrustpointConfig) -> EnrollmentSession | None:
+        """The session, or ``None`` and a word in `unopened` when the key store does not open."""
+        try:
+            session = self.session(config)
+        except KeyStoreError as error:
+            self._unopened[config.name] = error
+            self._outside.observer.noticed(
+                config.name,
+                Notify(
+                    event_id="key-store.closed",
+                    level=NoticeLevel.ERROR,
+                    details={"cause": FailureCause.KEY_STORE.value, "reason": str(error)},
+                ),
+            )
+            return None
+        self._unopened.pop(config.name, None)
+        return session
+
+    def _drivers(self, configs: Sequence[TrustpointConfig]) -> list[BlockingDriver]:
+        return [
+            BlockingDriver(
+                session,
+                self._outside.transport,
+                clock=self._outside.clock,
+                sleep=self._outside.sleep,
+            )
+            for session in map(self._open_session, configs)
+            if session is not None
+        ]
 
     def _pursue_enrollment(self, driver: BlockingDriver, *, again: bool) -> None:
-        for event in _events_to_enroll(driver.session, self._outside.clock(), again=again):
+        for event in events_to_enroll(driver.session, self._outside.clock(), again=again):
             driver.feed(event)
 
     def _wait_for(
@@ -235,25 +317,3 @@ class AgentService:
                 break
             drivers[min(waiting)[1]].step()
         return [driver.session for driver in drivers]
-
-
-def _events_to_enroll(
-    session: EnrollmentSession, now: datetime, *, again: bool
-) -> list[TrustpointConfigured | EnrollRequested | ChallengeProvided]:
-    """What to feed a started session so that it ends with a certificate."""
-    has_challenge = bool(session.config.challenge)
-    request = EnrollRequested(has_challenge=has_challenge)
-    active = session.machine.active
-    is_enrolled = active is not None and now < active.not_after
-    match session.state:
-        case State.BLOCKED:
-            unblock = TrustpointConfigured()
-            return [unblock] if is_enrolled and not again else [unblock, request]
-        case State.NEEDS_CHALLENGE if has_challenge:
-            return [ChallengeProvided()]
-        case State.CONFIGURED | State.CA_PINNED:
-            return [request]
-        case State.INSTALLED | State.FAILED | State.EXPIRED_TXN:
-            return [request] if again or not is_enrolled else []
-        case _:
-            return []  # under way already

@@ -332,7 +332,9 @@ def open_store(
     try:
         seal = header.unlock(passphrase)
     except StoreLockedError as error:
-        raise StoreLockedError(f"key store {uri} does not open: {error}") from error
+        raise StoreLockedError(
+            f"key store {uri} does not open: {error}; give the one it was made with"
+        ) from error
     return SoftwareKeyStore(uri=uri, directory=parsed.path, header=header, seal=seal, now=now)
 
 

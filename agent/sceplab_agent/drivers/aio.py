@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from sceplab_agent.core.events import DeadlineReached, Event
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.pause import LONGEST_S, Pause
+from sceplab_agent.drivers.threads import completed
 from sceplab_agent.exchange import Answer, Exchange, Finished, HttpRequest, advance, ask_async
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.transport import AsyncHttpTransport
@@ -68,6 +69,11 @@ class AsyncDriver:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._turn = asyncio.Lock()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way and nothing waits to be handled."""
+        return not self._turn.locked() and self._events.empty()
+
     async def start(self) -> State:
         """Sets a new trustpoint up, or resumes a stored one."""
         async with self._turn:
@@ -120,16 +126,8 @@ class AsyncDriver:
     async def _advance(
         self, exchange: Exchange[None], answer: Answer
     ) -> HttpRequest | Finished[None]:
-        step = asyncio.ensure_future(self._offload(partial(advance, exchange, answer)))
         try:
-            return await asyncio.shield(step)
+            return await completed(self._offload(partial(advance, exchange, answer)))
         except asyncio.CancelledError:
-            # A thread cannot be stopped. Whoever closes journal and key store next must not do it
-            # under its hands.
-            await asyncio.wait([step])
             exchange.close()
-            error = step.exception()
-            if error is not None:
-                # What failed at the last moment is worth more than the cancellation.
-                raise error from None
             raise

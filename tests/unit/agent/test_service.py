@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +175,10 @@ def test_lost_key_store_of_a_pending_request_is_an_error(place: Place) -> None:
     place.peer.plan(place.peer.pend)
     assert place.enroll(wait=False) == {"first": State.PENDING}
     (place.folder / "keys").rename(place.folder / "away")
-    with pytest.raises(Exception, match="there is no key store"):
-        place.enroll()
+    with place.service() as service:
+        assert service.enroll(place.config.trustpoints, wait=True, again=False) == []
+        assert "there is no key store" in str(service.unopened["first"])
+    assert not (place.folder / "keys").exists()
 
 
 def test_blocked_trustpoint_can_be_enrolled_after_the_pin_was_corrected(place: Place) -> None:
@@ -253,6 +255,115 @@ async def test_run_ends_with_the_journal(place: Place, monkeypatch: pytest.Monke
     with place.service() as service, pytest.raises(JournalError, match="disk is full"):
         await service.run(place.config.trustpoints, asyncio.Event())
     assert place.peer.received == []
+
+
+def with_own_store(place: Place, name: str, uri: str) -> None:
+    """Gives one of the trustpoints a key store of its own, and everyone short pauses."""
+    place.configure("first", "second")
+    text = (place.folder / "agent.toml").read_text()
+    pauses = "retry = { first_s = 0.1, growth = 1, ceiling_s = 0.1, max_attempts = 2 }"
+    own = f'key = {{ store = "{uri}", secret = "file:pass" }}\n'
+    for table in ("first", "second"):
+        added = pauses + "\n" + (own if table == name else "")
+        text = text.replace(f"[trustpoint.{table}]\n", f"[trustpoint.{table}]\n{added}")
+    (place.folder / "agent.toml").write_text(text)
+
+
+def test_closed_key_store_stops_its_trustpoint_only(place: Place) -> None:
+    """One store that does not open leaves its trustpoint out, and the reason is at hand."""
+    with_own_store(place, "first", "soft:nowhere/keys?kdf=lab")
+    (place.folder / "nowhere").write_text("a file in the way")
+    with place.service() as service:
+        sessions = service.enroll(place.config.trustpoints, wait=True, again=False)
+        assert [(s.name, s.state) for s in sessions] == [("second", State.INSTALLED)]
+        assert list(service.unopened) == ["first"]
+        (renewed,) = service.renew(place.config.trustpoints, wait=True)
+        assert renewed.machine.active is not None
+        assert renewed.machine.active.generation == 2
+    told = [notice for notice in place.diary.notices if notice.event_id == "key-store.closed"]
+    assert "not a directory" in str(told[0].details["reason"])
+
+
+async def test_run_opens_a_key_store_that_comes_back(place: Place) -> None:
+    """The others go on meanwhile; once the cause is gone the trustpoint enrolls by itself."""
+    with_own_store(place, "first", "soft:nowhere/keys?kdf=lab")
+    (place.folder / "nowhere").write_text("a file in the way")
+    with place.service() as service:
+        stop = asyncio.Event()
+        running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+        await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
+        assert list(service.unopened) == ["first"]
+        place.diary.states.clear()
+        (place.folder / "nowhere").unlink()
+        await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
+        assert service.unopened == {}
+        stop.set()
+        sessions = await running
+    assert [(s.name, s.state) for s in sessions] == [
+        ("first", State.INSTALLED),
+        ("second", State.INSTALLED),
+    ]
+
+
+async def test_run_can_be_stopped_while_a_key_store_is_closed(place: Place) -> None:
+    """Waiting for a token holds nothing up; the trustpoint stays where it was."""
+    with_own_store(place, "first", "soft:nowhere/keys?kdf=lab")
+    (place.folder / "nowhere").write_text("a file in the way")
+    with place.service() as service:
+        stop = asyncio.Event()
+        stop.set()
+        assert await service.run(place.config.trustpoints[:1], stop) == []
+        assert list(service.unopened) == ["first"]
+    (place.folder / "nowhere").unlink()
+    assert place.enroll() == {"first": State.INSTALLED, "second": State.INSTALLED}
+
+
+class RunningClock(VirtualClock):
+    """Time that passes by itself, for what waits in an event loop."""
+
+    def __call__(self) -> datetime:
+        """The present moment, aware UTC."""
+        return datetime.now(UTC)
+
+
+async def test_run_takes_up_what_gave_up_on_its_key_store(tmp_path: Path) -> None:
+    """A token that was away for longer than all attempts last is not the end."""
+    place = Place(tmp_path, clock=RunningClock(T0))
+    fault = "fault=removed:generate:1:12"
+    with_own_store(place, "first", f"fault+soft:own?kdf=lab&{fault}")
+    with place.service() as service:
+        stop = asyncio.Event()
+        running = asyncio.create_task(service.run(place.config.trustpoints[:1], stop))
+        await asyncio.to_thread(place.diary.wait_for, State.FAILED)
+        await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
+        stop.set()
+        (session,) = await running
+    assert session.state is State.INSTALLED
+    assert len(place.peer.received) == 1
+
+
+def test_wrong_key_type_is_no_matter_of_waiting(place: Place) -> None:
+    """What the store cannot do fails at once, with the key store as its cause."""
+    place.configure("first", extra='key = { store = "tpm-stub:chip", secret = "file:pass",'
+                                   ' algorithm = "rsa:4096" }')  # fmt: skip
+    with place.service() as service:
+        (session,) = service.enroll(place.config.trustpoints, wait=True, again=False)
+    failure = session.machine.failure
+    assert session.state is State.FAILED
+    assert failure is not None
+    assert failure.cause is FailureCause.KEY_STORE
+    assert "enrollment.retry" not in [entry.event_id for entry in place.diary.entries]
+
+
+def test_cancelled_enrollment_leaves_no_key(place: Place) -> None:
+    """What is under way or failed is given up with its key; what is in use stays."""
+    place.peer.plan(place.peer.pend)
+    assert place.enroll(wait=False) == {"first": State.PENDING, "second": State.INSTALLED}
+    with place.service() as service:
+        states = {s.name: s.state for s in service.cancel(place.config.trustpoints)}
+    assert states == {"first": State.CA_PINNED, "second": State.INSTALLED}
+    assert [path.name for path in (place.folder / "keys").glob("*.key")] == ["second.key"]
+    assert place.enroll() == {"first": State.INSTALLED, "second": State.INSTALLED}
 
 
 def test_damaged_snapshot_is_told_and_kept(tmp_path: Path) -> None:

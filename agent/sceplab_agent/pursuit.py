@@ -1,0 +1,84 @@
+"""What a session is told so that it ends with a certificate, at its start and after giving up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from sceplab_agent.core.events import (
+    ChallengeProvided,
+    EnrollRequested,
+    FailureCause,
+    TrustpointConfigured,
+)
+from sceplab_agent.core.states import State
+from sceplab_agent.drivers.aio import AsyncDriver
+from sceplab_agent.session import EnrollmentSession
+
+_OWN_TROUBLE = {FailureCause.KEY_STORE, FailureCause.STORAGE}
+
+
+def events_to_enroll(
+    session: EnrollmentSession, now: datetime, *, again: bool
+) -> list[TrustpointConfigured | EnrollRequested | ChallengeProvided]:
+    """What to feed a started session so that it ends with a certificate."""
+    has_challenge = bool(session.config.challenge)
+    request = EnrollRequested(has_challenge=has_challenge)
+    active = session.machine.active
+    is_enrolled = active is not None and now < active.not_after
+    match session.state:
+        case State.BLOCKED:
+            unblock = TrustpointConfigured()
+            return [unblock] if is_enrolled and not again else [unblock, request]
+        case State.NEEDS_CHALLENGE if has_challenge:
+            return [ChallengeProvided()]
+        case State.CONFIGURED | State.CA_PINNED:
+            return [request]
+        case State.INSTALLED | State.FAILED | State.EXPIRED_TXN:
+            return [request] if again or not is_enrolled else []
+        case _:
+            return []  # under way already
+
+
+class Reviver:
+    """Has a trustpoint enroll again that gave up for want of its key store or of disk space.
+
+    To be used as a context manager in the event loop, around the driver's service.
+
+    Args:
+        driver: serves the trustpoint.
+        every_s: how often to look, seconds.
+        clock: now, aware UTC.
+    """
+
+    def __init__(
+        self, driver: AsyncDriver, *, every_s: float, clock: Callable[[], datetime]
+    ) -> None:
+        self._driver = driver
+        self._every_s = every_s
+        self._clock = clock
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._every_s, self._look)
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        session, now = self._driver.session, self._clock()
+        failure, active = session.machine.failure, session.machine.active
+        # While a certificate is valid, the machine itself renews it again.
+        if (
+            self._driver.is_idle
+            and session.state is State.FAILED
+            and failure is not None
+            and failure.cause in _OWN_TROUBLE
+            and (active is None or active.not_after <= now)
+        ):
+            for event in events_to_enroll(session, now, again=False):
+                self._driver.post(event)
+        self.__enter__()

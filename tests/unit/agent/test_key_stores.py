@@ -1,0 +1,153 @@
+"""Key stores of a process: opened once, opened again, and never locked by our own tries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sceplab_agent.core.policy import EnrollmentPolicy
+from sceplab_agent.key_stores import KeyStores, may_pass
+from sceplab_agent.trustpoint import TrustpointConfig, parse_subject
+from sceplab_hsm import errors
+from sceplab_hsm.errors import (
+    KeyStoreError,
+    LockoutError,
+    SecretUnavailableError,
+    StoreLockedError,
+    StoreUnavailableError,
+)
+from tests.support.secret_files import write_secret
+
+PASSPHRASE = "planted-passphrase-0815"
+
+
+@pytest.fixture
+def stores() -> Iterator[KeyStores]:
+    """No store is open yet."""
+    with closing(KeyStores(now=lambda: datetime.now(UTC))) as stores:
+        yield stores
+
+
+def trustpoint(folder: Path, uri: str = "", secret: str = "") -> TrustpointConfig:
+    """A trustpoint whose keys are in that folder."""
+    return TrustpointConfig(
+        name="lab",
+        url="http://ca.example.test/",
+        subject=parse_subject("CN=lab"),
+        store_uri=uri or f"soft:{folder}/keys?kdf=lab",
+        store_secret=secret or f"file:{folder}/passphrase",
+        policy=EnrollmentPolicy(name="lab"),
+    )
+
+
+@pytest.fixture
+def lab(tmp_path: Path, stores: KeyStores) -> TrustpointConfig:
+    """A trustpoint with a store that exists and is not open."""
+    write_secret(tmp_path / "passphrase", PASSPHRASE)
+    with closing(KeyStores(now=lambda: datetime.now(UTC))) as others:
+        others.open(trustpoint(tmp_path), create=True)
+    return trustpoint(tmp_path)
+
+
+def test_store_is_opened_once(lab: TrustpointConfig, stores: KeyStores) -> None:
+    """Trustpoints that name the same store share it."""
+    assert stores.open(lab, create=False) is stores.open(replace(lab, name="b"), create=False)
+
+
+def test_wrong_secret_is_offered_once(tmp_path: Path, lab: TrustpointConfig) -> None:
+    """Tokens lock themselves after a few wrong PINs: the same one is not tried again."""
+    uri = f"fault+{lab.store_uri}&fault=lockout=2"
+    wrong = write_secret(tmp_path / "wrong", "not the passphrase")
+    config = trustpoint(tmp_path, uri, f"file:{wrong}")
+    with closing(KeyStores(now=lambda: datetime.now(UTC))) as stores:
+        for _ in range(5):
+            with pytest.raises(StoreLockedError, match="passphrase is wrong") as caught:
+                stores.open(config, create=False)
+            assert not isinstance(caught.value, LockoutError)
+            assert f"(the secret was from file:{wrong})" in str(caught.value)
+            assert "not the passphrase" not in str(caught.value)
+        write_secret(wrong, PASSPHRASE)
+        assert stores.open(config, create=False).list_keys() == []
+
+
+def test_wrong_passphrase_names_the_next_step(
+    tmp_path: Path, lab: TrustpointConfig, stores: KeyStores
+) -> None:
+    """What to give, and where the wrong one came from."""
+    write_secret(tmp_path / "passphrase", "wrong")
+    with pytest.raises(StoreLockedError) as caught:
+        stores.open(lab, create=False)
+    assert "give the one it was made with" in str(caught.value)
+    assert f"from file:{tmp_path}/passphrase" in str(caught.value)
+
+
+def test_typed_secret_is_not_asked_for_again(
+    lab: TrustpointConfig, stores: KeyStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that tries again by itself does not wait at a prompt that nobody watches."""
+    asked: list[str] = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "mistyped")
+    for _ in range(2):
+        with pytest.raises(StoreLockedError, match="typed in"):
+            stores.open(replace(lab, store_secret="prompt:"), create=False)
+    assert len(asked) == 1
+
+
+def test_store_that_comes_later_opens_then(
+    tmp_path: Path, lab: TrustpointConfig, stores: KeyStores
+) -> None:
+    """A failed opening is not kept: the next call tries again."""
+    (tmp_path / "keys").rename(tmp_path / "away")
+    with pytest.raises(StoreUnavailableError):
+        stores.open(lab, create=False)
+    (tmp_path / "passphrase").rename(tmp_path / "elsewhere")
+    (tmp_path / "away").rename(tmp_path / "keys")
+    with pytest.raises(SecretUnavailableError):
+        stores.open(lab, create=False)
+    (tmp_path / "elsewhere").rename(tmp_path / "passphrase")
+    assert stores.open(lab, create=False).list_keys() == []
+
+
+def test_secret_that_the_store_finds_itself_is_tried_once(
+    tmp_path: Path, lab: TrustpointConfig, stores: KeyStores
+) -> None:
+    """A PIN behind ``pin-source`` passes us by; then one refusal has to do."""
+    opened: list[str] = []
+
+    def refuse(uri: str, *_: object, **__: object) -> object:
+        opened.append(uri)
+        raise StoreLockedError("the PIN is wrong")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sceplab_agent.key_stores.open_key_store", refuse)
+        for _ in range(3):
+            with pytest.raises(StoreLockedError, match="the PIN is wrong"):
+                stores.open(lab, create=False)
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "passes"),
+    [
+        ("StoreLockedError", False),
+        ("LockoutError", True),
+        ("TokenMissingError", True),
+        ("StoreBusyError", True),
+        ("StoreFullError", True),
+        ("StoreUnavailableError", True),
+        ("ModuleMissingError", False),
+        ("MechanismUnsupportedError", False),
+        ("AmbiguousTokenError", False),
+        ("StoreUriError", False),
+        ("KeyDamagedError", False),
+    ],
+)
+def test_what_may_pass(kind: str, passes: bool) -> None:
+    """A token comes back and a lockout ends; a wrong PIN stays wrong."""
+    error: KeyStoreError = getattr(errors, kind)("text")
+    assert may_pass(error) is passes
