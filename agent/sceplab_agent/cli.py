@@ -1,4 +1,4 @@
-"""`sceplab-agent`: check, enroll, run, status, renew. Parses; the commands are imported late."""
+"""`sceplab-agent`: check, enroll, run, status, renew, cancel, audit. Parses; commands come late."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ examples:
   sceplab-agent enroll -c agent.toml lab     get a certificate for trustpoint 'lab'
   sceplab-agent status -c agent.toml --json  what the journal knows, for a program
   sceplab-agent run -c agent.toml            enroll, poll and renew until stopped
+  sceplab-agent audit -c agent.toml          keys that belong to no trustpoint, and keys that lack
 
 exit codes:
 {describe_exit_codes()}
@@ -26,6 +27,19 @@ exit codes:
 _ENROLL_EPILOG = """\
 Without --no-wait the command stays until the CA has decided. Interrupt it at any time: the next
 call goes on with the same transaction. A trustpoint that has a valid certificate is left alone.
+"""
+
+_CANCEL_EPILOG = """\
+Nothing is sent. The certificate in use stays, with its key. Run it also before a trustpoint is
+taken out of the file while its enrollment is not finished.
+"""
+
+_AUDIT_EPILOG = """\
+Looks into the key stores of the file's trustpoints and holds their keys against the journal. Exit
+code 0: each key has its trustpoint and each trustpoint its key; 1: not so. Another configuration
+or program may keep keys in the same store: those look like orphans and are not. Therefore nothing
+is deleted unless asked for, and then only what bears the name of a key of this file's trustpoints
+and is older than every transaction under way.
 """
 
 
@@ -41,6 +55,7 @@ def build_parser(prog: str = "sceplab-agent") -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, help="print the version and end")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "check", "check the configuration, the key stores and the journal")
     enroll = _add(commands, "enroll", "get certificates", epilog=_ENROLL_EPILOG)
@@ -52,6 +67,14 @@ def build_parser(prog: str = "sceplab-agent") -> argparse.ArgumentParser:
     _add(commands, "status", "show what the journal knows; no network, no key store")
     renew = _add(commands, "renew", "renew certificates now")
     _add_no_wait(renew)
+    _add(commands, "cancel", "give enrollments up; delete their new keys", epilog=_CANCEL_EPILOG)
+    audit = _add(commands, "audit", "find keys without a trustpoint", epilog=_AUDIT_EPILOG)
+    audit.add_argument(
+        "--delete-orphans",
+        action="store_true",
+        help="delete orphans that bear our trustpoints' names",
+    )
+    audit.add_argument("--yes", action="store_true", help="do not ask before deleting")
     for command in (enroll, run, renew):
         command.add_argument(
             "--trace", action="store_true", help="explain every message on standard error"
@@ -71,13 +94,14 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "sceplab-agent") -> i
     """
     arguments = build_parser(prog).parse_args(argv)
     # From here on the heavier modules are needed.
-    from sceplab_agent import cli_commands
+    from sceplab_agent import cli_audit, cli_commands
     from sceplab_agent.cli_output import Output
     from sceplab_agent.core.errors import CoreError
     from sceplab_hsm.errors import KeyStoreError
 
     output = Output(as_json=arguments.json, is_quiet=arguments.quiet)
-    run = getattr(cli_commands, arguments.command)
+    module = cli_audit if arguments.command == "audit" else cli_commands
+    run = getattr(module, arguments.command)
     try:
         return int(run(arguments, output))
     except KeyboardInterrupt:
@@ -93,6 +117,37 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "sceplab-agent") -> i
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
+
+
+def audit_main(argv: Sequence[str] | None = None, *, prog: str = "sceplab hsm") -> int:
+    """Runs ``audit`` for a program that offers it among its own commands.
+
+    Args:
+        argv: arguments behind ``audit``; ``None``: those of the process, its first one left out.
+        prog: how that program is called, without ``audit``.
+
+    Returns:
+        The exit code, as `main`.
+    """
+    return main(["audit", *(sys.argv[2:] if argv is None else argv)], prog=prog)
+
+
+class _Version(argparse.Action):
+    """Prints the version; the look-up takes time, so it is done only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Prints and ends the process."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("sceplab")
+        except PackageNotFoundError:
+            number = "of unknown version: run from its source"
+        print(f"{parser.prog} {number}")
+        parser.exit()
 
 
 def _add(

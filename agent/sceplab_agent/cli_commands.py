@@ -10,12 +10,14 @@ import secrets
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sceplab_agent.cli_output import Output, Progress
 from sceplab_agent.config import AgentConfig, load_config
 from sceplab_agent.config_check import check_surroundings
 from sceplab_agent.config_view import describe_config, format_toml
+from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.states import State
 from sceplab_agent.errors import EnrollmentFailedError
 from sceplab_agent.exit_codes import ExitCode
@@ -52,14 +54,26 @@ def enroll(arguments: argparse.Namespace, output: Output) -> int:
     config, configs = _load(arguments)
     with _service(config, output, is_tracing=arguments.trace) as service:
         sessions = service.enroll(configs, wait=not arguments.no_wait, again=arguments.again)
-        return _tell(config, sessions, output)
+        return _tell(service, configs, sessions, output)
 
 
 def renew(arguments: argparse.Namespace, output: Output) -> int:
     """Renews certificates now."""
     config, configs = _load(arguments)
     with _service(config, output, is_tracing=arguments.trace) as service:
-        return _tell(config, service.renew(configs, wait=not arguments.no_wait), output)
+        sessions = service.renew(configs, wait=not arguments.no_wait)
+        return _tell(service, configs, sessions, output)
+
+
+def cancel(arguments: argparse.Namespace, output: Output) -> int:
+    """Gives enrollments up and deletes their new keys."""
+    config, configs = _load(arguments)
+    with _service(config, output, is_tracing=False) as service:
+        sessions = service.cancel(configs)
+        code = ExitCode.OK
+        for name, closed in service.unopened.items():
+            code = _fail(output, f"{name}: {closed}", ExitCode.KEY_STORE)
+        return output.statuses(_statuses(service, configs, sessions), code)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -69,7 +83,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         sessions, number = asyncio.run(_run_until_signal(service, configs))
         code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
         output.say(f"stopped by {signal.Signals(number).name}")
-        output.statuses(_statuses(config, sessions), ExitCode.OK)
+        output.statuses(_statuses(service, configs, sessions), ExitCode.OK)
         return code
 
 
@@ -128,25 +142,54 @@ async def _run_until_signal(
     return sessions, received[0]
 
 
-def _tell(config: AgentConfig, sessions: Sequence[EnrollmentSession], output: Output) -> int:
-    """Prints how the sessions ended; the first failure gives the exit code."""
-    code = ExitCode.OK
-    for session in sessions:
+def _tell(
+    service: AgentService,
+    configs: Sequence[TrustpointConfig],
+    sessions: Sequence[EnrollmentSession],
+    output: Output,
+) -> int:
+    """Prints how the trustpoints ended; the first failure, in their order, gives the exit code."""
+    by_name = {session.name: session for session in sessions}
+    codes = []
+    for config in configs:
+        session = by_name.get(config.name)
+        if session is None:
+            closed = service.unopened[config.name]
+            codes.append(_fail(output, f"{config.name}: {closed}", ExitCode.KEY_STORE))
+            continue
         try:
             raise_for_outcome(session)
         except EnrollmentFailedError as error:
-            if not output.as_json:
-                output.fail(str(error), error.exit_code)
-            if code in {ExitCode.OK, ExitCode.PENDING}:
-                code = error.exit_code
+            codes.append(_fail(output, str(error), error.exit_code))
         else:
-            if session.state is State.PENDING and code is ExitCode.OK:
-                code = ExitCode.PENDING
-    return output.statuses(_statuses(config, sessions), code)
+            codes += [ExitCode.PENDING] if session.state is State.PENDING else []
+    waiting = ExitCode.PENDING if codes else ExitCode.OK
+    code = next((code for code in codes if code is not ExitCode.PENDING), waiting)
+    return output.statuses(_statuses(service, configs, sessions), code)
 
 
-def _statuses(config: AgentConfig, sessions: Sequence[EnrollmentSession]) -> list[TrustpointStatus]:
-    return [
-        describe_machine(session.config, session.machine, state_dir=config.state_dir, at=_now())
-        for session in sessions
-    ]
+def _fail(output: Output, text: str, code: ExitCode) -> ExitCode:
+    """Tells a failure of one trustpoint among others; in JSON its status says it."""
+    if not output.as_json:
+        output.fail(text, code)
+    return code
+
+
+def _statuses(
+    service: AgentService,
+    configs: Sequence[TrustpointConfig],
+    sessions: Sequence[EnrollmentSession],
+) -> list[TrustpointStatus]:
+    by_name = {session.name: session for session in sessions}
+    state_dir = service.config.state_dir
+    statuses = []
+    for config in configs:
+        session = by_name.get(config.name)
+        if session is not None:
+            machine = session.machine
+            statuses.append(describe_machine(config, machine, state_dir=state_dir, at=_now()))
+            continue
+        (status,) = read_status([config], service.journal, state_dir=state_dir)
+        closed = str(service.unopened.get(config.name, ""))
+        statuses.append(replace(status, failure=closed, failure_cause=FailureCause.KEY_STORE))
+    return statuses

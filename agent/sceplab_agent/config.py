@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sceplab_agent.config_paths import resolve_path
+from sceplab_agent.config_paths import resolve_path, store_directory
 from sceplab_agent.config_table import ConfigTable
 from sceplab_agent.config_trustpoint import read_key_store, read_trustpoint
 from sceplab_agent.errors import ConfigError, ConfigProblem
@@ -149,18 +149,35 @@ def _check_key_names(
     trustpoints: tuple[TrustpointConfig, ...], problems: list[ConfigProblem]
 ) -> None:
     """Two trustpoints must not make, and later delete, the same key."""
-    users: dict[tuple[str, str], str] = {}
+    by_store: dict[object, list[TrustpointConfig]] = {}
     for trustpoint in trustpoints:
-        key = (trustpoint.store_uri, trustpoint.policy.key_id or trustpoint.name)
-        other = users.setdefault(key, trustpoint.name)
-        if other != trustpoint.name and trustpoint.policy.owns_key:
-            problems.append(
-                ConfigProblem(
-                    f"trustpoint.{trustpoint.name}.key.id",
-                    f"names the key of trustpoint '{other}', and either would delete it; choose "
-                    "another name, or set delete_when_replaced = false in both",
-                )
+        uri = trustpoint.store_uri
+        neighbours = by_store.setdefault(store_directory(uri) or uri if uri else "", [])
+        for other in neighbours:
+            if reason := _key_conflict(trustpoint, other):
+                problems.append(ConfigProblem(f"trustpoint.{trustpoint.name}.key.id", reason))
+                break
+        neighbours.append(trustpoint)
+
+
+def _key_conflict(one: TrustpointConfig, other: TrustpointConfig) -> str:
+    """Why the two cannot keep their keys in one store; empty: they can."""
+    name, other_name = one.policy.first_key_id, other.policy.first_key_id
+    if name == other_name:
+        if any(config.policy.owns_key or config.policy.renewal.new_key for config in (one, other)):
+            return (
+                f"names the key of trustpoint '{other.name}', and either would delete it; choose "
+                "another name, or set delete_when_replaced = false and renewal.new_key = false in "
+                "both"
             )
+        return ""
+    longer, shorter = (name, other_name) if len(name) > len(other_name) else (other_name, name)
+    if re.fullmatch(rf"{re.escape(shorter)}\.[0-9]+", longer):
+        return (
+            f"'{longer}' is what a renewal names a new key of '{shorter}' (trustpoint "
+            f"'{other.name}'); choose another name"
+        )
+    return ""
 
 
 def _timeout(table: ConfigTable, key: str, default: float) -> float:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from pathlib import Path
 
 from sceplab_agent.config import AgentConfig
+from sceplab_agent.config_paths import store_directory
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.policy import UnpinnedCa
 from sceplab_agent.errors import ConfigError, ConfigProblem
+from sceplab_agent.journal import StoredSnapshot
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.status import holds_key, read_status
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.errors import KeyStoreError, SecretUnavailableError
-from sceplab_hsm.secret import resolve_secret
-from sceplab_hsm.uri import DirectoryUri, scheme_of
+from sceplab_hsm.secret import resolve_secret, secret_file_warning
 
 
 def check_surroundings(
@@ -29,19 +29,25 @@ def check_surroundings(
     """What is found, one line each; nothing in it is an error.
 
     Raises:
-        ConfigError: a file that is named is not there, or not usable.
+        ConfigError: a file or secret that is named is not there, or not usable.
         KeyStoreError: a key store does not open.
         JournalError: the journal cannot be read.
     """
     configs = list(configs)
     _check_tls(config)
-    findings, with_keys = _check_journal(config, configs)
+    findings, snapshots = _check_journal(config, configs)
+    problems: list[ConfigProblem] = []
+    for trustpoint in configs:
+        _check_store_secret(trustpoint, problems)
+        findings += _check_challenge(trustpoint, snapshots[trustpoint.name], problems, now=now)
+        findings += _check_trust(trustpoint)
+    if problems:
+        raise ConfigError(config.file, tuple(problems))
     stores = KeyStores(now=now)
     try:
         for trustpoint in configs:
-            has_key = trustpoint.name in with_keys
+            has_key = holds_key(snapshots[trustpoint.name])
             findings.append(_check_store(trustpoint, stores, has_key=has_key))
-            findings += _check_secrets(trustpoint)
     finally:
         stores.close()
     return list(dict.fromkeys(findings))
@@ -62,33 +68,84 @@ def _check_tls(config: AgentConfig) -> None:
 
 def _check_journal(
     config: AgentConfig, configs: list[TrustpointConfig]
-) -> tuple[list[str], set[str]]:
-    """Findings, and the trustpoints that have keys."""
+) -> tuple[list[str], dict[str, StoredSnapshot | None]]:
+    """Findings, and what the journal knows of each trustpoint."""
     journal = SqliteJournal.open_read_only(config.state_dir / FILE_NAME)
     if journal is None:
-        return [f"no journal in {config.state_dir} yet; the first enrollment makes it"], set()
+        finding = f"no journal in {config.state_dir} yet; the first enrollment makes it"
+        return [finding], dict.fromkeys(c.name for c in configs)
     try:
         read_status(configs, journal, state_dir=config.state_dir)
-        with_keys = {c.name for c in configs if holds_key(journal.snapshot(c.name))}
+        snapshots = {c.name: journal.snapshot(c.name) for c in configs}
     finally:
         journal.close()
-    return [f"the journal in {config.state_dir} is readable"], with_keys
+    return [f"the journal in {config.state_dir} is readable"], snapshots
 
 
 def _check_store(trustpoint: TrustpointConfig, stores: KeyStores, *, has_key: bool) -> str:
     uri = trustpoint.store_uri
-    if not has_key and scheme_of(uri) == "soft" and not _directory_of(uri).exists():
-        return f"there is no key store {uri} yet; the first enrollment makes it"
+    directory = store_directory(uri)
+    if not has_key and directory is not None and not directory.exists():
+        return f"there is no key store {mask_uri(uri)} yet; the first enrollment makes it"
     store = stores.open(trustpoint, create=False)
     if trustpoint.key_algorithm not in store.capabilities().algorithms:
         raise KeyStoreError(
             f"key store {mask_uri(uri)} cannot make {trustpoint.key_algorithm.value} keys; "
             f"choose another key.algorithm for trustpoint {trustpoint.name}"
         )
-    return f"key store {mask_uri(uri)} opens, {len(store.list_keys())} keys"
+    number = len(store.list_keys())
+    return f"key store {mask_uri(uri)} opens, {number} key{'' if number == 1 else 's'}"
 
 
-def _check_secrets(trustpoint: TrustpointConfig) -> list[str]:
+def _check_store_secret(trustpoint: TrustpointConfig, problems: list[ConfigProblem]) -> None:
+    reason = _missing_secret(trustpoint.store_secret)
+    if reason:
+        path = f"trustpoint.{trustpoint.name}.key.secret"
+        problems.append(ConfigProblem(path, f"the key store's secret is not at hand: {reason}"))
+
+
+def _check_challenge(
+    trustpoint: TrustpointConfig,
+    stored: StoredSnapshot | None,
+    problems: list[ConfigProblem],
+    *,
+    now: Callable[[], datetime],
+) -> list[str]:
+    """Findings about the secrets' files; a challenge that is needed and missing is a problem."""
+    name = trustpoint.name
+    found = [
+        f"{name}: {remark}"
+        for reference in (trustpoint.challenge, trustpoint.store_secret)
+        if (remark := secret_file_warning(reference))
+    ]
+    reason = _missing_secret(trustpoint.challenge)
+    if not reason:
+        return found
+    if _is_certified(stored, now()) and not trustpoint.policy.renewal.send_challenge:
+        return [*found, f"{name}: no challenge password at hand, and none is needed to renew"]
+    problems.append(
+        ConfigProblem(f"trustpoint.{name}.challenge", f"the password is not at hand: {reason}")
+    )
+    return found
+
+
+def _missing_secret(reference: str) -> str:
+    """Why a reference leads nowhere; empty: it does not, or a person will be asked."""
+    if not reference or reference.startswith("prompt:"):
+        return ""
+    try:
+        resolve_secret(reference)
+    except SecretUnavailableError as error:
+        return str(error)
+    return ""
+
+
+def _is_certified(stored: StoredSnapshot | None, now: datetime) -> bool:
+    active = stored.body.get("active") if stored is not None else None
+    return isinstance(active, dict) and now < datetime.fromisoformat(active["not_after"])
+
+
+def _check_trust(trustpoint: TrustpointConfig) -> list[str]:
     found = []
     policy = trustpoint.policy
     if policy.pin is None and policy.unpinned_ca is UnpinnedCa.REFUSE:
@@ -102,13 +159,4 @@ def _check_secrets(trustpoint: TrustpointConfig) -> list[str]:
             "the CA and sits on the way to the server can read the challenge password and answer "
             "in the server's place; name its RA certificates in ra_fingerprints instead"
         )
-    if trustpoint.challenge and not trustpoint.challenge.startswith("prompt:"):
-        try:
-            resolve_secret(trustpoint.challenge)
-        except SecretUnavailableError as error:
-            found.append(f"{trustpoint.name}: challenge password not at hand: {error}")
     return found
-
-
-def _directory_of(uri: str) -> Path:
-    return DirectoryUri.parse(uri, options=("kdf",)).path

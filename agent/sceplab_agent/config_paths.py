@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os.path
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sceplab_hsm.errors import StoreUriError
 from sceplab_hsm.uri import scheme_of
 
-_DIRECTORY_SCHEMES = {"soft", "tpm-stub"}
+_DIRECTORY_SCHEMES = {"soft", "tpm", "tpm-stub"}
 """Schemes whose URI is a path, which may be relative."""
+_WRAPPER = "fault+"
+"""In front of the scheme of the store that is wrapped; the rest of the URI is the store's own."""
 
 
 def resolve_path(text: str, base: Path) -> Path:
@@ -43,16 +46,38 @@ def resolve_reference(text: str, base: Path) -> str:
 
 
 def resolve_store_uri(text: str, base: Path) -> str:
-    """A key store's URI, a relative path in it made absolute.
+    """A key store's URI, a relative directory in it made absolute. The text is never repeated.
 
     Raises:
-        ValueError: no URI.
+        ValueError: no URI, or one with a PIN in it.
     """
     try:
         scheme = scheme_of(text)
     except StoreUriError as error:
-        raise ValueError("is no key store URI; write for example soft:keys") from error
+        raise ValueError(
+            "is no key store URI; write for example soft:keys or pkcs11:token=LABEL?module-path=..."
+        ) from error
+    if "pin-value=" in text:
+        raise ValueError(
+            "holds a PIN, and a secret never stands in this file itself: leave pin-value out and "
+            "set secret = env:NAME, file:PATH or prompt:"
+        )
     rest = text[len(scheme) + 1 :]
-    if scheme not in _DIRECTORY_SCHEMES or not rest or rest.startswith(("/", "~", "?", "#")):
+    if not _is_directory_form(scheme) or not rest or rest.startswith(("/", "~", "?", "#")):
         return text
     return f"{scheme}:{quote(str(base), safe='/ ')}/{rest}"
+
+
+def store_directory(uri: str) -> Path | None:
+    """The directory a store's files are in; ``None``: it has none, or only the store knows."""
+    scheme = scheme_of(uri)
+    written = uri[len(scheme) + 1 :].partition("#")[0].partition("?")[0]
+    if not _is_directory_form(scheme) or not written:
+        return None
+    return Path(os.path.normpath(os.path.expanduser(unquote(written))))
+
+
+def _is_directory_form(scheme: str) -> bool:
+    while scheme.startswith(_WRAPPER):
+        scheme = scheme.removeprefix(_WRAPPER)
+    return scheme in _DIRECTORY_SCHEMES

@@ -97,7 +97,7 @@ def _read_store(key: ConfigTable, base: Path, default: KeyStoreConfig) -> KeySto
     uri = key.converted("store", lambda text: resolve_store_uri(text, base), "")
     secret = key.converted("secret", lambda text: resolve_reference(text, base), "")
     if not uri:
-        if secret:
+        if secret and "store" not in key:
             key.problem("secret", "belongs to a key.store, which is missing")
         return default
     return KeyStoreConfig(uri=uri, secret=secret)

@@ -81,7 +81,7 @@ def _describe_key(config: TrustpointConfig) -> View:
     view: View = {
         "algorithm": config.key_algorithm.value,
         "store": mask_uri(config.store_uri),
-        "id": config.policy.key_id or config.name,
+        "id": config.policy.first_key_id,
         "delete_when_replaced": config.policy.owns_key,
     }
     if config.store_secret:

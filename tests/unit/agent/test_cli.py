@@ -154,6 +154,138 @@ def test_check_answers_in_json(folder: Folder) -> None:
     assert len(document["findings"]) == 3
 
 
+def test_check_misses_no_secret(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A challenge or passphrase that is not at hand is a fault, each named with its place."""
+    folder.configure("http://ca.example.org/scep")
+    (folder.path / "otp").unlink()
+    (folder.path / "passphrase").unlink()
+    result = folder.run("check")
+    assert result.code == ExitCode.CONFIGURATION
+    assert "trustpoint.lab.challenge: the password is not at hand" in result.err
+    assert f"{folder.path}/otp: No such file" in result.err
+    assert "trustpoint.lab.key.secret: the key store's secret is not at hand" in result.err
+    write_secret(folder.path / "passphrase", PASSPHRASE)
+    folder.configure("http://ca.example.org/scep", challenge='"env:NO_SUCH_VARIABLE_HERE"')
+    result = folder.run("check", "--json")
+    assert result.code == ExitCode.CONFIGURATION
+    assert "environment variable NO_SUCH_VARIABLE_HERE is not set" in result.document["error"]
+    monkeypatch.setenv("NO_SUCH_VARIABLE_HERE", "x")
+    assert folder.run("check").code == ExitCode.OK
+
+
+def test_check_remarks_on_a_group_and_refuses_everybody(folder: Folder) -> None:
+    """A secret's file that a group reads is a finding; one that all read is a fault."""
+    folder.configure("http://ca.example.org/scep")
+    (folder.path / "otp").chmod(0o640)
+    result = folder.run("check")
+    assert result.code == ExitCode.OK
+    assert f"{folder.path}/otp is open to its group (mode 640)" in result.out
+    (folder.path / "otp").chmod(0o644)
+    result = folder.run("check")
+    assert result.code == ExitCode.CONFIGURATION
+    assert f"run: chmod 600 {folder.path}/otp" in result.err
+
+
+def test_check_needs_no_challenge_to_renew(lab: Lab) -> None:
+    """A used one-time password may be deleted; a CA that wants one at renewal is another matter."""
+    lab.new_password()
+    assert lab.folder.run("enroll", "-q").code == ExitCode.OK
+    (lab.folder.path / "otp").unlink()
+    result = lab.folder.run("check")
+    assert result.code == ExitCode.OK
+    assert "none is needed to renew" in result.out
+    lab.configure(renewal="{ send_challenge = true }")
+    assert lab.folder.run("check").code == ExitCode.CONFIGURATION
+
+
+@pytest.mark.parametrize("scheme", ["fault+soft", "tpm-stub"])
+def test_check_knows_stores_that_are_not_made_yet(folder: Folder, scheme: str) -> None:
+    """Before the first enrollment a store's directory may be missing, whatever the store."""
+    options = "?kdf=lab" if "soft" in scheme else ""
+    folder.configure("http://ca.example.org/scep", key=f'{{ store = "{scheme}:chip{options}" }}')
+    result = folder.run("check")
+    assert result.code == ExitCode.OK
+    assert f"there is no key store {scheme}:{folder.path}/chip{options} yet" in result.out
+
+
+@pytest.mark.parametrize("store", ["fault+soft:own?kdf=lab", "tpm-stub:chip"])
+def test_every_kind_of_store_serves(lab: Lab, store: str) -> None:
+    """Enrollment, check, status, renewal and audit with other stores than the plain one."""
+    lab.new_password()
+    lab.configure(key=f'{{ store = "{store}", secret = "file:passphrase" }}')
+    for command in ("enroll", "check", "status", "renew", "audit"):
+        result = lab.folder.run(command)
+        assert result.code == ExitCode.OK, result.err
+        assert PASSPHRASE not in result.out + result.err
+    assert lab.folder.certificate.serial_number
+
+
+def test_closed_key_store_has_its_code_and_holds_nobody_up(lab: Lab) -> None:
+    """One trustpoint's store does not open: the others enroll; the code is the key store's."""
+    lab.new_password()
+    path = lab.folder.path / "agent.toml"
+    module = "/nonexistent/module.so"
+    path.write_text(
+        path.read_text().replace(
+            "[trustpoint.lab]",
+            f"""[trustpoint.away]
+url = "{lab.url}"
+subject = "CN=away"
+key = {{ store = "pkcs11:token=t?module-path={module}", secret = "file:passphrase" }}
+[trustpoint.lab]""",
+        )
+    )
+    result = lab.folder.run("enroll", "--json", "-q")
+    assert result.code == result.document["exit_code"] == ExitCode.KEY_STORE
+    away, other = result.document["trustpoints"]
+    assert (away["state"], away["failure_cause"]) == ("UNCONFIGURED", "key-store")
+    assert module in away["failure"]
+    assert other["state"] == "INSTALLED"
+    result = lab.folder.run("enroll")
+    assert f"sceplab-agent: away: {away['failure']}" in result.err
+    assert lab.folder.run("cancel").code == ExitCode.KEY_STORE
+
+
+def test_full_disk_has_a_code_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a certificate cannot be written, it is not the key store's fault."""
+    lab.new_password()
+    lab.configure(retry="{ first_s = 0.1, max_attempts = 2 }")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sceplab_agent.install.replace_file", full)
+    result = lab.folder.run("enroll", "--json")
+    assert result.code == ExitCode.STORAGE
+    (status,) = result.document["trustpoints"]
+    assert status["failure_cause"] == "storage"
+    assert "No space left on device" in status["failure"]
+    assert "make room on the disk" in result.err
+    monkeypatch.undo()
+    lab.new_password()
+    assert lab.folder.run("enroll", "-q").code == ExitCode.OK
+
+
+def test_cancel_gives_a_request_up(lab: Lab) -> None:
+    """The key of a refused enrollment goes with it; a second time there is nothing to do."""
+    write_secret(lab.folder.path / "otp", "not-a-password")
+    assert lab.folder.run("enroll", "-q").code == ExitCode.REJECTED
+    assert "keys/lab.key" in lab.folder.files()
+    for _ in range(2):
+        result = lab.folder.run("cancel", "--json")
+        assert result.code == ExitCode.OK
+        assert result.document["trustpoints"][0]["state"] == "CA_PINNED"
+        assert "keys/lab.key" not in lab.folder.files()
+
+
+def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """The installed version, or that there is none; no command is needed."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert re.fullmatch(r"sceplab-agent (\d+\.\d+\S*|of unknown .*)\n", capsys.readouterr().out)
+
+
 def test_check_names_every_mistake(folder: Folder) -> None:
     """Mistakes come with file and path, and the code of a configuration fault."""
     folder.configure("nonsense", floor='"moderm"', fingerprnt='"x"')
@@ -177,7 +309,7 @@ def test_check_opens_what_there_is(lab: Lab, breakage: str, code: ExitCode, expe
     """Wrong passphrase, vanished store, damaged journal, missing trust file: each has its code."""
     lab.new_password()
     assert lab.folder.run("enroll", "-q").code == ExitCode.OK
-    assert "opens, 1 keys" in lab.folder.run("check").out
+    assert "opens, 1 key\n" in lab.folder.run("check").out
     path = lab.folder.path
     if breakage == "passphrase":
         write_secret(path / "passphrase", "wrong")
@@ -400,10 +532,15 @@ def test_second_agent_is_refused(lab: Lab) -> None:
     """Two agents in one state directory would double transactions."""
     from sceplab_agent.state_dir import StateDirLock
 
-    with StateDirLock(lab.folder.path / "state"):
-        result = lab.folder.run("enroll")
-    assert result.code == ExitCode.FAILED
-    assert "another sceplab-agent works in" in result.err
+    state = lab.folder.path / "state"
+    with StateDirLock(state):
+        for command in ("enroll", "run", "renew", "cancel"):
+            result = lab.folder.run(command)
+            assert result.code == ExitCode.CONFIGURATION
+            assert f"another sceplab-agent works in {state}" in result.err
+        lab.new_password()
+        for command in ("check", "status", "audit"):
+            assert lab.folder.run(command).code == ExitCode.OK, command
 
 
 def test_errors_are_json_too(folder: Folder) -> None:

@@ -1,0 +1,274 @@
+"""Holds the keys of key stores against the journal: keys without a trustpoint, and lost ones.
+
+A store is listed before and after the journal is read, so that an agent at work beside the audit
+neither makes its new key an orphan nor its retired one.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sceplab_agent.config import AgentConfig
+from sceplab_agent.config_paths import store_directory
+from sceplab_agent.config_view import mask_uri
+from sceplab_agent.core.errors import SnapshotError
+from sceplab_agent.core.model import Enrollment, Goal
+from sceplab_agent.core.snapshot import read_snapshot
+from sceplab_agent.errors import JournalError
+from sceplab_agent.journal import Journal
+from sceplab_agent.key_stores import KeyStores
+from sceplab_agent.trustpoint import TrustpointConfig
+from sceplab_hsm.api import KeyInfo, KeyStore
+from sceplab_hsm.errors import KeyStoreError
+
+_RETIRED = "retired key"
+
+
+class Fault(enum.Enum):
+    """What is wrong with a key. The value is what listings show."""
+
+    ORPHAN = "orphan"
+    """In the store, and no trustpoint of the journal names it."""
+    REMOVED = "removed"
+    """Of a trustpoint that the journal knows and the configuration does not any more."""
+    MISSING = "missing"
+    """A trustpoint of the journal names it, and the store lacks it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFinding:
+    """One key that is not where it should be."""
+
+    fault: Fault
+    store: str
+    """URI of the store, without secrets."""
+    key_id: str
+    algorithm: str = ""
+    """Empty for a key that is missing."""
+    created_at: str = ""
+    """ISO 8601, UTC; empty where the store does not know."""
+    trustpoint: str = ""
+    """Whose key it is, or whose name it bears; empty: nobody's."""
+    remark: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """JSON-ready form."""
+        return {**asdict(self), "fault": self.fault.value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAudit:
+    """What was found in one store."""
+
+    uri: str
+    """Without secrets."""
+    trustpoints: tuple[str, ...]
+    """Those of the configuration that keep their keys there."""
+    keys: int = 0
+    findings: tuple[KeyFinding, ...] = ()
+    error: str = ""
+    """Why it could not be looked into; empty: it could."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A key that the journal names."""
+
+    key_id: str
+    role: str
+    public_key_der: bytes
+    """Empty: nothing to compare with."""
+    is_needed: bool
+    """Whether the store has to have it."""
+
+
+class KeyAudit:
+    """Looks at the stores of one configuration.
+
+    Args:
+        config: the whole configuration: all its trustpoints have a say in whose a key is.
+        journal: ``None``: there is none yet.
+        stores: opens the stores; none is made.
+    """
+
+    def __init__(self, config: AgentConfig, journal: Journal | None, stores: KeyStores) -> None:
+        self._config = config
+        self._journal = journal
+        self._stores = stores
+
+    def run(self, configs: Sequence[TrustpointConfig]) -> list[StoreAudit]:
+        """Audits the stores of these trustpoints, each store once.
+
+        Raises:
+            JournalError: a snapshot cannot be read.
+        """
+        places = {_place(config): config for config in reversed(configs)}
+        return [self._audit(places[place]) for place in reversed(places)]
+
+    def started_at(self) -> datetime | None:
+        """When the oldest transaction under way named its key, UTC; ``None``: there is none.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        if self._journal is None:
+            return None
+        moments = []
+        for name in self._journal.trustpoints():
+            model = self._model(name)
+            if model is not None and (model.goal is not Goal.NONE or model.transaction is not None):
+                moments.append(self._named_at(name))
+        return min(moments, default=None)
+
+    def delete(self, finding: KeyFinding) -> None:
+        """Deletes an orphan.
+
+        Raises:
+            KeyStoreError: the store refuses.
+        """
+        assert finding.fault is Fault.ORPHAN
+        config = next(c for c in self._config.trustpoints if mask_uri(c.store_uri) == finding.store)
+        self._stores.open(config, create=False).delete(finding.key_id)
+
+    def _audit(self, config: TrustpointConfig) -> StoreAudit:
+        neighbours = [c for c in self._config.trustpoints if _place(c) == _place(config)]
+        uri, names = mask_uri(config.store_uri), tuple(c.name for c in neighbours)
+        directory = store_directory(config.store_uri)
+        is_expected = any(named.is_needed for c in neighbours for named in self._named(c.name))
+        if not is_expected and directory is not None and not directory.exists():
+            return StoreAudit(uri=uri, trustpoints=names)
+        try:
+            store = self._stores.open(config, create=False)
+            before = _listing(store)
+            findings = [*self._missing(neighbours, before, store, uri)]
+            findings += self._strays(neighbours, before, store, uri)
+            return StoreAudit(
+                uri=uri, trustpoints=names, keys=len(before), findings=tuple(findings)
+            )
+        except KeyStoreError as error:
+            return StoreAudit(uri=uri, trustpoints=names, error=str(error))
+
+    def _missing(
+        self,
+        neighbours: Sequence[TrustpointConfig],
+        before: dict[str, KeyInfo],
+        store: KeyStore,
+        uri: str,
+    ) -> Iterator[KeyFinding]:
+        named = [(c.name, key) for c in neighbours for key in self._named(c.name) if key.is_needed]
+        present = {**before, **_listing(store)}
+        for trustpoint, key in named:
+            info = present.get(key.key_id)
+            if info is not None and key.public_key_der in (b"", info.public_key_der):
+                continue
+            remark = f"the {key.role} of trustpoint {trustpoint}"
+            if info is not None:
+                remark += "; another key bears its name"
+            yield KeyFinding(
+                fault=Fault.MISSING,
+                store=uri,
+                key_id=key.key_id,
+                trustpoint=trustpoint,
+                remark=remark,
+            )
+
+    def _strays(
+        self,
+        neighbours: Sequence[TrustpointConfig],
+        before: dict[str, KeyInfo],
+        store: KeyStore,
+        uri: str,
+    ) -> Iterator[KeyFinding]:
+        named = set()
+        for config in neighbours:
+            keys = self._named(config.name)
+            named |= {key.key_id for key in keys}
+            is_fresh = all(key.role == _RETIRED for key in keys)
+            if is_fresh or not config.policy.owns_key:
+                # The first enrollment will find it; or the operator keeps it.
+                named.add(config.policy.first_key_id)
+        removed = {key.key_id: (name, key) for name in self._removed() for key in self._named(name)}
+        after = _listing(store)
+        for key_id, info in before.items():
+            if key_id in named or key_id not in after:
+                continue
+            owner, key = removed.get(key_id, ("", None))
+            if key is not None and key.public_key_der in (b"", info.public_key_der):
+                fault = Fault.REMOVED
+                remark = f"the {key.role} of trustpoint {owner}, which is no longer configured"
+            else:
+                fault, owner = Fault.ORPHAN, _bearer(key_id, neighbours)
+                remark = f"bears a name of trustpoint {owner}" if owner else "of unknown origin"
+            yield KeyFinding(
+                fault=fault,
+                store=uri,
+                key_id=key_id,
+                algorithm=info.algorithm.value,
+                created_at=info.created_at,
+                trustpoint=owner,
+                remark=remark,
+            )
+
+    def _named(self, trustpoint: str) -> list[_Named]:
+        """The keys that the journal names for a trustpoint, as it stands now."""
+        model = self._model(trustpoint)
+        if model is None:
+            return []
+        named = [_Named(key_id, _RETIRED, b"", False) for key_id in model.retired_keys]
+        key, active = model.new_key, model.active
+        if key is not None:
+            # Before its public half is recorded the key may not have been made yet.
+            is_made = bool(key.public_key_der)
+            named.append(_Named(key.key_id, "new key", key.public_key_der, is_made))
+        if active is not None:
+            named.append(_Named(active.key_id, "key in use", active.public_key_der, True))
+        return named
+
+    def _removed(self) -> list[str]:
+        known = {config.name for config in self._config.trustpoints}
+        journal = self._journal
+        return [name for name in journal.trustpoints() if name not in known] if journal else []
+
+    def _model(self, trustpoint: str) -> Enrollment | None:
+        stored = self._journal.snapshot(trustpoint) if self._journal is not None else None
+        if stored is None:
+            return None
+        try:
+            return read_snapshot(stored.body)
+        except SnapshotError as error:
+            raise JournalError(
+                f"the journal's snapshot of trustpoint {trustpoint} cannot be used: {error}"
+            ) from error
+
+    def _named_at(self, trustpoint: str) -> datetime:
+        """When the journal last named a key for a trustpoint; else when it last heard of it."""
+        assert self._journal is not None
+        stored = self._journal.snapshot(trustpoint)
+        assert stored is not None
+        moment, after = stored.at, 0
+        while entries := self._journal.entries(trustpoint, after=after):
+            after = entries[-1].seq
+            named = [entry.at for entry in entries if entry.event_id == "enrollment.key"]
+            moment = named[-1] if named else moment
+        return moment
+
+
+def _listing(store: KeyStore) -> dict[str, KeyInfo]:
+    return {info.key_id: info for info in store.list_keys()}
+
+
+def _place(config: TrustpointConfig) -> object:
+    """What two URIs of one store have in common."""
+    return store_directory(config.store_uri) or config.store_uri
+
+
+def _bearer(key_id: str, trustpoints: Sequence[TrustpointConfig]) -> str:
+    """The trustpoint that would give a key this name; empty: none."""
+    for config in trustpoints:
+        if re.fullmatch(rf"{re.escape(config.policy.first_key_id)}(\.[0-9]+)?", key_id):
+            return config.name
+    return ""
