@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from pkcs11 import exceptions as codes
 from sceplab_hsm import errors
 from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyStore
 from sceplab_hsm.contract import MESSAGE, verify
+from sceplab_hsm.pkcs11 import objects
 from sceplab_hsm.pkcs11.failures import translate
 from sceplab_hsm.pkcs11.softhsm import LabToken
+from sceplab_hsm.pkcs11.store import Pkcs11KeyStore
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret
 from tests.support.child_process import start_child, wait_for_child
@@ -354,6 +357,7 @@ def test_a_missing_binding_names_its_package(tmp_path: Path) -> None:
 import sys
 sys.modules["pkcs11"] = None
 from sceplab_hsm.errors import ModuleMissingError
+from sceplab_hsm.pkcs11.store import Pkcs11KeyStore
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.uri import split_key_uri
 assert split_key_uri("pkcs11:object=k?module-name=x") == ("pkcs11:?module-name=x", "k")
@@ -383,6 +387,7 @@ def test_a_missing_configuration_is_told(tmp_path: Path) -> None:
     """A process that names a configuration that is not there learns how a token is made."""
     program = f"""
 from sceplab_hsm.errors import TokenMissingError
+from sceplab_hsm.pkcs11.store import Pkcs11KeyStore
 from sceplab_hsm.registry import open_key_store
 uri = "pkcs11:token=x?module-path={MODULE}&x-softhsm2-conf={tmp_path}/none.conf"
 try:
@@ -425,3 +430,26 @@ def test_return_codes_have_their_errors(
 def test_the_binding_s_own_words_are_passed_on() -> None:
     """A return code without a class of its own is told in the binding's words."""
     assert "odd code" in str(translate(codes.PKCS11Error("odd code"), "token 'x'"))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_search_that_fails_locks_nobody_out(store: KeyStore) -> None:
+    """An error that somebody keeps does not keep the session's lock from other threads."""
+    assert isinstance(store, Pkcs11KeyStore)
+    connection = store.connection
+    session = connection.session()
+    with connection.lock:
+        connection.module.restart()
+        with pytest.raises(codes.SessionHandleInvalid) as kept:
+            objects.private_objects(session, None, None)
+
+        def search() -> None:
+            with pytest.raises(codes.SessionHandleInvalid):
+                objects.private_objects(session, None, None)
+
+        thread = threading.Thread(target=search, daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()
+        assert kept.value
+    assert works(store.generate("k", EC))
