@@ -108,9 +108,11 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(folder: Path, *, keys: str = "", keys_secret: str = "") -> AsyncIterator[Site]:
-    """A server that issues at once, and a device that is not started yet."""
+async def open_site(
+    folder: Path, *, keys: str = "", keys_secret: str = "", approval: str = "auto"
+) -> AsyncIterator[Site]:
+    """A server, and a device that is not started yet; see `Site` for the keys."""
     clock = LabClock(NOW, runs=False)
-    state = make_server("compat", now=NOW)
+    state = make_server("compat", now=NOW, settings={"template": {"approval": approval}})
     async with serve(state, clock) as server:
         yield Site(folder, clock, state, server.scep_url, keys, keys_secret)

@@ -223,3 +223,15 @@ def test_a_book_that_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=r"cannot write .*key-labels\.json: No such file"):
         book.put("K", KeyNote(label="K"))
     assert book.find("K") == ""
+
+
+def test_a_certificate_of_a_destroyed_key_takes_no_label(tmp_path: Path) -> None:
+    """A new key keeps its label while the certificate of the one before is still active."""
+    bench = Bench(tmp_path)
+    bench.generate("K")
+    bench.keys.follow("K", base="K", active="K", new=None)
+    bench.generate("K")
+    bench.keys.follow("K", base="K", active="K", new=None)
+    bench.keys.follow("K", base="K", active="K", new=bench.keys.id_of("K"))
+    assert bench.listed() == [("K", False)]
+    assert bench.keys.id_of("K") == "K@2"

@@ -67,6 +67,23 @@ async def test_write_memory_is_true_after_a_restart(tmp_path: Path) -> None:
         assert not (tmp_path / "r1" / STARTUP_FILE).exists()
 
 
+async def test_a_pending_enrollment_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """The request that waited is polled for again, and no other one is sent."""
+    async with open_site(tmp_path / "r1", approval="manual") as site:
+        async with site.device() as operator:
+            await operator.type("crypto key generate rsa label K modulus 2048", *site.trustpoint())
+            password = site.password()
+            await operator.type("crypto pki enroll LAB", password, password, "yes")
+            await operator.type("do write memory")
+        async with site.device() as operator:
+            assert operator.hosted.device.port.view("LAB").state == "PENDING"
+            (request,) = site.server.administration.pending()
+            site.server.administration.approve(request.request_id, site.clock())
+            await site.pass_time(operator, minutes=2)
+            assert operator.certificate() is not None
+            assert len(site.server.administration.requests()) == 1
+
+
 async def test_saving_without_room_says_so(tmp_path: Path) -> None:
     """No [OK] for a configuration that is not kept."""
     async with open_site(tmp_path / "r1") as site, site.device() as operator:
