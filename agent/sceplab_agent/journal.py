@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sceplab_agent.core.commands import Record
+from sceplab_agent.core.values import Part
 
 Detail = str | int | bool | None
 
@@ -127,5 +128,28 @@ class MemoryJournal:
 
 
 def encode_json(value: Mapping[str, object]) -> str:
-    """Compact JSON; what is not JSON-ready raises `TypeError`."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """Compact JSON; what is not JSON-ready raises `TypeError`.
+
+    A `Part` is encoded once, however many snapshots share it.
+    """
+    plain: dict[str, object] = {}
+    objects: list[str] = []
+    for name, item in value.items():
+        if isinstance(item, dict):
+            objects.append(f"{_ENCODER.encode(name)}:{_encode_object(item)}")
+        else:
+            plain[name] = item
+    if plain or not objects:
+        objects.insert(0, _ENCODER.encode(plain)[1:-1])
+    return "{" + ",".join(objects) + "}"
+
+
+def _encode_object(value: dict[str, object]) -> str:
+    if not isinstance(value, Part):
+        return encode_json(value)
+    if not value.text:
+        value.text = encode_json(value)
+    return value.text
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)

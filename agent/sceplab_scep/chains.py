@@ -14,12 +14,13 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from sceplab_scep import oids
-from sceplab_scep.algorithms import Floor
+from sceplab_scep.algorithms import Digest, Floor
 from sceplab_scep.errors import MalformedMessageError
 from sceplab_scep.signatures import is_signature_valid
 from sceplab_scep.x509fields import fields_of, read_extension
 
 MAX_CHAIN_LENGTH = 8
+_MAX_TRIED_KEYS = 8
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
@@ -52,15 +53,24 @@ def is_directly_issued(
         return (
             floor.allows(digest)
             and fields_of(certificate).issuer_der == fields_of(issuer).subject_der
-            and is_signature_valid(
-                fields_of(issuer).public_key,
-                certificate.signature,
-                certificate.tbs_certificate_bytes,
-                digest,
-            )
+            and _is_signed_by(certificate, issuer, digest)
         )
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, MalformedMessageError):
         return False
+
+
+def _is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate, digest: Digest) -> bool:
+    """Whether the issuer's key verifies the signature; the same answer is not worked out twice."""
+    fields = fields_of(issuer)
+    known = fields_of(certificate).is_signed_with
+    verdict = known.get(fields.public_key_der)
+    if verdict is None:
+        if len(known) >= _MAX_TRIED_KEYS:
+            known.clear()
+        verdict = known[fields.public_key_der] = is_signature_valid(
+            fields.public_key, certificate.signature, certificate.tbs_certificate_bytes, digest
+        )
+    return verdict
 
 
 def is_valid_at(certificate: x509.Certificate, now: datetime, skew_s: float) -> bool:

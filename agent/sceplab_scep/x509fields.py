@@ -8,6 +8,7 @@ Spec: RFC 5280 §4.1.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from threading import Lock
@@ -113,6 +114,9 @@ class CertificateFields:
 
     def __init__(self, der: bytes) -> None:
         self.der = der
+        self.is_signed_with: dict[bytes, bool] = {}
+        """Whether the certificate's signature verifies, by public key (SubjectPublicKeyInfo), as
+        far as somebody has tried."""
 
     @property
     def serial_number(self) -> int:
@@ -174,7 +178,7 @@ class CertificateFields:
             ) from error
 
 
-_remembered: dict[int, tuple[x509.Certificate, CertificateFields]] = {}
+_remembered: OrderedDict[int, tuple[x509.Certificate, CertificateFields]] = OrderedDict()
 _remembering = Lock()
 
 
@@ -192,7 +196,7 @@ def _remember(certificate: x509.Certificate, der: bytes) -> CertificateFields:
     fields = CertificateFields(der)
     with _remembering:
         if len(_remembered) >= _MAX_REMEMBERED:
-            del _remembered[next(iter(_remembered))]
+            _remembered.popitem(last=False)
         _remembered[id(certificate)] = (certificate, fields)
     return fields
 

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from sceplab_hsm.secret import Secret
 from sceplab_ndes.access import AccessList, AdminUser
-from sceplab_ndes.authority import der_of
 from sceplab_ndes.challenge import ChallengeDesk
 from sceplab_ndes.errors import PasswordCacheFullError
 from sceplab_ndes.hierarchy import Hierarchy
@@ -22,6 +21,7 @@ from sceplab_ndes.pages import (
     thumbprint,
 )
 from sceplab_ndes.settings import AdminPageSettings
+from sceplab_scep.x509fields import certificate_der
 
 _ANONYMOUS = AdminUser(name="anonymous", password=Secret(""))
 
@@ -56,7 +56,7 @@ class AdminPage:
         self._access = access
         self._settings = settings
         shown = hierarchy.root if settings.thumbprint_of == "root" else hierarchy.issuing
-        self._thumbprint = thumbprint(der_of(shown.certificate))
+        self._thumbprint = thumbprint(certificate_der(shown.certificate))
 
     def log_on(self, authorization: str) -> AdminUser | None:
         """The user behind an ``Authorization`` header; ``None`` when nobody is proven."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from sceplab_ndes.depot import CertificateRecord
@@ -28,7 +28,6 @@ from sceplab_scep.certificates import signing_key
 from sceplab_scep.csr import CsrView
 from sceplab_scep.x509writer import encode_extension, name_element, sign_certificate
 
-_DER = serialization.Encoding.DER
 ENROLL_PATH = "/CertEnroll/"
 
 
@@ -177,11 +176,6 @@ class CertificateAuthority:
                 entry = entry.add_extension(x509.CRLReason(reason), critical=False)
             builder = builder.add_revoked_certificate(entry.build())
         return builder.sign(self._key, hashes.SHA256())
-
-
-def der_of(certificate: x509.Certificate) -> bytes:
-    """DER of a certificate."""
-    return certificate.public_bytes(_DER)
 
 
 def _common_name(certificate: x509.Certificate) -> str:

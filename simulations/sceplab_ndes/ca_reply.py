@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from cryptography import x509
 
-from sceplab_ndes.authority import der_of
 from sceplab_ndes.hierarchy import Hierarchy
 from sceplab_ndes.settings import CapabilitySettings, CaReplySettings
 from sceplab_scep.algorithms import Cipher, Digest, Floor
 from sceplab_scep.degenerate import build_certs_only
 from sceplab_scep.operations import CA_BUNDLE_TYPE, CA_CERTIFICATE_TYPE
+from sceplab_scep.x509fields import certificate_der
 
 _NEEDS: dict[str, Digest | Cipher] = {"SHA-1": Digest.SHA1, "DES3": Cipher.DES_EDE3_CBC}
 
@@ -61,7 +61,7 @@ class CaReply:
         is_single = len(self._certificates) == 1 and not hierarchy.has_ra
         self.content_type = CA_CERTIFICATE_TYPE if is_single else CA_BUNDLE_TYPE
         self._body = (
-            der_of(self._certificates[0])
+            certificate_der(self._certificates[0])
             if is_single
             else build_certs_only(self._certificates, sorted_set=settings.order == "der-sorted")
         )

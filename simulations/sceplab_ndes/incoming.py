@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_ndes.errors import RefusedError
 from sceplab_scep.attributes import MessageType
 from sceplab_scep.csr import CsrView, read_csr
 from sceplab_scep.errors import ScepError
 from sceplab_scep.names import name_text
+from sceplab_scep.x509fields import certificate_der, fields_of
 
 
 class Sender:
@@ -24,8 +24,8 @@ class Sender:
 
     def __init__(self, certificate: x509.Certificate) -> None:
         self.certificate = certificate
-        self.public_key = certificate.public_key()
-        self.certificate_der = certificate.public_bytes(Encoding.DER)
+        self.public_key = fields_of(certificate).public_key
+        self.certificate_der = certificate_der(certificate)
 
     @property
     def can_receive(self) -> bool:

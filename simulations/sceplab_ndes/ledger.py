@@ -13,13 +13,13 @@ from datetime import datetime
 
 from cryptography import x509
 
-from sceplab_ndes.authority import der_of
 from sceplab_ndes.challenge import ChallengeDesk, Ticket
 from sceplab_ndes.depot import CertificateRecord, Depot, RequestRecord, RequestState
 from sceplab_ndes.errors import RefusedError
 from sceplab_ndes.incoming import IncomingRequest
 from sceplab_ndes.redaction import without_challenge
 from sceplab_ndes.serials import serial_hex
+from sceplab_scep.x509fields import certificate_der
 
 
 class LostRaceError(Exception):
@@ -124,7 +124,7 @@ def certificate_record(
     return CertificateRecord(
         serial=serial_hex(certificate.serial_number),
         request_id=request_id,
-        certificate=der_of(certificate),
+        certificate=certificate_der(certificate),
         key_digest=key_digest,
         subject=subject,
         issued_at=now,

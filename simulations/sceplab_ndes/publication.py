@@ -14,9 +14,10 @@ from urllib.parse import unquote
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sceplab_ndes.authority import ENROLL_PATH, CertificateAuthority, der_of
+from sceplab_ndes.authority import ENROLL_PATH, CertificateAuthority
 from sceplab_ndes.depot import Depot
 from sceplab_ndes.depot.certificates import CrlRecord
+from sceplab_scep.x509fields import certificate_der
 
 CRL_TYPE = "application/pkix-crl"
 CERTIFICATE_TYPE = "application/pkix-cert"
@@ -47,7 +48,7 @@ class Publication:
         self._authority = authority
         self._overlap = overlap
         self._write_file = write_file
-        self._certificate_der = der_of(authority.hierarchy.issuing.certificate)
+        self._certificate_der = certificate_der(authority.hierarchy.issuing.certificate)
 
     def file(self, path: str, now: datetime) -> tuple[str, bytes] | None:
         """Content type and content of a published file; ``None`` for other paths.

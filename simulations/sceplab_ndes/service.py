@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret, resolve_secret
 from sceplab_ndes.access import AdminUser
-from sceplab_ndes.authority import der_of
 from sceplab_ndes.challenge import ChallengeDesk
 from sceplab_ndes.config import ServerConfig
 from sceplab_ndes.depot import Depot
@@ -29,6 +28,7 @@ from sceplab_ndes.hierarchy import CaPlan
 from sceplab_ndes.server import NdesHttpServer
 from sceplab_ndes.settings import ServerProfile
 from sceplab_ndes.state import ServerState, create_server_state
+from sceplab_scep.x509fields import certificate_der
 
 Clock = Callable[[], datetime]
 _CONFIGURATION = "configuration"
@@ -141,7 +141,7 @@ def prepare(folder: StateFolder, state: ServerState, config: ServerConfig) -> No
     chain = state.hierarchy.chain
     folder.write_file("ca.pem", chain[-1].public_bytes(Encoding.PEM))
     folder.write_file("ca-chain.pem", b"".join(c.public_bytes(Encoding.PEM) for c in chain))
-    folder.write_file(state.authority.certificate_file_name, der_of(chain[0]))
+    folder.write_file(state.authority.certificate_file_name, certificate_der(chain[0]))
 
 
 async def run_server(

@@ -1,7 +1,7 @@
 """The parts of an enrollment that outlive a process, each with its JSON form.
 
 The large ones never change once they exist, so their JSON is made once and shared by all
-snapshots.
+snapshots, its text included.
 """
 
 from __future__ import annotations
@@ -19,6 +19,17 @@ from sceplab_scep.attributes import FailInfo, MessageType
 from sceplab_scep.capabilities import Capabilities
 
 Json = dict[str, Any]
+
+
+class Part(Json):
+    """JSON-ready data that does not change any more."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(fields)
+        self.text = ""
+        """As JSON text, once somebody has made it."""
 
 
 class TrustBasis(enum.Enum):
@@ -50,23 +61,23 @@ class TrustedCa:
     basis: TrustBasis
     since: datetime
     """When the anchor was first trusted, UTC."""
-    _json: list[Json] = field(default_factory=list, init=False, repr=False, compare=False)
+    _json: list[Part] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def to_json(self) -> Json:
         """JSON-ready form."""
         if not self._json:
             self._json.append(
-                {
-                    "anchor": to_text(self.anchor_der),
-                    "issuer": to_text(self.issuer_der),
-                    "chain": to_texts(self.chain_der),
-                    "recipient": to_text(self.recipient_der),
-                    "signers": to_texts(self.signers_der),
-                    "capabilities": sorted(self.capabilities.keywords),
-                    "capabilities_listed": list(self.capabilities.listed),
-                    "basis": self.basis.value,
-                    "since": self.since.isoformat(),
-                }
+                Part(
+                    anchor=to_text(self.anchor_der),
+                    issuer=to_text(self.issuer_der),
+                    chain=to_texts(self.chain_der),
+                    recipient=to_text(self.recipient_der),
+                    signers=to_texts(self.signers_der),
+                    capabilities=sorted(self.capabilities.keywords),
+                    capabilities_listed=list(self.capabilities.listed),
+                    basis=self.basis.value,
+                    since=self.since.isoformat(),
+                )
             )
         return self._json[0]
 
@@ -109,26 +120,26 @@ class ActiveCertificate:
     jitter: float
     """Drawn once for this certificate, 0 to 1: spreads the renewals of a fleet."""
     installed_at: datetime
-    _json: list[Json] = field(default_factory=list, init=False, repr=False, compare=False)
+    _json: list[Part] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def to_json(self) -> Json:
         """JSON-ready form."""
         if not self._json:
             self._json.append(
-                {
-                    "generation": self.generation,
-                    "key_id": self.key_id,
-                    "is_key_ours": self.is_key_ours,
-                    "certificate": to_text(self.certificate_der),
-                    "chain": to_texts(self.chain_der),
-                    "public_key": to_text(self.public_key_der),
-                    "serial_number": f"{self.serial_number:x}",
-                    "subject": self.subject,
-                    "not_before": self.not_before.isoformat(),
-                    "not_after": self.not_after.isoformat(),
-                    "jitter": self.jitter,
-                    "installed_at": self.installed_at.isoformat(),
-                }
+                Part(
+                    generation=self.generation,
+                    key_id=self.key_id,
+                    is_key_ours=self.is_key_ours,
+                    certificate=to_text(self.certificate_der),
+                    chain=to_texts(self.chain_der),
+                    public_key=to_text(self.public_key_der),
+                    serial_number=f"{self.serial_number:x}",
+                    subject=self.subject,
+                    not_before=self.not_before.isoformat(),
+                    not_after=self.not_after.isoformat(),
+                    jitter=self.jitter,
+                    installed_at=self.installed_at.isoformat(),
+                )
             )
         return self._json[0]
 
@@ -196,7 +207,7 @@ class SentMessage:
     sender_nonce: bytes
     digest_hex: str
     """SHA-256 of ``message_der``."""
-    _json: list[Json] = field(default_factory=list, init=False, repr=False, compare=False)
+    _json: list[Part] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, message_type: MessageType, message_der: bytes, sender_nonce: bytes) -> SentMessage:
@@ -212,12 +223,12 @@ class SentMessage:
         """JSON-ready form."""
         if not self._json:
             self._json.append(
-                {
-                    "message_type": int(self.message_type),
-                    "message": to_text(self.message_der),
-                    "sender_nonce": to_text(self.sender_nonce),
-                    "digest": self.digest_hex,
-                }
+                Part(
+                    message_type=int(self.message_type),
+                    message=to_text(self.message_der),
+                    sender_nonce=to_text(self.sender_nonce),
+                    digest=self.digest_hex,
+                )
             )
         return self._json[0]
 

@@ -100,15 +100,15 @@ def test_a_bom_is_a_setting() -> None:
 
 def test_the_thumbprint_is_that_of_the_issuing_ca_or_of_the_root() -> None:
     """With two tiers the setting decides."""
-    from sceplab_ndes.authority import der_of
     from sceplab_ndes.pages import thumbprint
+    from sceplab_scep.x509fields import certificate_der
 
     for choice in ("issuing", "root"):
         server = make_server(
             settings={"admin_page": {"thumbprint_of": choice}}, plan=CaPlan(two_tier=True)
         )
         shown = getattr(server.hierarchy, choice).certificate
-        assert thumbprint(der_of(shown)) in get(server).body.decode("utf-16-le")
+        assert thumbprint(certificate_der(shown)) in get(server).body.decode("utf-16-le")
 
 
 @pytest.mark.covers("B8", "B7")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 import threading
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from sceplab_agent.core.commands import Record
+from sceplab_agent.core.values import Part
 from sceplab_agent.errors import JournalError
-from sceplab_agent.journal import Journal, MemoryJournal
+from sceplab_agent.journal import Journal, MemoryJournal, encode_json
 from sceplab_agent.journal_sqlite import SCHEMA_VERSION, SqliteJournal
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -76,6 +78,31 @@ def test_what_is_no_json_is_refused_whole(journal: Journal) -> None:
         journal.commit("lab", T0, bad)
     assert journal.entries() == []
     assert journal.snapshot("lab") is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"part": Part()},
+        {"a": 1, "part": Part(b="x", c=[1, "ä"]), "plain": {"part": Part(d=None)}, "e": None},
+        {"plain": {"only": {"nested": {}}}},
+        Part(a=1, b={"c": 2}),
+    ],
+)
+def test_parts_are_written_as_other_objects(value: dict[str, object]) -> None:
+    """A second text, made with what is kept of the first, reads back the same."""
+    first, second = encode_json(value), encode_json(value)
+    assert json.loads(first) == json.loads(second) == value
+
+
+def test_a_part_is_encoded_once() -> None:
+    """Snapshots that share one share its text."""
+    part = Part(body="x" * 100)
+    encode_json({"part": part})
+    assert part.text == '{"body":"' + "x" * 100 + '"}'
+    part.text = '{"body":"kept"}'
+    assert encode_json({"n": 1, "part": part}) == '{"n":1,"part":{"body":"kept"}}'
 
 
 def test_journal_outlives_its_process(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from sceplab_scep.certificates import (
     choose_issued,
     describe_certificate,
     fingerprint,
+    load_certificate,
     select_ca_certificates,
 )
 from sceplab_scep.chains import MAX_CHAIN_LENGTH, find_path, is_ca, is_directly_issued
@@ -249,6 +250,20 @@ def test_old_signatures_need_the_floor(digest: Digest) -> None:
         resign(issued_certificate(), rsa_key("mallory"), digest)
     )
     assert not is_directly_issued(forged, PKI.ca, Floor.LAB)
+
+
+def test_a_signature_is_remembered_for_its_key_alone() -> None:
+    """A second look answers the same, and what one key verified does not serve another."""
+    certificate = issued_certificate()
+    twin = issue(CA_NAME, rsa_key("other"), CA_NAME, rsa_key("other"), is_ca=True)
+    for _ in range(2):
+        assert is_directly_issued(certificate, PKI.ca)
+        assert not is_directly_issued(certificate, twin)
+        assert not is_directly_issued(certificate, PKI.ra_signing)
+    weak = load_certificate(resign(issued_certificate(), PKI.ca_key, Digest.SHA1))
+    for _ in range(2):
+        assert is_directly_issued(weak, PKI.ca, Floor.NDES)
+        assert not is_directly_issued(weak, PKI.ca, Floor.MODERN)
 
 
 def test_signatures_the_library_verifies() -> None:
