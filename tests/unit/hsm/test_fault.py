@@ -30,6 +30,7 @@ from sceplab_hsm.fault_plan import FaultPlan
 from sceplab_hsm.fault_spec import Operation
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret, secrets_from
+from sceplab_hsm.tpm.stub_store import connect_stub
 from sceplab_hsm.uri import split_key_uri
 from tests.support.soft_stores import MADE_AT, PASSPHRASE, soft_store
 from tests.support.softhsm import make_token, pin_of
@@ -283,6 +284,31 @@ def test_a_token_gets_the_lockout_it_lacks(tmp_path: Path) -> None:
     assert outcome(lambda: open_key_store(uri, right)) == "LockoutError"
     FaultPlan(state_path=f"{tmp_path}/counters").unlock()
     open_key_store(uri, right).close()
+
+
+def test_a_lockout_of_the_token_itself_is_not_counted(tmp_path: Path) -> None:
+    """When the inner store has locked itself, unlocking that one is enough."""
+    uri = f"fault+tpm-stub:{tmp_path}/keys?da=on&fault=lockout=4&fault-state={tmp_path}/counters"
+
+    def opened(pin: str) -> KeyStore:
+        return open_key_store(uri, lambda _: Secret(pin), create=True)
+
+    opened(PASSPHRASE).close()
+    assert [outcome(lambda: opened("guessed")) for _ in range(3)] == ["StoreLockedError"] * 3
+    with pytest.raises(LockoutError) as caught:
+        opened(PASSPHRASE)
+    assert "injected" not in str(caught.value)
+    connect_stub(f"tpm-stub:{tmp_path}/keys").clear_lockout(b"")
+    opened(PASSPHRASE).close()
+
+
+def test_a_token_is_put_back_from_outside(tmp_path: Path) -> None:
+    """The counters' file can be changed by another process, also to something shorter."""
+    words = ("removed:open:1", f"fault-state={tmp_path}/counters")
+    for _ in range(12):
+        assert outcome(lambda: open_faulty(tmp_path / "keys", *words)) == "TokenMissingError"
+    FaultPlan(state_path=f"{tmp_path}/counters").insert()
+    open_faulty(tmp_path / "keys", *words).close()
 
 
 def test_injected_wrong_pins_count_too(tmp_path: Path) -> None:

@@ -386,6 +386,19 @@ def test_a_cut_after_use_is_a_failed_try(bench: ChipBench, chip: TpmChip, blobs:
     chip.close()
 
 
+def test_a_cut_does_not_lock_further(bench: ChipBench, chip: TpmChip, blobs: Blobs) -> None:
+    """A chip that was used and then locked by wrong values counts no further at the cut."""
+    handle = chip.load(PARENT_HANDLE, blobs.ec)
+    assert sign(chip, handle)
+    for _ in range(MAX_TRIES):
+        assert refusal(lambda: sign(chip, handle, b"wrong")) == 0x98E
+    chip.close()
+    bench.power_cut()
+    chip = bench.connect()
+    assert failed_tries(chip) == MAX_TRIES
+    chip.close()
+
+
 @pytest.mark.parametrize("use", ["free", "load", "shutdown", "nothing"])
 def test_a_harmless_cut_is_none(bench: ChipBench, chip: TpmChip, blobs: Blobs, use: str) -> None:
     """Nothing counts when no counted key was used, it was only loaded, or all ended orderly."""

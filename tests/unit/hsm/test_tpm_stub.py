@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -106,6 +107,40 @@ def test_processes_share_slots(memory: ChipMemory) -> None:
     assert chip.transient_handles() == []
 
 
+def test_threads_share_the_chip(memory: ChipMemory) -> None:
+    """Commands of several connections run one after the other, whoever gives them."""
+    _, blobs = chip_with_key(memory)
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            chip = StubChip(memory, slots=9)
+            for _ in range(40):
+                chip.flush(chip.load(PARENT_HANDLE, blobs))
+        except (TpmError, TpmGoneError, KeyStoreError) as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert StubChip(memory).transient_handles() == []
+
+
+def test_what_was_loaded_before_the_cut_never_comes_back(
+    memory: ChipMemory, tmp_path: Path
+) -> None:
+    """A file of loaded objects that is left from an earlier boot counts for nothing."""
+    chip, blobs = chip_with_key(memory)
+    chip.load(PARENT_HANDLE, blobs)
+    left = (tmp_path / "chip" / "chip.ram").read_bytes()
+    chip.power_cut()
+    (tmp_path / "chip" / "chip.ram").write_bytes(left)
+    assert StubChip(memory).transient_handles() == []
+
+
 @pytest.mark.parametrize("when", PowerCut)
 def test_a_cut_during_a_command_leaves_its_outcome_open(memory: ChipMemory, when: PowerCut) -> None:
     """The caller sees the same error whether the object had become persistent or not."""
@@ -175,12 +210,18 @@ def test_a_new_failure_starts_the_time_again(memory: ChipMemory) -> None:
             sign(chip, handle, b"wrong")
         clock[0] += timedelta(seconds=600)
     assert chip.lockout_state().failed_tries == 2
+    with pytest.raises(TpmError):
+        chip.clear_lockout(b"wrong")
+    clock[0] += timedelta(seconds=300)
     chip.power_cycle()
-    clock[0] += timedelta(seconds=600)
+    clock[0] += timedelta(seconds=800)
     chip = StubChip(memory, now=lambda: clock[0])
     assert chip.lockout_state().failed_tries == 2
-    clock[0] += timedelta(seconds=400)
+    with pytest.raises(TpmError, match="0x921"):
+        chip.clear_lockout(b"")
+    clock[0] += timedelta(seconds=200)
     assert chip.lockout_state().failed_tries == 1
+    chip.clear_lockout(b"")
 
 
 def test_without_a_clock_nothing_is_forgiven(memory: ChipMemory) -> None:
