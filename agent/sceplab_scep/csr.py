@@ -92,18 +92,10 @@ def build_csr(
 
     Spec: RFC 2986 §4; checklist M-09, C-10, T-43.
     """
-    requested = [
-        Extension(extension_id=e.oid, critical=e.critical, value=e.value.public_bytes())
-        for e in extensions
-    ]
-    if dns_names:
-        names = x509.SubjectAlternativeName([x509.DNSName(name) for name in dns_names])
-        if any(extension.extension_id == names.oid for extension in requested):
-            raise LocalProtocolError("subjectAltName is given twice")
-        requested.append(Extension(extension_id=names.oid, value=names.public_bytes()))
     attributes = []
     if challenge:
         attributes.append(make_attribute(oids.CHALLENGE_PASSWORD, directory_string(challenge)))
+    requested = _encode_extensions(extensions, dns_names)
     if requested:
         wanted = wrap_der(content_of(ExtensionList(extensions=requested)))
         attributes.append(make_attribute(oids.EXTENSION_REQUEST, wanted))
@@ -126,6 +118,21 @@ def build_csr(
             signature=BitString(signer.sign(info, HASHES[digest]), 0),
         )
     )
+
+
+def _encode_extensions(
+    extensions: Sequence[x509.Extension[x509.ExtensionType]], dns_names: Sequence[str]
+) -> list[Extension]:
+    requested = [
+        Extension(extension_id=e.oid, critical=e.critical, value=e.value.public_bytes())
+        for e in extensions
+    ]
+    if dns_names:
+        names = x509.SubjectAlternativeName([x509.DNSName(name) for name in dns_names])
+        if any(extension.extension_id == names.oid for extension in requested):
+            raise LocalProtocolError("subjectAltName is given twice")
+        requested.append(Extension(extension_id=names.oid, value=names.public_bytes()))
+    return requested
 
 
 def read_csr(der: bytes) -> CsrView:

@@ -166,18 +166,7 @@ def parse_signed_data(data: bytes) -> ReceivedSignedData:
         raise MalformedMessageError(
             "the signed content is not of type data", section=_SECTION, attribute="eContentType"
         )
-    signer_infos = signed_data.signer_infos.as_list()
-    if len(signer_infos) != 1:
-        raise RemoteProtocolError(
-            f"a pkiMessage has one signer, this has {len(signer_infos)}",
-            section=_SECTION,
-            attribute="signerInfos",
-        )
-    as_sent = encode_der(signer_infos[0].signed_attributes)
-    if as_sent[:1] != _CONTEXT_0:
-        raise RemoteProtocolError(
-            "the signer signed no attributes", section=_SECTION, attribute="signedAttrs"
-        )
+    signer_info, as_sent = _only_signer(signed_data)
     signed_set = _SET + as_sent[1:]
     deviations = [] if source is None else ["BER, not DER"]
     encodings = [] if source is None else _attributes_in_source(data, source)
@@ -194,11 +183,28 @@ def parse_signed_data(data: bytes) -> ReceivedSignedData:
             encodings.append(ordered)
     return ReceivedSignedData(
         signed_data=signed_data,
-        signer_info=signer_infos[0],
+        signer_info=signer_info,
         attributes=_single_values(attributes),
         signed_encodings=encodings,
         deviations=deviations,
     )
+
+
+def _only_signer(signed_data: SignedData) -> tuple[SignerInfo, bytes]:
+    """The one signer and its signed attributes as sent."""
+    signer_infos = signed_data.signer_infos.as_list()
+    if len(signer_infos) != 1:
+        raise RemoteProtocolError(
+            f"a pkiMessage has one signer, this has {len(signer_infos)}",
+            section=_SECTION,
+            attribute="signerInfos",
+        )
+    as_sent = encode_der(signer_infos[0].signed_attributes)
+    if as_sent[:1] != _CONTEXT_0:
+        raise RemoteProtocolError(
+            "the signer signed no attributes", section=_SECTION, attribute="signedAttrs"
+        )
+    return signer_infos[0], as_sent
 
 
 def _in_sequence(structure: type[T], element: bytes) -> T:

@@ -62,19 +62,10 @@ def serve_folder(
         folder.make()
         if is_new:
             stack.enter_context(folder.lock())
-        sinks: list[EventSink] = []
-        if view.log is not None:
-            sinks.append(json_lines(stack.enter_context(view.log.open("a", encoding="utf-8"))))
-        if not view.as_json and not view.is_quiet:
-            sinks.append(_show_trace if view.traces else _show_event)
-
-        def tell(event: ServerEvent) -> None:
-            for sink in sinks:
-                sink(event)
-
+        events = _event_sink(view, stack)
         if not view.as_json:
             typer.echo(f"state    {folder.path} ({'made now' if is_new else 'as it was'})")
-        state = stack.enter_context(open_server(folder, config, clock=clock, events=tell))
+        state = stack.enter_context(open_server(folder, config, clock=clock, events=events))
         prepare(folder, state, config)
 
         def ready(server: NdesHttpServer) -> None:
@@ -91,6 +82,21 @@ def serve_folder(
             folder.ready_path.unlink(missing_ok=True)
         if not view.as_json:
             typer.echo("stopped")
+
+
+def _event_sink(view: ServeView, stack: ExitStack) -> EventSink:
+    """Where events go; the stack closes the log."""
+    sinks: list[EventSink] = []
+    if view.log is not None:
+        sinks.append(json_lines(stack.enter_context(view.log.open("a", encoding="utf-8"))))
+    if not view.as_json and not view.is_quiet:
+        sinks.append(_show_trace if view.traces else _show_event)
+
+    def tell(event: ServerEvent) -> None:
+        for sink in sinks:
+            sink(event)
+
+    return tell
 
 
 def _facts(

@@ -112,24 +112,14 @@ def create_server_state(
     except BaseException:
         depot.close()
         raise
-    authority = CertificateAuthority(
-        hierarchy,
-        CertificateTemplate(rules.template),
-        rules.revocation,
-        host=plan.host,
-        random_bytes=random_bytes,
-    )
-    base_url = depot.read(_BASE_URL)
-    if base_url is not None:
-        authority.publish_at(base_url.decode())
+    setting = _Setting(rules, effective_floor, depot, hierarchy, plan.host, random_bytes)
+    authority = _make_authority(setting)
     publication = Publication(
         depot,
         authority,
         overlap=timedelta(hours=rules.revocation.crl_overlap_hours),
         write_file=write_file,
     )
-    writer = ReplyWriter(hierarchy, rules.reply, effective_floor, random_bytes=random_bytes)
-    desk = EnrollmentDesk(depot, authority, challenge, rules)
     return ServerState(
         profile=rules,
         floor=effective_floor,
@@ -139,14 +129,64 @@ def create_server_state(
         challenge=challenge,
         administration=Administration(depot, authority, publication),
         publication=publication,
-        responder=Responder(
-            rules,
-            effective_floor,
-            ca_reply=CaReply(hierarchy, rules.ca_reply, random_bytes=random_bytes),
-            messages=MessageDesk(hierarchy, desk, writer, rules, effective_floor, events=events),
-            admin_page=AdminPage(challenge, AccessList(users), rules.admin_page, hierarchy),
+        responder=_make_responder(
+            setting,
+            authority=authority,
+            challenge=challenge,
             publication=publication,
+            access=AccessList(users),
             events=events,
-            host=plan.host,
         ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What every part of one server is made from."""
+
+    rules: ServerProfile
+    floor: Floor
+    depot: Depot
+    hierarchy: Hierarchy
+    host: str
+    random_bytes: Callable[[int], bytes]
+
+
+def _make_authority(setting: _Setting) -> CertificateAuthority:
+    """The CA; it publishes where the depot says that it did before."""
+    authority = CertificateAuthority(
+        setting.hierarchy,
+        CertificateTemplate(setting.rules.template),
+        setting.rules.revocation,
+        host=setting.host,
+        random_bytes=setting.random_bytes,
+    )
+    base_url = setting.depot.read(_BASE_URL)
+    if base_url is not None:
+        authority.publish_at(base_url.decode())
+    return authority
+
+
+def _make_responder(
+    setting: _Setting,
+    *,
+    authority: CertificateAuthority,
+    challenge: ChallengeDesk,
+    publication: Publication,
+    access: AccessList,
+    events: EventSink,
+) -> Responder:
+    rules, floor, hierarchy = setting.rules, setting.floor, setting.hierarchy
+    random_bytes = setting.random_bytes
+    desk = EnrollmentDesk(setting.depot, authority, challenge, rules)
+    writer = ReplyWriter(hierarchy, rules.reply, floor, random_bytes=random_bytes)
+    return Responder(
+        rules,
+        floor,
+        ca_reply=CaReply(hierarchy, rules.ca_reply, random_bytes=random_bytes),
+        messages=MessageDesk(hierarchy, desk, writer, rules, floor, events=events),
+        admin_page=AdminPage(challenge, access, rules.admin_page, hierarchy),
+        publication=publication,
+        events=events,
+        host=setting.host,
     )

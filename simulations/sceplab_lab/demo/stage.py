@@ -21,6 +21,7 @@ from sceplab_ndes.access import AdminUser
 from sceplab_ndes.events import ServerEvent
 from sceplab_ndes.profiles import load_profile
 from sceplab_ndes.server import NdesHttpServer
+from sceplab_ndes.settings import ServerProfile
 from sceplab_ndes.state import ServerState, create_server_state
 
 ADMIN = "admin"
@@ -79,58 +80,53 @@ async def set_stage(folder: Path, *, seed: int | None, hostname: str) -> AsyncIt
     """
     clock = LabClock() if seed is None else LabClock(SEEDED_START, runs=False)
     log = Log()
-    ndes_folder = folder / "ndes"
-    ndes_folder.mkdir(mode=0o700)
-    admin_password = resolve_secret(ensure_lab_secret(ndes_folder / "admin-password"))
-    store = _open_store(ndes_folder, clock)
+    plan = DevicePlan(
+        profile=open_profile("cisco-ios"),
+        hostname=hostname,
+        consoles=("telnet:127.0.0.1:0",),
+        state_dir=folder / "router",
+        seed=seed,
+        moved=log.moved,
+    )
+    async with _serving(folder / "ndes", clock, log, seed=seed) as (server, ndes, password):
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="router") as pool:
+            router = await start_device(plan, clock=clock, pool=pool)
+            try:
+                yield Stage(
+                    clock=clock,
+                    server=server,
+                    ndes=ndes,
+                    router=router,
+                    log=log,
+                    folder=folder,
+                    admin_password=password,
+                    now=clock,
+                )
+            finally:
+                await router.close()
+
+
+@asynccontextmanager
+async def _serving(
+    folder: Path, clock: LabClock, log: Log, *, seed: int | None
+) -> AsyncIterator[tuple[NdesHttpServer, ServerState, Secret]]:
+    """A server that listens, and the password of its admin page."""
+    store, password = _furnish(folder, clock)
     try:
-        rules = load_profile("ndes")
-        template = rules.template.model_copy(
-            update={
-                "approval": "manual",
-                "renewal_approval": "auto",
-                "validity_days": TWO_YEARS_DAYS,
-            }
-        )
         ndes = create_server_state(
             key_store=store,
             now=clock(),
-            profile=rules.model_copy(update={"template": template}),
-            depot_path=ndes_folder / "depot.sqlite",
-            users=[AdminUser(name=ADMIN, password=admin_password)],
+            profile=_rules(),
+            depot_path=folder / "depot.sqlite",
+            users=[AdminUser(name=ADMIN, password=password)],
             events=log.events.append,
             random_bytes=random_source(seed, "ndes").randbytes,
         )
+        server = NdesHttpServer(ndes.responder, clock=clock)
         try:
-            server = NdesHttpServer(ndes.responder, clock=clock)
             await server.start()
             ndes.publish_at(server.base_url)
-            with ThreadPoolExecutor(_THREADS, thread_name_prefix="router") as pool:
-                router = await start_device(
-                    DevicePlan(
-                        profile=open_profile("cisco-ios"),
-                        hostname=hostname,
-                        consoles=("telnet:127.0.0.1:0",),
-                        state_dir=folder / "router",
-                        seed=seed,
-                        moved=log.moved,
-                    ),
-                    clock=clock,
-                    pool=pool,
-                )
-                try:
-                    yield Stage(
-                        clock=clock,
-                        server=server,
-                        ndes=ndes,
-                        router=router,
-                        log=log,
-                        folder=folder,
-                        admin_password=admin_password,
-                        now=clock,
-                    )
-                finally:
-                    await router.close()
+            yield server, ndes, password
         finally:
             await server.stop()
             ndes.close()
@@ -138,11 +134,25 @@ async def set_stage(folder: Path, *, seed: int | None, hostname: str) -> AsyncIt
         store.close()
 
 
-def _open_store(folder: Path, clock: LabClock) -> KeyStore:
+def _rules() -> ServerProfile:
+    """An NDES whose operator approves first enrollments; certificates last two years."""
+    rules = load_profile("ndes")
+    changes = {
+        "approval": "manual",
+        "renewal_approval": "auto",
+        "validity_days": TWO_YEARS_DAYS,
+    }
+    return rules.model_copy(update={"template": rules.template.model_copy(update=changes)})
+
+
+def _furnish(folder: Path, clock: LabClock) -> tuple[KeyStore, Secret]:
+    """Makes the server's folder; its key store, and the password of its admin page."""
+    folder.mkdir(mode=0o700)
     secret = ensure_lab_secret(folder / "passphrase")
-    return open_key_store(
+    store = open_key_store(
         f"soft:{(folder / 'keys').absolute()}?kdf=lab",
         lambda prompt: resolve_secret(secret, prompt=prompt),
         create=True,
         now=clock,
     )
+    return store, resolve_secret(ensure_lab_secret(folder / "admin-password"))
