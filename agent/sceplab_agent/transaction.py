@@ -27,9 +27,11 @@ from sceplab_agent.core.events import (
     TransportFailed,
 )
 from sceplab_agent.core.pinning import RA_SETTINGS_HINT
+from sceplab_agent.key_stores import may_pass
 from sceplab_agent.observer import Observer, SilentObserver
 from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig, alternative_names
+from sceplab_agent.watched_key import WatchedKey
 from sceplab_hsm.api import KeyHandle, KeyStore
 from sceplab_hsm.errors import KeyStoreError, SecretUnavailableError
 from sceplab_scep.algorithms import AlgorithmSuite, lowest_floor
@@ -81,7 +83,8 @@ class RequestBuilder:
         except SecretUnavailableError as error:
             return self._failed(FailureCause.CONFIGURATION, f"challenge password: {error}")
         except KeyStoreError as error:
-            return self._failed(FailureCause.KEY_STORE, str(error))
+            failed = self._failed(FailureCause.KEY_STORE, str(error))
+            return dataclasses.replace(failed, is_retryable=may_pass(error))
         except UnsupportedAlgorithmError as error:
             return self._failed(FailureCause.CONFIGURATION, str(error))
         except (ScepError, ValueError) as error:
@@ -189,12 +192,13 @@ class ReplyReader:
 
         Spec: checklist C-17, C-18, C-40, C-41, C-46.
         """
+        watched = WatchedKey(key)
         try:
             rep = read_cert_rep(
                 reply,
                 transaction_id=command.transaction_id,
                 sender_nonce=command.sender_nonce,
-                decrypter=key,
+                decrypter=watched,
                 decrypter_certificate=x509.load_der_x509_certificate(
                     command.signer_certificate_der
                 ),
@@ -216,6 +220,13 @@ class ReplyReader:
                 advice="" if rule.any_certificate else advice,
             )
         except (ScepError, ValueError) as error:
+            failure = watched.failure
+            if failure is not None:
+                return TransportFailed(
+                    cause=FailureCause.KEY_STORE,
+                    reason=str(failure),
+                    is_retryable=may_pass(failure),
+                )
             return self._unusable(FailureCause.PEER, str(error), is_retryable=True)
         return self._judge(rep, reply)
 

@@ -27,7 +27,12 @@ from sceplab_agent.journal import JournalEntry, MemoryJournal
 from sceplab_agent.journal_sqlite import SqliteJournal
 from sceplab_agent.transport import HttpResponse
 from sceplab_hsm.api import KeyAlgorithm
-from sceplab_hsm.errors import SecretUnavailableError, StoreUnavailableError
+from sceplab_hsm.errors import (
+    KeyNotFoundError,
+    SecretUnavailableError,
+    StoreLockedError,
+    StoreUnavailableError,
+)
 from sceplab_hsm.secret import Secret
 from sceplab_scep.algorithms import Digest, Floor
 from sceplab_scep.attributes import MessageType
@@ -351,6 +356,43 @@ def test_request_is_not_sent_when_nobody_could_open_the_reply(tmp_path: Path) ->
     failure = agent.session.machine.failure
     assert failure is not None
     assert failure.cause is FailureCause.KEY_STORE
+
+
+@pytest.mark.parametrize("moment", ["key", "request"])
+def test_what_stays_wrong_is_not_tried_again(tmp_path: Path, moment: str) -> None:
+    """A wrong PIN ends the enrollment at once: every further try might lock the token."""
+    agent = Agent(tmp_path)
+    tries: list[str] = []
+    real = agent.store.get
+
+    def get(key_id: str) -> Any:
+        tries.append(key_id)
+        if moment == "key" or len(tries) > 1:
+            raise StoreLockedError("the PIN is wrong")
+        try:
+            return real(key_id)
+        except KeyNotFoundError:
+            agent.store.generate(key_id, KeyAlgorithm.RSA_2048)
+            return real(key_id)
+
+    agent.store.get = get  # type: ignore[method-assign]
+    agent.driver.feed(EnrollRequested())
+    assert agent.state is State.FAILED
+    assert len(tries) == (1 if moment == "key" else 2)
+
+
+def test_key_in_use_is_never_made_anew(tmp_path: Path) -> None:
+    """A renewal with the same key finds it or waits; another key under its name would hide it."""
+    agent = Agent(tmp_path, policy={"renewal": RenewalPolicy(new_key=False)})
+    agent.driver.feed(EnrollRequested())
+    agent.store.delete("lab")
+    agent.driver.feed(RenewRequested())
+    assert agent.state is State.RETRY_WAIT
+    assert agent.store.list_keys() == []
+    failure = agent.session.machine.failure
+    assert failure is not None
+    assert failure.cause is FailureCause.KEY_STORE
+    assert "lost its key" in failure.reason
 
 
 def test_server_that_is_away_is_tried_again(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from sceplab_agent.core.commands import Record
 from sceplab_agent.core.values import Part
-from sceplab_agent.errors import JournalError
+from sceplab_agent.errors import JournalError, JournalFullError
+from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.journal import Journal, MemoryJournal, encode_json
 from sceplab_agent.journal_sqlite import SCHEMA_VERSION, SqliteJournal
 
@@ -262,6 +263,21 @@ def test_journal_whose_main_file_is_gone_is_damage(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="is damaged"):
         _open(tmp_path)
     assert (tmp_path / "journal.sqlite3-wal").read_bytes() == b"committed work"
+
+
+def test_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    """No room for an entry: the code of storage, nothing written, and all is well with room."""
+    journal = _open(tmp_path)
+    pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
+    journal._connection.execute(f"PRAGMA max_page_count = {pages}")
+    large = record("large", text="x" * 100_000)
+    with pytest.raises(JournalFullError, match="make room on its disk") as caught:
+        journal.commit("lab", T0, large)
+    assert caught.value.exit_code is ExitCode.STORAGE
+    assert journal.entries() == []
+    journal._connection.execute("PRAGMA max_page_count = 100000")
+    assert journal.commit("lab", T0, large).seq == 1
+    journal.close()
 
 
 def test_locked_journal_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
