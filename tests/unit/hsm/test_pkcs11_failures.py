@@ -26,6 +26,7 @@ from sceplab_hsm.pkcs11.store import Pkcs11KeyStore
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret
 from tests.support.child_process import start_child, wait_for_child
+from tests.support.programs import require_program
 from tests.support.softhsm import (
     MODULE,
     make_token,
@@ -209,7 +210,8 @@ def test_all_tokens_gone_and_back(token: LabToken, store: KeyStore) -> None:
 def test_a_pin_that_was_changed_meanwhile_is_tried_once(token: LabToken, store: KeyStore) -> None:
     """A store that must log in again with an old PIN says so and does not use up the tries."""
     handle = store.generate("k", EC)
-    command = ["pkcs11-tool", "--module", MODULE, "--token-label", token.label, "--change-pin"]
+    tool = require_program("pkcs11-tool", package="opensc")
+    command = [tool, "--module", MODULE, "--token-label", token.label, "--change-pin"]
     environment = {**os.environ, "SOFTHSM2_CONF": os.fspath(token.configuration)}
     pins = ["--login", "--pin", pin_of(token), "--new-pin", "87654321"]
     subprocess.run([*command, *pins], env=environment, check=True, capture_output=True)
@@ -247,7 +249,8 @@ def test_a_key_deleted_by_another_process_is_gone(token: LabToken, store: KeySto
 def test_two_keys_of_one_name_are_not_chosen_by_chance(token: LabToken, store: KeyStore) -> None:
     """Another program may make a second one; then ``id=`` in the URI chooses."""
     store.generate("k", EC)
-    command = ["pkcs11-tool", "--module", MODULE, "--token-label", token.label, "--login"]
+    tool = require_program("pkcs11-tool", package="opensc")
+    command = [tool, "--module", MODULE, "--token-label", token.label, "--login"]
     make = ["--keypairgen", "--key-type", "EC:prime256v1", "--label", "k", "--id", "a1b2"]
     subprocess.run(
         [*command, "--pin", pin_of(token), *make],
@@ -357,7 +360,6 @@ def test_a_missing_binding_names_its_package(tmp_path: Path) -> None:
 import sys
 sys.modules["pkcs11"] = None
 from sceplab_hsm.errors import ModuleMissingError
-from sceplab_hsm.pkcs11.store import Pkcs11KeyStore
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.uri import split_key_uri
 assert split_key_uri("pkcs11:object=k?module-name=x") == ("pkcs11:?module-name=x", "k")
@@ -387,7 +389,6 @@ def test_a_missing_configuration_is_told(tmp_path: Path) -> None:
     """A process that names a configuration that is not there learns how a token is made."""
     program = f"""
 from sceplab_hsm.errors import TokenMissingError
-from sceplab_hsm.pkcs11.store import Pkcs11KeyStore
 from sceplab_hsm.registry import open_key_store
 uri = "pkcs11:token=x?module-path={MODULE}&x-softhsm2-conf={tmp_path}/none.conf"
 try:

@@ -18,6 +18,7 @@ from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret
 from tests.support.child_process import start_child, wait_for_child
 from tests.support.p11kit import CLIENT_MODULE, p11_kit_server
+from tests.support.programs import require_program
 from tests.support.softhsm import MODULE, make_token, open_token, pin_of
 from tests.support.source_tree import source_environment
 
@@ -292,7 +293,8 @@ def test_a_name_taken_by_another_program_meanwhile_is_given_up() -> None:
     """Who does not share our locks may make the name too; ours is taken back, theirs stays."""
     token = make_token()
     store = open_token(token)
-    command = ["pkcs11-tool", "--module", MODULE, "--token-label", token.label, "--login"]
+    tool = require_program("pkcs11-tool", package="opensc")
+    command = [tool, "--module", MODULE, "--token-label", token.label, "--login"]
     make = ["--keypairgen", "--key-type", "EC:prime256v1", "--label", "k", "--id", "a1"]
     subprocess.run(
         [*command, "--pin", pin_of(token), *make],
