@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -163,6 +164,22 @@ def test_a_chip_without_room_for_the_parent_is_full(bench: Bench) -> None:
     assert not (bench.place / HEADER_NAME).exists()
 
 
+def test_another_process_may_make_the_parent_first(bench: Bench) -> None:
+    """The handle is taken in the last moment, by the same key: the store is made."""
+    bench.refuse("evict_control", 0x14C)
+    with closing(bench.open()) as store:
+        store.generate("key", EC)
+
+
+def test_a_replaced_store_takes_no_key(bench: Bench, store: TpmKeyStore) -> None:
+    """The directory has become another store since: a key put there would never open."""
+    (bench.place / HEADER_NAME).unlink()
+    bench.open().close()
+    with pytest.raises(StoreUnavailableError, match="was replaced"):
+        store.generate("key", EC)
+    assert store.list_keys() == []
+
+
 @pytest.mark.parametrize("method", ["create", "load", "sign"])
 def test_a_chip_lost_while_a_key_is_made_leaves_no_half_key(
     bench: Bench, store: TpmKeyStore, method: str
@@ -196,6 +213,18 @@ def test_a_dead_chip_is_told_from_bad_padding(bench: Bench, store: TpmKeyStore) 
     bench.dies_after("rsa_decrypt")
     with pytest.raises(StoreUnavailableError, match="reports a failure"):
         handle.decrypt(b"\1" * 256, PKCS1v15())
+
+
+@pytest.mark.parametrize(("code", "kind"), [(0x921, LockoutError), (0x98E, StoreLockedError)])
+def test_a_locked_chip_is_no_matter_of_the_ciphertext(
+    bench: Bench, store: TpmKeyStore, code: int, kind: type[KeyStoreError]
+) -> None:
+    """Refusals that say nothing of the ciphertext keep their class when decrypting."""
+    handle = store.generate("key", RSA)
+    bench.refuse("rsa_decrypt", code)
+    with pytest.raises(kind) as caught:
+        handle.decrypt(b"\1" * 256, PKCS1v15())
+    assert type(caught.value) is kind
 
 
 def test_keys_lost_from_the_chip_are_loaded_again(bench: Bench, store: TpmKeyStore) -> None:
@@ -282,6 +311,24 @@ def test_processes_share_a_stub(bench: Bench) -> None:
 
     children = [start_child(lambda number=number: work(number)) for number in range(4)]
     assert [wait_for_child(child) for child in children] == [0, 0, 0, 0]
+
+
+def test_a_lock_that_its_holder_has_just_removed_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file goes between opening and locking it: another one is made and locked."""
+    lock, real_flock, calls = tmp_path / "lock", fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not calls:
+            lock.unlink()
+        calls.append(descriptor)
+        real_flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with chip_locked(lock):
+        assert lock.exists()
+    assert len(calls) == 2
 
 
 def test_waiting_for_the_chip_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -324,6 +324,19 @@ def test_a_key_under_our_handle_is_never_taken_for_ours(
         verify(handle, handle.sign(MESSAGE, SHA256), MESSAGE, SHA256)
 
 
+def test_a_counted_key_under_our_handle_costs_no_try(chip: SwtpmInstance, place: Path) -> None:
+    """Our PIN is not tried on a key of another client that took the handle of ours."""
+    with closing(tpm_store(chip, place, da="on")) as store, closing(chip.connect()) as other:
+        handle = store.generate("key", RSA)
+        handle.sign(MESSAGE, SHA256)
+        blobs = other.create(PARENT_HANDLE, RSA, auth=b"theirs", dictionary_attack=True)
+        (ours,) = other.transient_handles()
+        other.flush(ours)
+        assert other.load(PARENT_HANDLE, blobs) == ours
+        decrypts(store, "key")
+        assert other.lockout_state().failed_tries == 0
+
+
 def test_a_signature_of_another_key_is_not_given_out(chip: SwtpmInstance) -> None:
     """Should the keys be exchanged at the last moment, the signature does not pass its check."""
     with closing(chip.connect()) as connection:
@@ -356,10 +369,11 @@ def test_deleting_frees_the_slot(chip: SwtpmInstance, store: TpmKeyStore) -> Non
 
 
 def test_closing_frees_the_slot(chip: SwtpmInstance, store: TpmKeyStore) -> None:
-    """A store in use holds one slot, a closed one none."""
-    store.generate("key", EC)
-    signs(store, "key")
+    """A new store and one in use hold one slot, a closed one none."""
     with closing(chip.connect()) as connection:
+        assert len(connection.transient_handles()) == 1
+        store.generate("key", EC)
+        signs(store, "key")
         assert len(connection.transient_handles()) == 1
         store.close()
         assert connection.transient_handles() == []
