@@ -513,6 +513,7 @@ def test_every_hash_signs_with_rsa_3072_and_p384(store: TpmKeyStore) -> None:
             verify(handle, handle.sign(MESSAGE, hash_), MESSAGE, hash_)
 
 
+@pytest.mark.covers("L3")
 def test_the_chip_keeps_its_keys(
     chip: SwtpmInstance, store: TpmKeyStore, place: Path, tmp_path: Path
 ) -> None:
