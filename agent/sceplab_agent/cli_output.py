@@ -140,6 +140,7 @@ def format_status(status: TrustpointStatus) -> str:
         ("sha256", status.certificate_sha256),
         ("file", status.certificate_file),
         ("key", status.key_id),
+        ("key store", status.key_store),
         ("CA sha256", status.ca_sha256 and f"{status.ca_sha256} ({status.ca_basis})"),
         ("transaction", status.transaction_id),
         ("polls", str(status.polls) if status.transaction_id else ""),

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
+from sceplab_agent.serial_store import SerialKeyStore
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyStore
 from sceplab_hsm.errors import (
@@ -107,7 +108,7 @@ class KeyStores:
             self._refused[uri] = _Refusal(text, offered[0] if offered else None)
             raise StoreLockedError(text) from error
         self._refused.pop(uri, None)
-        return store
+        return store if store.capabilities().thread_safe else SerialKeyStore(store)
 
 
 class _Refusal:

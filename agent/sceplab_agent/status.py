@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.machine import EnrollmentMachine
@@ -37,6 +38,8 @@ class TrustpointStatus:
     """Hexadecimal."""
     certificate_file: str = ""
     key_id: str = ""
+    key_store: str = ""
+    """URI of the store that should hold it, without secrets."""
     ca_sha256: str = ""
     """Of the trusted CA certificate, hexadecimal."""
     ca_basis: str = ""
@@ -110,6 +113,7 @@ def describe_machine(
         certificate_sha256=fingerprint(active.certificate_der, "sha256").hex() if active else "",
         certificate_file=str(path),
         key_id=active.key_id if active else "",
+        key_store=mask_uri(config.store_uri) if active else "",
         ca_sha256=fingerprint(ca.anchor_der, "sha256").hex() if ca else "",
         ca_basis=ca.basis.value if ca else "",
         transaction_id=transaction.transaction_id if transaction else "",

@@ -213,9 +213,11 @@ def test_every_kind_of_store_serves(lab: Lab, store: str) -> None:
     """Enrollment, check, status, renewal and audit with other stores than the plain one."""
     lab.new_password()
     lab.configure(key=f'{{ store = "{store}", secret = "file:passphrase" }}')
+    scheme = store.partition(":")[0]
     for command in ("enroll", "check", "status", "renew", "audit"):
         result = lab.folder.run(command)
         assert result.code == ExitCode.OK, result.err
+        assert f"{scheme}:{lab.folder.path}/" in result.out
         assert PASSPHRASE not in result.out + result.err
     assert lab.folder.certificate.serial_number
 

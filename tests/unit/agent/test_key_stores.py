@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from sceplab_agent.core.policy import EnrollmentPolicy
 from sceplab_agent.key_stores import KeyStores, may_pass
 from sceplab_agent.trustpoint import TrustpointConfig, parse_subject
 from sceplab_hsm import errors
+from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyStore, StoreCapabilities
 from sceplab_hsm.errors import (
     KeyStoreError,
     LockoutError,
@@ -21,6 +26,7 @@ from sceplab_hsm.errors import (
     StoreLockedError,
     StoreUnavailableError,
 )
+from sceplab_hsm.registry import open_key_store
 from tests.support.secret_files import write_secret
 
 PASSPHRASE = "planted-passphrase-0815"
@@ -151,3 +157,76 @@ def test_what_may_pass(kind: str, passes: bool) -> None:
     """A token comes back and a lockout ends; a wrong PIN stays wrong."""
     error: KeyStoreError = getattr(errors, kind)("text")
     assert may_pass(error) is passes
+
+
+class OneAtATime:
+    """A store that notices a second thread inside it."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+        self._inside = threading.Lock()
+        self.calls = 0
+
+    def capabilities(self) -> StoreCapabilities:
+        """Not for threads."""
+        return replace(self._store.capabilities(), thread_safe=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """Every other call or value, watched."""
+        found = getattr(self._store, name)
+        return self._watched(found) if callable(found) else found
+
+    def _watched(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            assert self._inside.acquire(blocking=False), "two threads at once"
+            try:
+                self.calls += 1
+                result = call(*arguments)
+            finally:
+                self._inside.release()
+            return Watched(result, self) if hasattr(result, "sign") else result
+
+        return run
+
+
+class Watched:
+    """A handle of such a store."""
+
+    def __init__(self, handle: KeyHandle, store: OneAtATime) -> None:
+        self._handle = handle
+        self._of = store
+
+    def __getattr__(self, name: str) -> Any:
+        """Every call, watched."""
+        found = getattr(self._handle, name)
+        return self._of._watched(found) if callable(found) else found
+
+
+def test_store_that_is_not_for_threads_gets_one_call_at_a_time(
+    lab: TrustpointConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trustpoints work in threads of their own; such a store does not have to know."""
+    made: list[OneAtATime] = []
+
+    def open_store(*words: Any, **options: Any) -> Any:
+        made.append(OneAtATime(open_key_store(*words, **options)))
+        return made[0]
+
+    monkeypatch.setattr("sceplab_agent.key_stores.open_key_store", open_store)
+    with closing(KeyStores(now=lambda: datetime.now(UTC))) as stores:
+        store = stores.open(lab, create=False)
+        store.generate("a", KeyAlgorithm.RSA_2048)
+
+        def work(number: int) -> bytes:
+            store.list_keys()
+            handle = store.get("a")
+            return handle.sign(bytes([number]), hashes.SHA256())
+
+        with ThreadPoolExecutor(4) as pool:
+            signatures = list(pool.map(work, range(40)))
+        handle = store.get("a")
+        assert (handle.key_id, handle.algorithm) == ("a", KeyAlgorithm.RSA_2048)
+        assert handle.uri == f"{store.uri}#a"
+        store.delete("a")
+    assert len(set(signatures)) == 40
+    assert made[0].calls > 120
