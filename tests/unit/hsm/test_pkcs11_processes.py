@@ -79,7 +79,7 @@ import threading
 failures = []
 def work(uri, secret, name):
     try:
-        for number in range(20):
+        for number in range(12):
             store = opened(uri, secret)
             handle = store.generate(f"{name}-{number}", KeyAlgorithm.EC_P256)
             for _ in range(10):
