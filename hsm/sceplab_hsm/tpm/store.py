@@ -87,6 +87,8 @@ class ChipStoreSettings:
     """Whether wrong PINs count; for a new store."""
     parent_handle: int = PARENT_HANDLE
     """Where the storage key lives; for a new store."""
+    keys_leave_store: bool = False
+    """Whether the chip is files that give its keys to whoever reads them."""
     unlock_hint: str = "reset the dictionary-attack lockout of the chip"
     """What clears a lockout, as the end of a sentence."""
     lock_path: Path | None = None
@@ -135,7 +137,7 @@ class TpmKeyStore:
         self._now = now
         self._capabilities = StoreCapabilities(
             algorithms=session.run(lambda chip: chip.algorithms()),
-            keys_leave_store=False,
+            keys_leave_store=settings.keys_leave_store,
             supports_oaep=True,
             thread_safe=True,
             supports_pss=True,
@@ -151,7 +153,7 @@ class TpmKeyStore:
         return self._uri
 
     def capabilities(self) -> StoreCapabilities:
-        """What the chip makes; keys never leave it."""
+        """What the chip makes, and whether its keys are safe from readers of files."""
         return self._capabilities
 
     def generate(self, key_id: str, algorithm: KeyAlgorithm) -> TpmKeyHandle:

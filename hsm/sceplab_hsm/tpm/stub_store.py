@@ -49,6 +49,7 @@ def open_store(
     slots, latency = _slots(parsed, uri), _latency(parsed, uri)
     settings = ChipStoreSettings(
         residence=KeyResidence.TPM_STUB,
+        keys_leave_store=True,
         dictionary_attack=_choice(parsed, uri, "da", ("off", "on")) == "on",
         unlock_hint="clear it with clear_lockout() of sceplab_hsm.tpm.stub_store.connect_stub",
         lock_path=parsed.path / LOCK_NAME,

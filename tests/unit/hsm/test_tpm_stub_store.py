@@ -56,9 +56,10 @@ class TestStubStoreWithLockout(TestStubStore):
 
 
 def test_it_says_that_it_is_a_stub(tmp_path: Path) -> None:
-    """Residence, URI and the chip's text say stub; it is among the known schemes."""
+    """Residence and the chip's text say stub, and that files hold the keys; its scheme is known."""
     store = open_stub(tmp_path / "keys")
     assert store.capabilities().residence is KeyResidence.TPM_STUB
+    assert store.capabilities().keys_leave_store, "whoever reads the directory has the keys"
     assert "no TPM, no protection" in repr(connect_stub(store.uri))
     assert "tpm-stub" in known_schemes()
 
