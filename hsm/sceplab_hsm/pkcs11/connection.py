@@ -174,6 +174,7 @@ class TokenConnection:
             failure = translate(error, self.subject)
             if isinstance(failure, StoreLockedError):
                 self._refusal = failure
+                self.module.is_doubtful = True
             raise failure from error
 
     def _translated(self, error: codes.PKCS11Error, is_storing: bool) -> Exception:

@@ -59,6 +59,9 @@ class LoadedModule:
         self.configuration = configuration
         self.lock = threading.RLock()
         self.generation = 1
+        self.is_doubtful = False
+        """Whether the next opening starts it anew: a PIN was refused, which may have been changed
+        elsewhere without the module knowing, and the refused login left a session behind."""
         self.connections: dict[object, TokenConnection] = {}
         """Open tokens by identity; `sceplab_hsm.pkcs11.connection` keeps it, under the lock."""
         self._library = library
@@ -102,6 +105,7 @@ class LoadedModule:
             self._start_in_child()
             return
         self.generation += 1
+        self.is_doubtful = False
         self._state = _State.DOWN
         with contextlib.suppress(PKCS11Error):
             self._library.finalize()

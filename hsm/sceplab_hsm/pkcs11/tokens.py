@@ -43,6 +43,8 @@ def find_token(module: LoadedModule, uri: Pkcs11Uri) -> pkcs11.Token:
         TokenMissingError: none.
         AmbiguousTokenError: several.
     """
+    if module.is_doubtful:
+        module.restart()
     found = _fitting(module, uri)
     if not found:
         module.restart()
