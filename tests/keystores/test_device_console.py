@@ -131,6 +131,29 @@ async def test_a_new_key_replaces_the_one_of_its_label(place: str, tmp_path: Pat
         assert operator.hosted.device.port.keys() == []
 
 
+async def test_a_replaced_key_enrolls_again(place: str, tmp_path: Path) -> None:
+    """With a new key under its label an enrolled router enrolls anew; the certificate has it."""
+    keys, secret = PLACES[place][0](tmp_path)
+    async with (
+        open_site(tmp_path / "r1", keys=keys, keys_secret=secret) as site,
+        site.device() as operator,
+    ):
+        await enroll(site, operator)
+        first = operator.certificate()
+        await operator.type("crypto key generate rsa label K modulus 2048")
+        password = site.password()
+        printed = await operator.type("crypto pki enroll LAB", "yes", password, password, "yes")
+        assert "%PKI-6-CERTRET" in printed
+        second = operator.certificate()
+        assert first is not None
+        assert second is not None
+        (key,) = operator.hosted.device.port.keys()
+        assert second.public_key() != first.public_key()
+        assert key.public_key_der == second.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+
+
 async def test_a_chip_without_large_keys_keeps_the_old_one(tmp_path: Path) -> None:
     """The box refuses a size its chip does not make before it touches the key of that label."""
     keys, secret = tpm_stub(tmp_path)

@@ -13,19 +13,26 @@ def choose_key(model: Enrollment, policy: EnrollmentPolicy) -> NewKey:
     A key that an earlier transaction already made is used again: a retry with the same key lets
     the server recognise the client, another key would orphan the first.
 
+    A policy that names another key than the active certificate's line of keys has its way.
+
     Spec: RFC 8894 §2.5 (C-11); checklist 12.
     """
     if model.new_key is not None:
         return model.new_key
     active = model.active
     generation = 1 if active is None else active.generation + 1
-    if active is not None and not policy.renewal.new_key:
-        return NewKey(key_id=active.key_id, generation=generation, is_ours=False)
     base = policy.first_key_id
-    if active is None and base not in model.retired_keys:
+    is_other_key = active is None or not _descends(active.key_id, base)
+    if active is not None and not is_other_key and not policy.renewal.new_key:
+        return NewKey(key_id=active.key_id, generation=generation, is_ours=False)
+    if is_other_key and base not in model.retired_keys:
         return NewKey(key_id=base, generation=generation, is_ours=policy.owns_key)
     generation = max(generation, 2)
     taken = {*model.retired_keys, active.key_id if active is not None else ""}
     while (key_id := f"{base}.{generation}") in taken:
         generation += 1
     return NewKey(key_id=key_id, generation=generation, is_ours=True)
+
+
+def _descends(key_id: str, base: str) -> bool:
+    return key_id == base or key_id.startswith(f"{base}.")
