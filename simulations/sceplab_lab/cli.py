@@ -16,7 +16,7 @@ from sceplab_ndes.cli import app as ndes_app
 app = typer.Typer(
     help="Network-device emulator and SCEP agent, with an NDES-like server as the counterpart.",
     epilog="Exit codes: 0 done · 1 failed · 2 configuration · 3 trust · 4 rejected · 5 transport"
-    " · 6 key store · 130 interrupted",
+    " · 6 key store · 7 waits for an approval · 8 disk full or read-only · 130 interrupted",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -67,7 +67,7 @@ def demo(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def agent(context: typer.Context) -> None:
-    """The enrollment agent: check, enroll, run, status, renew (also installed as sceplab-agent)."""
+    """The enrollment agent: check, enroll, run, status, renew, cancel, audit (also: sceplab-agent)."""
     # Stands here for `sceplab --help`; __main__ takes the short way before Typer is imported.
     from sceplab_agent.cli import main as agent_main
 
