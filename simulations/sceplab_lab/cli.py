@@ -67,7 +67,7 @@ def demo(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def agent(context: typer.Context) -> None:
-    """The enrollment agent: check, enroll, run, status, renew, cancel, audit (also: sceplab-agent)."""
+    """The enrollment agent: check, enroll, run, status, renew, audit (also: sceplab-agent)."""
     # Stands here for `sceplab --help`; __main__ takes the short way before Typer is imported.
     from sceplab_agent.cli import main as agent_main
 
