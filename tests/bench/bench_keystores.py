@@ -25,7 +25,8 @@ from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyStore
 from sceplab_hsm.errors import ModuleMissingError
 from sceplab_hsm.pkcs11.softhsm import init_softhsm
 from sceplab_hsm.registry import open_key_store
-from sceplab_hsm.secret import secrets_from
+from sceplab_hsm.secret import Secret, secrets_from
+from sceplab_hsm.tpm.swtpm import init_swtpm
 from tests.bench.measure import cpu_us
 from tests.bench.record import Record
 from tests.bench.registry import Effort, benchmark
@@ -66,7 +67,25 @@ def _softhsm(place: Path) -> Iterator[_Bench]:
         yield _Bench("pkcs11", store, lambda handle, wrapped: _bare_pkcs11(store, handle, wrapped))
 
 
-_STORES = (_software, _softhsm)
+@contextlib.contextmanager
+def _swtpm(place: Path) -> Iterator[_Bench]:
+    lab = init_swtpm(place / "swtpm")
+    try:
+        opened = open_key_store(lab.uri, secrets_from(lab.secret_reference), create=True)
+        with contextlib.closing(opened) as store:
+            yield _Bench("tpm", store, clock=time.perf_counter)
+    finally:
+        lab.instance.stop()
+
+
+@contextlib.contextmanager
+def _tpm_stub(place: Path) -> Iterator[_Bench]:
+    opened = open_key_store(f"tpm-stub:{place / 'stub'}", lambda _: Secret("4711"), create=True)
+    with contextlib.closing(opened) as store:
+        yield _Bench("tpm-stub", store)
+
+
+_STORES = (_software, _softhsm, _swtpm, _tpm_stub)
 
 
 @benchmark

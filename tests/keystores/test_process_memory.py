@@ -32,7 +32,7 @@ from tests.support.swtpm import software_tpm, tpm_uri
 
 pytestmark = pytest.mark.daemon
 
-HIT_S = 40.0
+HIT_S = 100.0
 """How long a key may hide that has to be found; it takes a second or two."""
 
 Scan = Callable[[int], Iterable[str]]

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from sceplab_ndes.state import ServerState
 from tests.support.agent_cli import SOURCES, AgentFolder
 
+WATCHDOG_S = 150
+"""When a process that hangs is ended, so that its test fails instead of hanging, too."""
 PROMPT_S = 10
 """Ample for a loaded machine; what is waited for takes a fraction of a second."""
 
@@ -39,7 +41,7 @@ def configure(
     assert password is not None
     agent = AgentFolder(folder)
     fingerprint = server.hierarchy.root.certificate.fingerprint(hashes.SHA256()).hex()
-    quick = "poll = { first_s = 0.1, ceiling_s = 0.1 }"
+    quick = "poll = { first_s = 0.1, ceiling_s = 0.1, max_polls = 10000 }"
     agent.configure(
         url,
         fingerprint=fingerprint,
@@ -62,7 +64,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._watchdog = threading.Timer(30, self.process.kill)
+        self._watchdog = threading.Timer(WATCHDOG_S, self.process.kill)
         self._watchdog.start()
 
     def wait_for(self, text: str) -> None:
