@@ -13,14 +13,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sceplab_agent.config import AgentConfig
-from sceplab_agent.config_paths import store_directory
+from sceplab_agent.config_paths import is_unmade, place_of
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.model import Enrollment, Goal
 from sceplab_agent.core.snapshot import read_snapshot
 from sceplab_agent.errors import JournalError
-from sceplab_agent.journal import Journal
+from sceplab_agent.journal import Journal, StoredSnapshot
 from sceplab_agent.key_stores import KeyStores
+from sceplab_agent.store_choice import ABSENCES, key_home, require_known_home
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyInfo, KeyStore
 from sceplab_hsm.errors import KeyStoreError
@@ -72,6 +73,8 @@ class StoreAudit:
     findings: tuple[KeyFinding, ...] = ()
     error: str = ""
     """Why it could not be looked into; empty: it could."""
+    absence: str = ""
+    """Why it is not there, where all its trustpoints fall back and none has a key there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +102,22 @@ class KeyAudit:
         self._config = config
         self._journal = journal
         self._stores = stores
+        self._tenants = [variant for c in config.trustpoints for variant in c.variants()]
+        """Each trustpoint with each store that may hold its keys."""
 
     def run(self, configs: Sequence[TrustpointConfig]) -> list[StoreAudit]:
         """Audits the stores of these trustpoints, each store once.
 
         Raises:
             JournalError: a snapshot cannot be read.
+            KeyStoreError: keys are in a store that the configuration no longer names.
         """
-        places = {_place(config): config for config in reversed(configs)}
-        return [self._audit(places[place]) for place in reversed(places)]
+        places: dict[object, TrustpointConfig] = {}
+        for config in configs:
+            require_known_home(config, self._stored(config.name))
+            for variant in config.variants():
+                places.setdefault(place_of(variant.store_uri), variant)
+        return [self._audit(variant) for variant in places.values()]
 
     def started_at(self) -> datetime | None:
         """When the oldest transaction under way named its key, UTC; ``None``: there is none.
@@ -131,15 +141,15 @@ class KeyAudit:
             KeyStoreError: the store refuses.
         """
         assert finding.fault is Fault.ORPHAN
-        config = next(c for c in self._config.trustpoints if mask_uri(c.store_uri) == finding.store)
+        config = next(c for c in self._tenants if mask_uri(c.store_uri) == finding.store)
         self._stores.open(config, create=False).delete(finding.key_id)
 
     def _audit(self, config: TrustpointConfig) -> StoreAudit:
-        neighbours = [c for c in self._config.trustpoints if _place(c) == _place(config)]
+        place = place_of(config.store_uri)
+        neighbours = [c for c in self._tenants if place_of(c.store_uri) == place]
         uri, names = mask_uri(config.store_uri), tuple(c.name for c in neighbours)
-        directory = store_directory(config.store_uri)
-        is_expected = any(named.is_needed for c in neighbours for named in self._named(c.name))
-        if not is_expected and directory is not None and not directory.exists():
+        is_expected = any(key.is_needed for c in neighbours for key in self._keys_of(c))
+        if not is_expected and is_unmade(config.store_uri):
             return StoreAudit(uri=uri, trustpoints=names)
         try:
             store = self._stores.open(config, create=False)
@@ -150,6 +160,9 @@ class KeyAudit:
                 uri=uri, trustpoints=names, keys=len(before), findings=tuple(findings)
             )
         except KeyStoreError as error:
+            is_unused = all(c.fallback_uri and not self._keys_of(c) for c in neighbours)
+            if is_unused and isinstance(error, ABSENCES):
+                return StoreAudit(uri=uri, trustpoints=names, absence=str(error))
             return StoreAudit(uri=uri, trustpoints=names, error=str(error))
 
     def _missing(
@@ -159,7 +172,7 @@ class KeyAudit:
         store: KeyStore,
         uri: str,
     ) -> Iterator[KeyFinding]:
-        named = [(c.name, key) for c in neighbours for key in self._named(c.name) if key.is_needed]
+        named = [(c.name, key) for c in neighbours for key in self._keys_of(c) if key.is_needed]
         present = {**before, **_listing(store)}
         for trustpoint, key in named:
             info = present.get(key.key_id)
@@ -185,9 +198,8 @@ class KeyAudit:
     ) -> Iterator[KeyFinding]:
         named = set()
         for config in neighbours:
-            keys = self._named(config.name)
-            named |= {key.key_id for key in keys}
-            is_fresh = all(key.role == _RETIRED for key in keys)
+            named |= {key.key_id for key in self._keys_of(config)}
+            is_fresh = all(key.role == _RETIRED for key in self._named(config.name))
             if is_fresh or not config.policy.owns_key:
                 # The first enrollment will find it; or the operator keeps it.
                 named.add(config.policy.first_key_id)
@@ -213,6 +225,12 @@ class KeyAudit:
                 remark=remark,
             )
 
+    def _keys_of(self, tenant: TrustpointConfig) -> list[_Named]:
+        """The keys that the journal names for a trustpoint and has in this store of its."""
+        config = next(c for c in self._config.trustpoints if c.name == tenant.name)
+        home = key_home(config, self._stored(tenant.name))
+        return self._named(tenant.name) if home.store_uri == tenant.store_uri else []
+
     def _named(self, trustpoint: str) -> list[_Named]:
         """The keys that the journal names for a trustpoint, as it stands now."""
         model = self._model(trustpoint)
@@ -234,7 +252,7 @@ class KeyAudit:
         return [name for name in journal.trustpoints() if name not in known] if journal else []
 
     def _model(self, trustpoint: str) -> Enrollment | None:
-        stored = self._journal.snapshot(trustpoint) if self._journal is not None else None
+        stored = self._stored(trustpoint)
         if stored is None:
             return None
         try:
@@ -243,6 +261,9 @@ class KeyAudit:
             raise JournalError(
                 f"the journal's snapshot of trustpoint {trustpoint} cannot be used: {error}"
             ) from error
+
+    def _stored(self, trustpoint: str) -> StoredSnapshot | None:
+        return self._journal.snapshot(trustpoint) if self._journal is not None else None
 
     def _named_at(self, trustpoint: str) -> datetime:
         """When the journal last named a key for a trustpoint; else when it last heard of it."""
@@ -259,11 +280,6 @@ class KeyAudit:
 
 def _listing(store: KeyStore) -> dict[str, KeyInfo]:
     return {info.key_id: info for info in store.list_keys()}
-
-
-def _place(config: TrustpointConfig) -> object:
-    """What two URIs of one store have in common."""
-    return store_directory(config.store_uri) or config.store_uri
 
 
 def _bearer(key_id: str, trustpoints: Sequence[TrustpointConfig]) -> str:

@@ -106,6 +106,7 @@ def _tell(audits: Sequence[StoreAudit], deleted: Sequence[KeyFinding], output: O
                         "trustpoints": list(audit.trustpoints),
                         "keys": audit.keys,
                         "error": audit.error,
+                        "absence": audit.absence,
                     }
                     for audit in audits
                 ],
@@ -127,7 +128,8 @@ def _tell(audits: Sequence[StoreAudit], deleted: Sequence[KeyFinding], output: O
 
 def _describe(audit: StoreAudit) -> str:
     title = f"{audit.uri} ({', '.join(audit.trustpoints)}): "
-    lines = [title + (audit.error or _count(audit.keys, "key"))]
+    absence = audit.absence and f"not there, and no key expected: {audit.absence}"
+    lines = [title + (audit.error or absence or _count(audit.keys, "key"))]
     for finding in audit.findings:
         what = " ".join(filter(None, (finding.algorithm, finding.created_at)))
         lines.append(

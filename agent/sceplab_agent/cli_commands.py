@@ -187,7 +187,9 @@ def _statuses(
         session = by_name.get(config.name)
         if session is not None:
             machine = session.machine
-            statuses.append(describe_machine(config, machine, state_dir=state_dir, at=_now()))
+            status = describe_machine(session.config, machine, state_dir=state_dir, at=_now())
+            is_fallback = session.config.store_uri != config.store_uri and bool(status.key_store)
+            statuses.append(replace(status, is_fallback=is_fallback))
             continue
         (status,) = read_status([config], service.journal, state_dir=state_dir)
         closed = str(service.unopened.get(config.name, ""))

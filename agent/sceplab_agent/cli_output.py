@@ -14,6 +14,7 @@ from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.journal import JournalEntry
 from sceplab_agent.observer import SilentObserver
 from sceplab_agent.status import TrustpointStatus
+from sceplab_agent.store_choice import FALLBACK_EVENT
 from sceplab_agent.text import clean_text
 from sceplab_scep.errors import ScepError
 from sceplab_scep.trace import explain
@@ -35,6 +36,10 @@ class Output:
         """A line of progress."""
         if not self.is_quiet:
             print(text, file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """A line that is told also to who wants no progress."""
+        print(text, file=sys.stderr, flush=True)
 
     def trace(self, text: str) -> None:
         """A message explained, asked for by name."""
@@ -91,12 +96,16 @@ class Progress(SilentObserver):
 
     def recorded(self, entry: JournalEntry) -> None:
         """Prints the entry."""
-        self._print(entry.at, entry.trustpoint, entry.event_id, entry.details)
+        is_fallback = entry.event_id == FALLBACK_EVENT
+        tell = self._output.warn if is_fallback else self._output.say
+        self._print(entry.at, entry.trustpoint, entry.event_id, entry.details, tell)
 
     def noticed(self, trustpoint: str, notice: Notify) -> None:
         """Prints the notice, unless it only informs."""
         if notice.level is not NoticeLevel.INFO:
-            self._print(self._clock(), trustpoint, notice.event_id, notice.details)
+            self._print(
+                self._clock(), trustpoint, notice.event_id, notice.details, self._output.say
+            )
 
     def state_changed(self, trustpoint: str, old: State, new: State) -> None:
         """Keeps the state for the next line."""
@@ -121,13 +130,18 @@ class Progress(SilentObserver):
         self._output.trace(f"{title} {len(message)} bytes\n{explained}")
 
     def _print(
-        self, at: datetime, trustpoint: str, event_id: str, details: Mapping[str, object]
+        self,
+        at: datetime,
+        trustpoint: str,
+        event_id: str,
+        details: Mapping[str, object],
+        tell: Callable[[str], None],
     ) -> None:
         with self._lock:
             state = self._states.get(trustpoint)
         shown = " ".join(f"{name}={value}" for name, value in details.items() if value is not None)
         where = state.value if state else "-"
-        self._output.say(f"{at:%H:%M:%S} {trustpoint} {where} {event_id} {shown}".rstrip())
+        tell(f"{at:%H:%M:%S} {trustpoint} {where} {event_id} {shown}".rstrip())
 
 
 def format_status(status: TrustpointStatus) -> str:
@@ -140,7 +154,7 @@ def format_status(status: TrustpointStatus) -> str:
         ("sha256", status.certificate_sha256),
         ("file", status.certificate_file),
         ("key", status.key_id),
-        ("key store", status.key_store),
+        ("key store", status.key_store + (" (fallback)" if status.is_fallback else "")),
         ("CA sha256", status.ca_sha256 and f"{status.ca_sha256} ({status.ca_basis})"),
         ("transaction", status.transaction_id),
         ("polls", str(status.polls) if status.transaction_id else ""),

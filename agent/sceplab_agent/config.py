@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sceplab_agent.config_paths import resolve_path, store_directory
+from sceplab_agent.config_paths import place_of, resolve_path
 from sceplab_agent.config_table import ConfigTable
 from sceplab_agent.config_trustpoint import read_key_store, read_trustpoint
 from sceplab_agent.errors import ConfigError, ConfigProblem
@@ -151,13 +151,19 @@ def _check_key_names(
     """Two trustpoints must not make, and later delete, the same key."""
     by_store: dict[object, list[TrustpointConfig]] = {}
     for trustpoint in trustpoints:
-        uri = trustpoint.store_uri
-        neighbours = by_store.setdefault(store_directory(uri) or uri if uri else "", [])
+        places = {_place(variant) for variant in trustpoint.variants()}
+        neighbours = [other for place in places for other in by_store.get(place, [])]
         for other in neighbours:
             if reason := _key_conflict(trustpoint, other):
                 problems.append(ConfigProblem(f"trustpoint.{trustpoint.name}.key.id", reason))
                 break
-        neighbours.append(trustpoint)
+        for place in places:
+            by_store.setdefault(place, []).append(trustpoint)
+
+
+def _place(trustpoint: TrustpointConfig) -> object:
+    uri = trustpoint.store_uri
+    return place_of(uri) if uri else ""
 
 
 def _key_conflict(one: TrustpointConfig, other: TrustpointConfig) -> str:

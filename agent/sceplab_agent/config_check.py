@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sceplab_agent.config import AgentConfig
-from sceplab_agent.config_paths import store_directory
+from sceplab_agent.config_paths import is_unmade
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.policy import UnpinnedCa
 from sceplab_agent.errors import ConfigError, ConfigProblem
 from sceplab_agent.journal import StoredSnapshot
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_stores import KeyStores
-from sceplab_agent.status import holds_key, read_status
+from sceplab_agent.status import read_status
+from sceplab_agent.store_choice import foresee_store, holds_key
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.errors import KeyStoreError, SecretUnavailableError
 from sceplab_hsm.secret import resolve_secret, secret_file_warning
@@ -46,8 +47,7 @@ def check_surroundings(
     stores = KeyStores(now=now)
     try:
         for trustpoint in configs:
-            has_key = holds_key(snapshots[trustpoint.name])
-            findings.append(_check_store(trustpoint, stores, has_key=has_key))
+            findings += _check_stores(trustpoint, snapshots[trustpoint.name], stores)
     finally:
         stores.close()
     return list(dict.fromkeys(findings))
@@ -82,10 +82,23 @@ def _check_journal(
     return [f"the journal in {config.state_dir} is readable"], snapshots
 
 
+def _check_stores(
+    trustpoint: TrustpointConfig, stored: StoredSnapshot | None, stores: KeyStores
+) -> list[str]:
+    """Findings about the store that an enrollment would use now, and which one that is."""
+    chosen, reason = foresee_store(trustpoint, stored, stores)
+    told = []
+    if chosen is not trustpoint:
+        told.append(
+            f"{trustpoint.name}: falls back to {mask_uri(chosen.store_uri)} instead of "
+            f"{mask_uri(trustpoint.store_uri)}: {reason}"
+        )
+    return [*told, _check_store(chosen, stores, has_key=holds_key(stored))]
+
+
 def _check_store(trustpoint: TrustpointConfig, stores: KeyStores, *, has_key: bool) -> str:
     uri = trustpoint.store_uri
-    directory = store_directory(uri)
-    if not has_key and directory is not None and not directory.exists():
+    if not has_key and is_unmade(uri):
         return f"there is no key store {mask_uri(uri)} yet; the first enrollment makes it"
     store = stores.open(trustpoint, create=False)
     if trustpoint.key_algorithm not in store.capabilities().algorithms:
@@ -98,10 +111,14 @@ def _check_store(trustpoint: TrustpointConfig, stores: KeyStores, *, has_key: bo
 
 
 def _check_store_secret(trustpoint: TrustpointConfig, problems: list[ConfigProblem]) -> None:
-    reason = _missing_secret(trustpoint.store_secret)
-    if reason:
-        path = f"trustpoint.{trustpoint.name}.key.secret"
-        problems.append(ConfigProblem(path, f"the key store's secret is not at hand: {reason}"))
+    for name, reference in (
+        ("secret", trustpoint.store_secret),
+        ("fallback_secret", trustpoint.fallback_secret),
+    ):
+        reason = _missing_secret(reference)
+        if reason:
+            path = f"trustpoint.{trustpoint.name}.key.{name}"
+            problems.append(ConfigProblem(path, f"the key store's secret is not at hand: {reason}"))
 
 
 def _check_challenge(
@@ -115,7 +132,11 @@ def _check_challenge(
     name = trustpoint.name
     found = [
         f"{name}: {remark}"
-        for reference in (trustpoint.challenge, trustpoint.store_secret)
+        for reference in (
+            trustpoint.challenge,
+            trustpoint.store_secret,
+            trustpoint.fallback_secret,
+        )
         if (remark := secret_file_warning(reference))
     ]
     reason = _missing_secret(trustpoint.challenge)

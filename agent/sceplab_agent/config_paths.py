@@ -77,6 +77,24 @@ def store_directory(uri: str) -> Path | None:
     return Path(os.path.normpath(os.path.expanduser(unquote(written))))
 
 
+def place_of(uri: str) -> object:
+    """What two URIs of one store have in common."""
+    return store_directory(uri) or uri
+
+
+def is_unmade(uri: str) -> bool:
+    """Whether a store's directory is missing or empty, so that the store is still to be made."""
+    directory = store_directory(uri)
+    if directory is None:
+        return False
+    try:
+        return next(directory.iterdir(), None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # the store itself says what is wrong
+
+
 def _is_directory_form(scheme: str) -> bool:
     while scheme.startswith(_WRAPPER):
         scheme = scheme.removeprefix(_WRAPPER)

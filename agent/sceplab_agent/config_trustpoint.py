@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from sceplab_agent.config_paths import resolve_reference, resolve_store_uri
+from sceplab_agent.config_paths import place_of, resolve_reference, resolve_store_uri
 from sceplab_agent.config_table import ConfigTable
 from sceplab_agent.core.policy import (
     Backoff,
@@ -44,14 +44,15 @@ class KeyStoreConfig:
     uri: str
     secret: str
     """Reference to passphrase or PIN; empty: it has none."""
+    fallback_uri: str
+    """Taken when the store is not there; empty: none is."""
+    fallback_secret: str
+    """Reference to passphrase or PIN of that one."""
 
 
 def read_key_store(table: ConfigTable, base: Path) -> KeyStoreConfig:
     """Reads ``[keystore]``."""
-    config = KeyStoreConfig(
-        uri=table.converted("uri", lambda text: resolve_store_uri(text, base), ""),
-        secret=table.converted("secret", lambda text: resolve_reference(text, base), ""),
-    )
+    config = _read_stores(table, base, "uri")
     table.finish()
     return config
 
@@ -86,6 +87,8 @@ def read_trustpoint(
         digest=table.converted("digest", _digest, None),
         store_uri=store.uri,
         store_secret=store.secret,
+        fallback_uri=store.fallback_uri,
+        fallback_secret=store.fallback_secret,
         policy=_read_policy(name, table, key, uses_challenge=bool(challenge)),
     )
     key.finish()
@@ -94,13 +97,31 @@ def read_trustpoint(
 
 
 def _read_store(key: ConfigTable, base: Path, default: KeyStoreConfig) -> KeyStoreConfig:
-    uri = key.converted("store", lambda text: resolve_store_uri(text, base), "")
-    secret = key.converted("secret", lambda text: resolve_reference(text, base), "")
-    if not uri:
-        if secret and "store" not in key:
+    stores = _read_stores(key, base, "store")
+    if not stores.uri:
+        if stores.secret and "store" not in key:
             key.problem("secret", "belongs to a key.store, which is missing")
         return default
-    return KeyStoreConfig(uri=uri, secret=secret)
+    return stores
+
+
+def _read_stores(table: ConfigTable, base: Path, name: str) -> KeyStoreConfig:
+    """Reads a store and its fallback; ``name`` is what the store's own key is called."""
+    config = KeyStoreConfig(
+        uri=table.converted(name, lambda text: resolve_store_uri(text, base), ""),
+        secret=table.converted("secret", lambda text: resolve_reference(text, base), ""),
+        fallback_uri=table.converted("fallback", lambda text: resolve_store_uri(text, base), ""),
+        fallback_secret=table.converted(
+            "fallback_secret", lambda text: resolve_reference(text, base), ""
+        ),
+    )
+    if "fallback" in table and name not in table:
+        table.problem("fallback", f"belongs to a {name}, which is missing")
+    if "fallback_secret" in table and "fallback" not in table:
+        table.problem("fallback_secret", "belongs to a fallback, which is missing")
+    if config.uri and config.fallback_uri and place_of(config.uri) == place_of(config.fallback_uri):
+        table.problem("fallback", f"is the same store as {name}")
+    return config
 
 
 def _read_policy(

@@ -86,6 +86,10 @@ def _describe_key(config: TrustpointConfig) -> View:
     }
     if config.store_secret:
         view["secret"] = config.store_secret
+    if config.fallback_uri:
+        view["fallback"] = mask_uri(config.fallback_uri)
+    if config.fallback_secret:
+        view["fallback_secret"] = config.fallback_secret
     return view
 
 

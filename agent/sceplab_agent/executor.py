@@ -6,8 +6,8 @@ that cannot be taken back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -62,6 +62,8 @@ class Surroundings:
     clock: Callable[[], datetime]
     """Now, aware UTC."""
     observer: Observer = field(default_factory=SilentObserver)
+    marks: Mapping[str, object] = field(default_factory=dict)
+    """What every snapshot keeps beside the machine's own part; see `store_choice`."""
 
 
 class Executor:
@@ -79,6 +81,7 @@ class Executor:
         self._installer = surroundings.installer
         self._clock = surroundings.clock
         self._observer = surroundings.observer
+        self._marks = surroundings.marks
         self._challenge = surroundings.challenge
         self._client = ScepClient(config.url, ca_identifier=config.ca_identifier)
         self._builder = RequestBuilder(
@@ -102,8 +105,9 @@ class Executor:
         """
         match command:
             case Record():
+                marked = replace(command, snapshot={**command.snapshot, **self._marks})
                 self._observer.recorded(
-                    self._journal.commit(self._config.name, self._clock(), command)
+                    self._journal.commit(self._config.name, self._clock(), marked)
                 )
             case Notify():
                 self._observer.noticed(self._config.name, command)

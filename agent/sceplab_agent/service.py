@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.config import AgentConfig
-from sceplab_agent.core.commands import NoticeLevel, Notify
+from sceplab_agent.core.commands import NoticeLevel, Notify, Record
 from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.events import (
     EnrollmentCancelled,
@@ -37,7 +37,7 @@ from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled
 from sceplab_agent.pursuit import Reviver, events_to_enroll
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.state_dir import StateDirLock
-from sceplab_agent.status import holds_key
+from sceplab_agent.store_choice import FALLBACK_EVENT, StoreChoice, choose_store
 from sceplab_agent.transaction import RandomBytes
 from sceplab_agent.transport import HttpTransport, ThreadedTransport
 from sceplab_agent.trustpoint import TrustpointConfig
@@ -121,17 +121,18 @@ class AgentService:
     def session(self, config: TrustpointConfig) -> EnrollmentSession:
         """A session of one trustpoint, from where the journal left it; not yet started.
 
+        Its configuration names the store that was chosen. The use of a fallback is in the journal
+        and told before anything else happens.
+
         Raises:
             KeyStoreError: its key store does not open.
-            JournalError: its snapshot is unreadable.
+            JournalError: its snapshot is unreadable, or the journal cannot be written.
         """
         assert self._stores is not None
         outside = self._outside
+        choice = choose_store(config, self.journal.snapshot(config.name), self._stores)
         surroundings = Surroundings(
-            # A store that vanished is not made anew under certificates that need it.
-            store=self._stores.open(
-                config, create=not holds_key(self.journal.snapshot(config.name))
-            ),
+            store=choice.store,
             journal=self.journal,
             installer=FileInstaller(self._config.state_dir),
             challenge=ChallengeSource.from_reference(
@@ -140,13 +141,26 @@ class AgentService:
             random_bytes=outside.random_bytes,
             clock=outside.clock,
             observer=outside.observer,
+            marks=choice.marks,
         )
-        return EnrollmentSession(
-            config,
+        session = EnrollmentSession(
+            choice.config,
             surroundings,
             rng=outside.rng,
             new_transaction_id=outside.new_transaction_id,
         )
+        if choice.instead_of:
+            self._tell_fallback(session, choice)
+        return session
+
+    def _tell_fallback(self, session: EnrollmentSession, choice: StoreChoice) -> None:
+        record = Record(
+            event_id=FALLBACK_EVENT,
+            details=choice.details,
+            snapshot={**session.machine.snapshot(), **choice.marks},
+        )
+        entry = self.journal.commit(session.name, self._outside.clock(), record)
+        self._outside.observer.recorded(entry)
 
     def enroll(
         self, configs: Sequence[TrustpointConfig], *, wait: bool, again: bool

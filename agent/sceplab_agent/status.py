@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from sceplab_agent.core.states import State
 from sceplab_agent.core.values import Failure
 from sceplab_agent.errors import JournalError
 from sceplab_agent.install import CERTIFICATE_FILE
-from sceplab_agent.journal import Journal, StoredSnapshot
+from sceplab_agent.journal import Journal
+from sceplab_agent.store_choice import key_home
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_scep.certificates import fingerprint
 
@@ -39,7 +40,9 @@ class TrustpointStatus:
     certificate_file: str = ""
     key_id: str = ""
     key_store: str = ""
-    """URI of the store that should hold it, without secrets."""
+    """URI of the store that holds it, or the key being enrolled for, without secrets."""
+    is_fallback: bool = False
+    """Whether that store is the fallback."""
     ca_sha256: str = ""
     """Of the trusted CA certificate, hexadecimal."""
     ca_basis: str = ""
@@ -87,7 +90,9 @@ def read_status(
             found.append(TrustpointStatus(name=config.name, state=State.UNCONFIGURED))
             continue
         machine = _restore(config, stored.body)
-        found.append(describe_machine(config, machine, state_dir=state_dir, at=stored.at))
+        home = key_home(config, stored)
+        status = describe_machine(home, machine, state_dir=state_dir, at=stored.at)
+        found.append(replace(status, is_fallback=home is not config))
     return found
 
 
@@ -98,7 +103,14 @@ def describe_machine(
     state_dir: Path | None,
     at: datetime | None,
 ) -> TrustpointStatus:
-    """Status of a machine."""
+    """Status of a machine.
+
+    Args:
+        config: the trustpoint, with the store that its keys are in.
+        machine: of that trustpoint.
+        state_dir: where certificates are installed; ``None``: not in files.
+        at: when the journal heard of it last.
+    """
     active, ca, failure = machine.active, machine.ca, machine.failure
     transaction = machine.transaction
     path = state_dir / config.name / CERTIFICATE_FILE if active and state_dir else ""
@@ -113,7 +125,7 @@ def describe_machine(
         certificate_sha256=fingerprint(active.certificate_der, "sha256").hex() if active else "",
         certificate_file=str(path),
         key_id=active.key_id if active else "",
-        key_store=mask_uri(config.store_uri) if active else "",
+        key_store=mask_uri(config.store_uri) if active or machine.new_key else "",
         ca_sha256=fingerprint(ca.anchor_der, "sha256").hex() if ca else "",
         ca_basis=ca.basis.value if ca else "",
         transaction_id=transaction.transaction_id if transaction else "",
@@ -133,11 +145,6 @@ def describe_failure(failure: Failure) -> str:
     if failure.hresult is not None:
         text += f" (HRESULT 0x{failure.hresult & 0xFFFFFFFF:08X})"
     return text
-
-
-def holds_key(stored: StoredSnapshot | None) -> bool:
-    """Whether a trustpoint has a key in its store: then that store must not be made anew."""
-    return stored is not None and bool(stored.body.get("active") or stored.body.get("new_key"))
 
 
 def _restore(config: TrustpointConfig, body: Mapping[str, object]) -> EnrollmentMachine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from cryptography import x509
@@ -51,7 +51,25 @@ class TrustpointConfig:
     """Key store of this trustpoint."""
     store_secret: str = ""
     """Reference to the store's passphrase or PIN; empty: it has none."""
+    fallback_uri: str = ""
+    """Key store for when the first one is not there (`store_choice`); empty: there is none."""
+    fallback_secret: str = ""
+    """Reference to its passphrase or PIN."""
     policy: EnrollmentPolicy
+
+    def on_fallback(self) -> TrustpointConfig:
+        """The same trustpoint with the fallback as its only store."""
+        return replace(
+            self,
+            store_uri=self.fallback_uri,
+            store_secret=self.fallback_secret,
+            fallback_uri="",
+            fallback_secret="",
+        )
+
+    def variants(self) -> tuple[TrustpointConfig, ...]:
+        """The trustpoint with each store that may hold its keys, the first one first."""
+        return (self, self.on_fallback()) if self.fallback_uri else (self,)
 
 
 def parse_subject(text: str) -> x509.Name:

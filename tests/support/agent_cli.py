@@ -45,8 +45,16 @@ class AgentFolder:
         extra: str = "",
         store: str = "soft:keys?kdf=lab",
         secret: str = "file:passphrase",
+        fallback: str = "",
     ) -> None:
-        """Writes a configuration with trustpoint ``lab``; ``extra`` is TOML inside its table."""
+        """Writes a configuration with trustpoint ``lab``; ``extra`` is TOML inside its table.
+
+        The ``fallback`` store has the secret in ``passphrase``.
+        """
+        lines = [f'uri = "{store}"', f'secret = "{secret}"']
+        if fallback:
+            lines += [f'fallback = "{fallback}"', 'fallback_secret = "file:passphrase"']
+        keystore = "\n".join(lines)
         for name, text in (("passphrase", "correct horse"), ("challenge", challenge)):
             path = self.folder / name
             path.write_text(text + "\n")
@@ -57,8 +65,7 @@ class AgentFolder:
 state_dir = "state"
 
 [keystore]
-uri = "{store}"
-secret = "{secret}"
+{keystore}
 
 [trustpoint.lab]
 url = "{url}"

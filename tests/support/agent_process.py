@@ -35,7 +35,7 @@ def configure(
         server: gives the password.
         url: of the server.
         extra: TOML inside the trustpoint's table.
-        store: ``store`` and ``secret``, as `AgentFolder.configure` takes them.
+        store: ``store``, ``secret`` and ``fallback``, as `AgentFolder.configure` takes them.
     """
     password = server.challenge.issue("admin", now())
     assert password is not None

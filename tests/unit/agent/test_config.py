@@ -73,6 +73,8 @@ clock_skew_s = 10
 algorithm = "rsa:3072"
 store = "pkcs11:token=x?module-path=/usr/lib/m.so"
 secret = "prompt:PIN of the token"
+fallback = "soft:spare"
+fallback_secret = "file:spare-pass"
 id = "router-key"
 delete_when_replaced = false
 
@@ -152,6 +154,8 @@ def test_every_key_is_read() -> None:
     assert lab.digest is Digest.SHA512
     assert lab.key_algorithm is KeyAlgorithm.RSA_3072
     assert lab.store_secret == "prompt:PIN of the token"
+    assert lab.fallback_uri == "soft:/etc/agent/spare"
+    assert lab.fallback_secret == "file:/etc/agent/spare-pass"
     assert [str(address) for address in lab.ip_addresses] == ["192.0.2.1", "2001:db8::1"]
     assert policy.pin == CaPin(algorithm=PinAlgorithm.SHA256, digest=bytes.fromhex(HEX64))
     assert policy.unpinned_ca is UnpinnedCa.TOFU
@@ -267,6 +271,9 @@ def test_all_mistakes_are_told_at_once() -> None:
         ("digest = 'sha3'", "[trustpoint.lab]", "digest: is one of md5, sha1"),
         ("on_unpinned = 'ask'", "[trustpoint.lab]", "on_unpinned: is one of refuse, tofu"),
         ("secret = 'env:X'", "[trustpoint.lab.key]", "key.secret: belongs to a key.store"),
+        ("fallback = 'soft:x'", "[trustpoint.lab.key]", "key.fallback: belongs to a store"),
+        ("fallback_secret = 'env:X'", "[keystore]", "fallback_secret: belongs to a fallback"),
+        ("fallback = 'soft:./keys'", "[keystore]", "keystore.fallback: is the same store as uri"),
         ("user_agent = 'a\\nb'", "[http]", "user_agent: must be at most 200 printable"),
         ("tls_ca_file = ''", "[http]", "tls_ca_file: is empty"),
     ],
@@ -371,6 +378,14 @@ def test_successor_of_one_key_is_not_the_name_of_another(first: str, second: str
     assert f"'{longer}' is what a renewal names a new key of" in found
     elsewhere = "key.store = 'soft:other'"
     assert read(two_trustpoints(f"key.id = '{first}'", f"key.id = '{second}'\n{elsewhere}"))
+
+
+def test_a_fallback_counts_where_names_of_keys_must_differ() -> None:
+    """What falls back into the store of another trustpoint needs another name."""
+    falls_back = "key.id = 'a'\nkey.store = 'tpm:chip'\nkey.fallback = 'soft:keys'"
+    (found,) = problems(two_trustpoints("key.id = 'a'", falls_back))
+    assert "either would delete it" in found
+    assert read(two_trustpoints("key.id = 'b'", falls_back))
 
 
 def test_one_directory_under_two_uris_is_one_store() -> None:
