@@ -27,6 +27,7 @@ from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.errors import StoreUriError
 from sceplab_hsm.uri import check_key_id
 from sceplab_scep.algorithms import Digest, Floor
+from sceplab_scep.key_usage import KeyUse
 from sceplab_scep.ra_rule import RaRule
 
 _RSA = [algorithm for algorithm in KeyAlgorithm if algorithm.is_rsa]
@@ -136,6 +137,7 @@ def _read_policy(
         key_id=key.converted("id", _key_id, ""),
         owns_key=key.flag("delete_when_replaced", default=True),
         uses_challenge=uses_challenge,
+        key_use=table.converted("key_usage", _key_use, None),
         poll=_read_poll(table.table("poll")),
         retry=_read_retry(table.table("retry")),
         renewal=_read_renewal(table.table("renewal")),
@@ -238,6 +240,14 @@ def _digest(text: str) -> Digest:
         return Digest(text)
     except ValueError as error:
         names = ", ".join(digest.value for digest in Digest)
+        raise ValueError(f"is one of {names}") from error
+
+
+def _key_use(text: str) -> KeyUse:
+    try:
+        return KeyUse(text)
+    except ValueError as error:
+        names = ", ".join(use.value for use in KeyUse)
         raise ValueError(f"is one of {names}") from error
 
 

@@ -67,6 +67,8 @@ def _describe_trustpoint(config: TrustpointConfig) -> View:
     view["ip_addresses"] = [str(address) for address in config.ip_addresses]
     if config.challenge:
         view["challenge"] = config.challenge
+    if policy.key_use is not None:
+        view["key_usage"] = policy.key_use.value
     if config.digest is not None:
         view["digest"] = config.digest.value
     view["floor"] = policy.floor.value

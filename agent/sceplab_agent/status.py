@@ -19,7 +19,8 @@ from sceplab_agent.install import CERTIFICATE_FILE
 from sceplab_agent.journal import Journal
 from sceplab_agent.store_choice import key_home
 from sceplab_agent.trustpoint import TrustpointConfig
-from sceplab_scep.certificates import fingerprint
+from sceplab_scep.certificates import fingerprint, load_certificate
+from sceplab_scep.key_usage import usage_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class TrustpointStatus:
     not_before: datetime | None = None
     not_after: datetime | None = None
     renewal_at: datetime | None = None
+    key_usage: str = ""
+    """As RFC 5280 spells it, for example ``digitalSignature, keyEncipherment``."""
     certificate_sha256: str = ""
     """Hexadecimal."""
     certificate_file: str = ""
@@ -122,6 +125,7 @@ def describe_machine(
         not_before=active.not_before if active else None,
         not_after=active.not_after if active else None,
         renewal_at=machine.renewal_at if active and config.policy.renewal.enabled else None,
+        key_usage=_usage(active.certificate_der) if active else "",
         certificate_sha256=fingerprint(active.certificate_der, "sha256").hex() if active else "",
         certificate_file=str(path),
         key_id=active.key_id if active else "",
@@ -145,6 +149,10 @@ def describe_failure(failure: Failure) -> str:
     if failure.hresult is not None:
         text += f" (HRESULT 0x{failure.hresult & 0xFFFFFFFF:08X})"
     return text
+
+
+def _usage(certificate_der: bytes) -> str:
+    return ", ".join(usage_names(load_certificate(certificate_der)))
 
 
 def _restore(config: TrustpointConfig, body: Mapping[str, object]) -> EnrollmentMachine:

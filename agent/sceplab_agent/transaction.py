@@ -40,6 +40,7 @@ from sceplab_scep.capabilities import choose_algorithms
 from sceplab_scep.certificates import self_signed_certificate
 from sceplab_scep.csr import build_csr
 from sceplab_scep.errors import ScepError, UnsupportedAlgorithmError, UntrustedSignerError
+from sceplab_scep.key_usage import usage_extension
 from sceplab_scep.messages import CertPoll, CertRep, PkcsReq, RenewalReq, Request
 from sceplab_scep.pkimessage import build_request
 from sceplab_scep.reply import read_cert_rep
@@ -154,17 +155,34 @@ class RequestBuilder:
     def _csr(self, command: BuildRequest, suite: AlgorithmSuite) -> bytes:
         replaced = _load(command.subject_certificate_der)
         subject = self._config.subject if replaced is None else replaced.subject
-        names = alternative_names(self._config) if replaced is None else _names_of(replaced)
         challenge = self._challenge.take().reveal() if command.include_challenge else ""
         csr_der = build_csr(
             subject,
             self._store.get(command.key_id),
             digest=suite.digest,
             challenge=challenge,
-            extensions=() if names is None else (x509.Extension(names.oid, False, names),),
+            extensions=self._extensions(replaced),
         )
         self._observer.csr_signed(self._config.name, csr_der)
         return csr_der
+
+    def _extensions(
+        self, replaced: x509.Certificate | None
+    ) -> list[x509.Extension[x509.ExtensionType]]:
+        """What a request asks for besides the subject.
+
+        A renewal keeps the names of the certificate it replaces, as servers demand; the key usage
+        is the configured one each time.
+        """
+        asked: list[x509.Extension[x509.ExtensionType]] = []
+        names = alternative_names(self._config) if replaced is None else _names_of(replaced)
+        if names is not None:
+            asked.append(x509.Extension(names.oid, False, names))
+        use = self._config.policy.key_use
+        if use is not None:
+            usage = usage_extension(use)
+            asked.append(x509.Extension(usage.oid, True, usage))
+        return asked
 
     def _failed(self, cause: FailureCause, reason: str) -> RequestFailed:
         return RequestFailed(cause=cause, reason=self._challenge.redact(clean_text(reason)))

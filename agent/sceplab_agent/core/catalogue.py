@@ -49,6 +49,9 @@ CATALOGUE: dict[str, Entry] = {
     "enrollment.cancelled": Entry("the operator gave the enrollment up"),
     "certificate.accepted": Entry("the certificate is fit and about to be installed"),
     "certificate.installed": Entry("the certificate is the active one"),
+    "certificate.other-usage": Entry(
+        "the CA granted another key usage than was asked for; both are in the details", _WARNING
+    ),
     "certificate.expired": Entry("the active certificate ended without a successor", _ERROR),
     "renewal.due": Entry("the renewal of the active certificate starts"),
     "recovery.asking": Entry("a CertPoll asks for the outcome of an unanswered request", _WARNING),

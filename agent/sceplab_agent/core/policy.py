@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass, field
 
 from sceplab_scep.algorithms import Floor
+from sceplab_scep.key_usage import KeyUse
 from sceplab_scep.ra_rule import RaRule
 
 
@@ -120,6 +121,8 @@ class EnrollmentPolicy:
     """Whether the machine may delete the first key once it is replaced."""
     uses_challenge: bool = True
     """Whether a first enrollment carries a challenge password."""
+    key_use: KeyUse | None = None
+    """What the certificate is asked for; ``None``: the request does not say."""
     poll: PollPolicy = field(default_factory=PollPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     renewal: RenewalPolicy = field(default_factory=RenewalPolicy)

@@ -9,7 +9,8 @@ from sceplab_agent.core.model import Awaited, Goal
 from sceplab_agent.core.turn import Turn
 from sceplab_agent.core.values import ActiveCertificate
 from sceplab_agent.core.verdicts import CertificateFit
-from sceplab_scep.certificates import describe_certificate
+from sceplab_scep.certificates import describe_certificate, load_certificate
+from sceplab_scep.key_usage import serves, usage_names
 
 
 def keep_reply(turn: Turn) -> None:
@@ -98,7 +99,17 @@ def activate(turn: Turn) -> None:
         not_after=active.not_after.isoformat(),
         renewal_at=model.renewal_at.isoformat() if model.renewal_at else None,
     )
+    _tell_usage(turn, active)
     delete_retired_key(turn)
+
+
+def _tell_usage(turn: Turn, active: ActiveCertificate) -> None:
+    """The CA decides what a certificate is for; who asked for something else is told."""
+    use = turn.policy.key_use
+    certificate = load_certificate(active.certificate_der)
+    if use is not None and not serves(certificate, use):
+        granted = ", ".join(usage_names(certificate))
+        turn.notify("certificate.other-usage", asked=", ".join(sorted(use.names)), granted=granted)
 
 
 def _new_active(turn: Turn) -> ActiveCertificate:
