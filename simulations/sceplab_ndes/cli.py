@@ -43,6 +43,7 @@ def _examples(*lines: str) -> str:
         "serve",
         "serve --state ./lab --port 8080 --approval manual",
         "serve --profile ndes --challenge one-time --trace",
+        "serve --state ./lab --ra-key-bits 4096 --keys 'pkcs11:token=ra' --keys-secret file:./pin",
     )
 )
 def serve(
@@ -61,6 +62,23 @@ def serve(
     challenge: Annotated[
         str | None, typer.Option(help="Challenge passwords: one-time, static or none.")
     ] = None,
+    ra_key_bits: Annotated[
+        int | None,
+        typer.Option(help="Length of a new state's RA keys: 2048, 3072 or 4096. Default: 2048."),
+    ] = None,
+    keys: Annotated[
+        str | None,
+        typer.Option(
+            help="URI of the key store of CA and RA, for example pkcs11:token=ra. Default: a"
+            " software store in the state folder."
+        ),
+    ] = None,
+    keys_secret: Annotated[
+        str | None,
+        typer.Option(
+            help="Its passphrase or PIN: env:NAME, file:PATH or prompt:. Default: it is asked for."
+        ),
+    ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show every message decoded.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each event.")] = False,
     log: Annotated[Path | None, typer.Option(help="Append events as JSON lines.")] = None,
@@ -75,7 +93,13 @@ def serve(
 
     with report_errors(as_json=as_json):
         options = {"host": host, "port": port, "profile": profile, "floor": floor}
-        changes = {"template.approval": approval, "challenge.mode": challenge}
+        changes = {
+            "settings.template.approval": approval,
+            "settings.challenge.mode": challenge,
+            "ca.ra_algorithm": _ra_algorithm(ra_key_bits),
+            "keys.uri": keys,
+            "keys.passphrase": keys_secret and _absolute_reference(keys_secret),
+        }
         serve_folder(
             StateFolder(state),
             _configuration(config, options, changes),
@@ -238,15 +262,43 @@ def _configuration(
     values = loaded.model_dump()
     values.update({name: value for name, value in options.items() if value is not None})
     for place, value in changes.items():
-        section, _, name = place.partition(".")
+        *sections, name = place.split(".")
         if value is not None:
-            values["settings"].setdefault(section, {})[name] = value
+            table = values
+            for section in sections:
+                table = table.setdefault(section, {})
+            table[name] = value
     try:
         merged = ServerConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(describe_mistakes(error, ServerConfig), source="options") from error
     merged.server_profile()
     return merged
+
+
+def _ra_algorithm(bits: int | None) -> str | None:
+    """RSA of this length, as the configuration writes it.
+
+    Raises:
+        ConfigError: no key store makes this length.
+    """
+    from sceplab_hsm.api import KeyAlgorithm
+    from sceplab_ndes.errors import ConfigError
+
+    if bits is None:
+        return None
+    known = [kind.value.removeprefix("rsa:") for kind in KeyAlgorithm if kind.is_rsa]
+    if str(bits) not in known:
+        raise ConfigError(f"{bits} is none of {', '.join(known)}", source="--ra-key-bits")
+    return f"rsa:{bits}"
+
+
+def _absolute_reference(reference: str) -> str:
+    """The reference as later commands can use it, from whichever directory they are called."""
+    scheme, _, rest = reference.partition(":")
+    if scheme != "file" or not rest:
+        return reference
+    return f"file:{Path(rest).expanduser().absolute()}"
 
 
 def _user() -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import typer
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sceplab_ndes.cli_output import print_json
 from sceplab_ndes.config import ServerConfig
@@ -21,7 +22,13 @@ from sceplab_ndes.events import EventSink, ServerEvent, json_lines
 from sceplab_ndes.folder import StateFolder
 from sceplab_ndes.listening import taken_address
 from sceplab_ndes.server import NdesHttpServer, exposure_warning
-from sceplab_ndes.service import DEFAULT_ADMIN, open_server, prepare, run_server
+from sceplab_ndes.service import (
+    DEFAULT_ADMIN,
+    open_server,
+    prepare,
+    run_server,
+    with_stored_keys,
+)
 from sceplab_ndes.state import ServerState
 from sceplab_scep.names import name_text
 
@@ -65,6 +72,7 @@ def serve_folder(
         events = _event_sink(view, stack)
         if not view.as_json:
             typer.echo(f"state    {folder.path} ({'made now' if is_new else 'as it was'})")
+        config = with_stored_keys(folder, config)
         state = stack.enter_context(open_server(folder, config, clock=clock, events=events))
         prepare(folder, state, config)
 
@@ -123,7 +131,15 @@ def _facts(
         "ca_sha256": root.fingerprint(hashes.SHA256()).hex(),
         "issuing_subject": name_text(issuing.subject),
         "ca_file": str(folder.path / "ca.pem"),
+        "keys": config.keys.uri or folder.keys_uri,
+        "ra_key_bits": _ra_key_bits(state),
     }
+
+
+def _ra_key_bits(state: ServerState) -> int | None:
+    """Length of the RA's encryption key; ``None``: the CA has no RA."""
+    key = state.hierarchy.ra_encryption.certificate.public_key()
+    return key.key_size if state.hierarchy.has_ra and isinstance(key, RSAPublicKey) else None
 
 
 def _show_ready(facts: dict[str, object], warning: str) -> None:
@@ -134,6 +150,7 @@ def _show_ready(facts: dict[str, object], warning: str) -> None:
         ("CA", "{ca_subject}"),
         ("", "SHA-256 {ca_sha256}"),
         ("", "certificate in {ca_file}"),
+        ("keys", "{keys}"),
     )
     for name, text in lines:
         typer.echo(f"{name:<8} {text.format(**facts)}")

@@ -47,11 +47,13 @@ class CaConfig(_Table):
     host: str = "NDES"
     two_tier: bool = False
     algorithm: KeyAlgorithm = KeyAlgorithm.RSA_2048
+    ra_algorithm: KeyAlgorithm | None = None
+    """Of both RA keys; ``None`` as the CA's. A state that has others is refused."""
 
-    @field_validator("algorithm")
+    @field_validator("algorithm", "ra_algorithm")
     @classmethod
-    def _is_rsa(cls, value: KeyAlgorithm) -> KeyAlgorithm:
-        if not value.is_rsa:
+    def _is_rsa(cls, value: KeyAlgorithm | None) -> KeyAlgorithm | None:
+        if value is not None and not value.is_rsa:
             raise ValueError("SCEP needs RSA keys on the server: rsa:2048, rsa:3072 or rsa:4096")
         return value
 
@@ -61,7 +63,14 @@ class KeyStoreConfig(_Table):
 
     uri: str = ""
     passphrase: str = ""
-    """Reference to its passphrase or PIN."""
+    """Reference to its passphrase or PIN; empty for the folder's own, else it is asked for."""
+
+    @field_validator("uri")
+    @classmethod
+    def _holds_no_pin(cls, value: str) -> str:
+        if "pin-value=" in value:
+            raise ValueError("leave pin-value out; the PIN is given by reference, in 'passphrase'")
+        return value
 
     @field_validator("passphrase")
     @classmethod

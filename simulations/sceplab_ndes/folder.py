@@ -10,7 +10,7 @@
     server.lock           held by the running server
 
 The passphrase lies beside the keys: whoever can read the folder has the keys. That is meant for
-labs; a configuration file may name another store and another passphrase.
+labs; ``--keys`` or a configuration file may name another store and its secret.
 """
 
 from __future__ import annotations

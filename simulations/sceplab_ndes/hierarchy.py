@@ -45,6 +45,8 @@ class CaPlan:
     """Whether a separate issuing CA stands under the root."""
     ra: Literal["split", "none"] = "split"
     algorithm: KeyAlgorithm = KeyAlgorithm.RSA_2048
+    ra_algorithm: KeyAlgorithm | None = None
+    """Of both RA keys; ``None``: as the CA's."""
     ca_lifetime_days: int = 3650
     ra_lifetime_days: int = 730
 
@@ -73,6 +75,25 @@ class Hierarchy:
     def has_ra(self) -> bool:
         """Whether RA certificates of their own exist."""
         return self.ra_signing is not self.issuing
+
+    def require_ra_keys(self, algorithm: KeyAlgorithm) -> None:
+        """Checks that the RA has keys of this type.
+
+        Raises:
+            StateError: it has others, or there is no RA.
+        """
+        if not self.has_ra:
+            raise StateError(
+                f"this server has no RA, so RA keys {algorithm.value} are in vain; choose another "
+                "profile or settings.roles.ra, or set ca.algorithm"
+            )
+        found = {i.key.algorithm for i in (self.ra_signing, self.ra_encryption)}
+        if found != {algorithm}:
+            names = " and ".join(sorted(other.value for other in found))
+            raise StateError(
+                f"the RA keys are {names}, not {algorithm.value}, and are not made anew; choose "
+                "another state folder (and key store), or leave the key length out"
+            )
 
     @property
     def chain(self) -> tuple[x509.Certificate, ...]:
@@ -106,6 +127,10 @@ def create_hierarchy(
         plan: names and life times.
         now: current time, aware UTC.
         random_bytes: source of serial numbers.
+
+    Raises:
+        StateError: the RA keys that are there already are not of the planned type.
+        KeyStoreError: the store refuses.
     """
     maker = _Maker(plan, now, random_bytes)
     root_key = obtain_key(store, "ca-root", plan.algorithm)
@@ -116,14 +141,17 @@ def create_hierarchy(
         issuing = made["issuing"] = Identity(maker.issuing(key, made["root"]), key)
     if plan.ra == "split":
         for role in ("ra-signing", "ra-encryption"):
-            key = obtain_key(store, role, plan.algorithm)
+            key = obtain_key(store, role, plan.ra_algorithm or plan.algorithm)
             certificate = maker.ra(key, issuing, encrypts=role == "ra-encryption")
             made[role] = Identity(certificate, key)
+    hierarchy = _assemble(made)
+    if plan.ra_algorithm is not None:
+        hierarchy.require_ra_keys(plan.ra_algorithm)
     with depot.transaction():
         for role, identity in made.items():
             der = identity.certificate.public_bytes(_DER)
             depot.certificates.add_authority(role, identity.key.key_id, der)
-    return _assemble(made)
+    return hierarchy
 
 
 def load_hierarchy(depot: Depot, store: KeyStore) -> Hierarchy | None:

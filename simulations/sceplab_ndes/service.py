@@ -15,11 +15,12 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from sceplab_hsm.api import KeyStore
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret, resolve_secret
 from sceplab_ndes.access import AdminUser
 from sceplab_ndes.challenge import ChallengeDesk
-from sceplab_ndes.config import ServerConfig
+from sceplab_ndes.config import KeyStoreConfig, ServerConfig
 from sceplab_ndes.depot import Depot
 from sceplab_ndes.errors import StateError
 from sceplab_ndes.events import EventSink, ignore_event
@@ -57,13 +58,7 @@ def open_server(
         KeyStoreError: the key store does not open.
     """
     profile = config.server_profile()
-    reference = config.keys.passphrase or f"file:{folder.secret_path('passphrase').absolute()}"
-    store = open_key_store(
-        config.keys.uri or folder.keys_uri,
-        lambda prompt: resolve_secret(reference, prompt=prompt),
-        create=True,
-        now=clock,
-    )
+    store = _open_keys(folder, config, clock)
     try:
         state = create_server_state(
             key_store=store,
@@ -78,6 +73,8 @@ def open_server(
             write_file=folder.write_file,
         )
         try:
+            if config.ca.ra_algorithm is not None:
+                state.hierarchy.require_ra_keys(config.ca.ra_algorithm)
             yield state
         finally:
             state.close()
@@ -91,12 +88,24 @@ def stored_config(folder: StateFolder) -> ServerConfig:
     Raises:
         StateError: no server was set up there.
     """
-    folder.require()
+    config = _stored_config(folder)
+    if config is None:
+        raise StateError(f"{folder.path}: no server was ever started there")
+    return config
+
+
+def with_stored_keys(folder: StateFolder, config: ServerConfig) -> ServerConfig:
+    """The configuration with the key store of the folder's last server, if it names none."""
+    if config.keys != KeyStoreConfig() or not folder.exists():
+        return config
+    stored = _stored_config(folder)
+    return config if stored is None else config.model_copy(update={"keys": stored.keys})
+
+
+def _stored_config(folder: StateFolder) -> ServerConfig | None:
     with open_depot(folder) as depot:
         text = depot.read(_CONFIGURATION)
-    if text is None:
-        raise StateError(f"{folder.path}: no server was ever started there")
-    return ServerConfig.model_validate_json(text)
+    return None if text is None else ServerConfig.model_validate_json(text)
 
 
 @contextmanager
@@ -181,6 +190,20 @@ async def run_server(
         await server.stop()
 
 
+def _open_keys(folder: StateFolder, config: ServerConfig, clock: Clock) -> KeyStore:
+    uri, reference = config.keys.uri, config.keys.passphrase
+    if not uri:
+        uri = folder.keys_uri
+        reference = reference or f"file:{folder.secret_path('passphrase').absolute()}"
+    # The folder's own passphrase is none for a token: each wrong PIN counts.
+    return open_key_store(
+        uri,
+        lambda prompt: resolve_secret(reference or "prompt:", prompt=prompt),
+        create=True,
+        now=clock,
+    )
+
+
 def _plan(config: ServerConfig, profile: ServerProfile) -> CaPlan:
     return CaPlan(
         common_name=config.ca.common_name,
@@ -189,6 +212,7 @@ def _plan(config: ServerConfig, profile: ServerProfile) -> CaPlan:
         two_tier=config.ca.two_tier,
         ra=profile.roles.ra,
         algorithm=config.ca.algorithm,
+        ra_algorithm=config.ca.ra_algorithm,
         ca_lifetime_days=profile.roles.ca_lifetime_days,
         ra_lifetime_days=profile.roles.ra_lifetime_days,
     )

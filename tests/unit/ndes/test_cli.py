@@ -4,62 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from sceplab_ndes.cli import app
-
-ROOT = Path(__file__).parents[3]
-SOURCES = [ROOT / name for name in ("agent", "devices", "hsm", "simulations")]
-
-
-def run(*words: str | Path) -> Result:
-    """Runs a command in this process."""
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def read_json(result: Result) -> Any:
-    """What a command with --json printed."""
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-@contextmanager
-def serving(state: Path, *words: str) -> Iterator[dict[str, Any]]:
-    """A server process; yields its ready object."""
-    command = [sys.executable, "-W", "error", "-c", "from sceplab_ndes.cli import app; app()"]
-    process = subprocess.Popen(
-        [*command, "serve", "--state", str(state), "--json", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES))},
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        yield json.loads(line)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-        assert process.stderr.read() == ""
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait(10)
-        process.stdout.close()
-        process.stderr.close()
+from tests.support.agent_cli import SOURCES
+from tests.support.ndes_cli import read_json, run, serving
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +180,6 @@ def test_the_command_line_imports_nothing_heavy() -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
     )
     assert done.stdout.strip() == "[]"
