@@ -97,7 +97,7 @@ def serve(
             "settings.template.approval": approval,
             "settings.challenge.mode": challenge,
             "ca.ra_algorithm": _ra_algorithm(ra_key_bits),
-            "keys.uri": keys,
+            "keys.uri": keys and _absolute_uri(keys),
             "keys.passphrase": keys_secret and _absolute_reference(keys_secret),
         }
         serve_folder(
@@ -293,8 +293,18 @@ def _ra_algorithm(bits: int | None) -> str | None:
     return f"rsa:{bits}"
 
 
+def _absolute_uri(uri: str) -> str:
+    """A store's URI as later commands can use it, from whichever directory they are called."""
+    from urllib.parse import quote
+
+    scheme, _, rest = uri.partition(":")
+    if scheme not in {"soft", "tpm", "tpm-stub"} or not rest or rest.startswith(("/", "~", "?")):
+        return uri
+    return f"{scheme}:{quote(str(Path.cwd()))}/{rest}"
+
+
 def _absolute_reference(reference: str) -> str:
-    """The reference as later commands can use it, from whichever directory they are called."""
+    """A secret's reference, likewise."""
     scheme, _, rest = reference.partition(":")
     if scheme != "file" or not rest:
         return reference

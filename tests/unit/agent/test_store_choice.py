@@ -5,6 +5,7 @@ Keys are looked for in both stores after every run, so that none appears where i
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret
 from sceplab_ndes.state import ServerState
 from tests.support.agent_cli import AgentFolder
-from tests.support.agent_process import configure
+from tests.support.agent_process import Running, configure
 from tests.support.secret_files import write_secret
 from tests.support.server import make_server, serve_in_thread
 from tests.support.swtpm import PIN, require_tpm, software_tpm, tpm_store
@@ -166,6 +167,19 @@ def test_a_missing_binding_leads_to_the_fallback(
     out, err = capsys.readouterr()
     assert code == ExitCode.OK, err
     assert "pip install 'sceplab[tpm]'" in err
+    assert "(fallback)" in out
+    assert software_keys(agent) == [certified_key(agent)]
+
+
+def test_the_service_tells_it_too(tmp_path: Path, served: tuple[ServerState, str]) -> None:
+    """A running agent enrolls in the fallback; the line comes before anything else happens."""
+    module = "pkcs11:token=none?module-path=/usr/lib/none/such.so"
+    agent = agent_with(tmp_path, served, module)
+    running = Running(agent, "run")
+    running.wait_for(EVENT)
+    running.wait_for("certificate.installed")
+    code, out, _ = running.end(signal.SIGTERM)
+    assert code == ExitCode.OK
     assert "(fallback)" in out
     assert software_keys(agent) == [certified_key(agent)]
 

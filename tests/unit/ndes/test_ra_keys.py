@@ -144,17 +144,17 @@ def test_a_wrong_pin_leaves_no_server_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.daemon
-def test_a_secret_named_from_here_is_found_from_elsewhere(
+def test_keys_named_from_here_are_found_from_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The path in ``--keys-secret`` is that of the directory it was given in."""
+    """Relative paths of store and secret start from the directory they were given in."""
     here, state = tmp_path / "here", tmp_path / "state"
     here.mkdir()
     write_secret(here / "words", "correct horse\n")
     monkeypatch.chdir(here)
-    keys = ("--keys", f"soft:{tmp_path}/keys?kdf=lab", "--keys-secret", "file:words")
-    with serving(state, *keys):
-        pass
+    keys = ("--keys", "soft:keys?kdf=lab", "--keys-secret", "file:words")
+    with serving(state, *keys) as ready:
+        assert ready["keys"] == f"soft:{here}/keys?kdf=lab"
     monkeypatch.chdir(tmp_path)
     told = run("revoke", "00", "--state", state)
     assert told.exit_code == 4, told.output
