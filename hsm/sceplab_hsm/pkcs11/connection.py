@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -37,6 +38,8 @@ _SESSION_LOST = (
     # call, as libtpm2_pkcs11 does, and never ends.
     codes.OperationActive,
 )
+_HALF_WRITTEN = (codes.GeneralError, codes.UserPinNotInitialized)
+"""What logging in to a token may give whose file is being written; or else these are meant."""
 
 
 class TokenConnection:
@@ -150,14 +153,28 @@ class TokenConnection:
 
     def _open(self, is_fresh: bool) -> pkcs11.Session:
         self.module.require_ready()
+        with self.module.entering():
+            return self._open_alone(is_fresh)
+
+    def _open_alone(self, is_fresh: bool) -> pkcs11.Session:
         if self._refusal is not None:
             # Trying again would count as a wrong try each time.
             raise self._refusal
+        # It may have been inserted since the module was started, which then has to look anew.
+        pauses_s = list(self.module.look_pauses_s)[1 if is_fresh else 0 :]
+        while True:
+            try:
+                return self._log_in()
+            except (TokenMissingError, *_HALF_WRITTEN) as error:
+                if not pauses_s:
+                    if isinstance(error, codes.PKCS11Error):
+                        raise translate(error, self.subject) from error
+                    raise
+                time.sleep(pauses_s.pop(0))
+                self.module.restart()
+
+    def _log_in(self) -> pkcs11.Session:
         token = find_again(self.module, self.identity)
-        if token is None and not is_fresh:
-            # It may have been inserted since the module was started.
-            self.module.restart()
-            token = find_again(self.module, self.identity)
         if token is None:
             raise TokenMissingError(
                 f"{self.subject} (serial {self.identity.serial.decode('utf-8', 'replace')}) is not "
@@ -165,6 +182,8 @@ class TokenConnection:
             )
         try:
             return token.open(rw=True, user_pin=None if self._pin is None else self._pin.reveal())
+        except _HALF_WRITTEN:
+            raise
         except codes.UserAlreadyLoggedIn:
             raise StoreLockedError(
                 f"{self.subject} is logged in by other code of this process, so that the PIN "

@@ -14,6 +14,7 @@ import contextlib
 import enum
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from sceplab_hsm.errors import (
     StoreUriError,
     TokenMissingError,
 )
+from sceplab_hsm.pkcs11.exclusion import excluded
 from sceplab_hsm.pkcs11.failures import name_of
 
 if TYPE_CHECKING:
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
     from sceplab_hsm.pkcs11.connection import TokenConnection
 
 CONFIGURATION_VARIABLE = "SOFTHSM2_CONF"
-_RESTARTS_AFTER_FORK = "SoftHSM"
-"""Library that may be finalised in a forked child: it has nothing but files, and the parent's
-state is untouched. Others would end sessions they share with the parent."""
+_SOFTHSM = "SoftHSM"
+"""The manufacturer of a library with habits of its own. It may be finalised in a forked child: it
+has nothing but files, and the parent's state is untouched. Others would end sessions they share
+with the parent."""
+_SOFTHSM_PAUSES_S = (0.0, 0.02, 0.05, 0.1)
 
 
 class _State(enum.Enum):
@@ -66,6 +70,26 @@ class LoadedModule:
         """Open tokens by identity; `sceplab_hsm.pkcs11.connection` keeps it, under the lock."""
         self._library = library
         self._state = _State.READY
+
+    @property
+    def look_pauses_s(self) -> tuple[float, ...]:
+        """Pauses, seconds, before a token that is not to be seen is looked for again.
+
+        SoftHSM writes a token's file anew at each login: a process that looks at that moment sees
+        no token, half a token, or gets a general error. `entering` keeps our own processes apart.
+        """
+        return _SOFTHSM_PAUSES_S if self.is_softhsm else (0.0,)
+
+    @contextlib.contextmanager
+    def entering(self) -> Iterator[None]:
+        """Around looking for a token and logging in: one process after the other, with SoftHSM."""
+        with excluded("softhsm-logins") if self.is_softhsm else contextlib.nullcontext():
+            yield
+
+    @property
+    def is_softhsm(self) -> bool:
+        """Whether it is the library with habits of its own."""
+        return bool(self._library.manufacturer_id == _SOFTHSM)
 
     def slots(self) -> list[pkcs11.Slot]:
         """All slots; call it under the lock.
@@ -131,7 +155,7 @@ class LoadedModule:
         try:
             self._library = _pkcs11.lib(self.path)
         except PKCS11Error as error:
-            if self._library.manufacturer_id != _RESTARTS_AFTER_FORK:
+            if not self.is_softhsm:
                 raise ForkedStoreError(
                     f"{self.path} was loaded before this process was forked; start the process "
                     "with spawn or exec, and open the key store there"

@@ -12,12 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-from sceplab_hsm.files import locked_directory, make_private_directory
+from sceplab_hsm.pkcs11.exclusion import excluded
 from sceplab_hsm.pkcs11.tokens import TokenIdentity
 
 _LOCKS = 64
@@ -32,17 +29,5 @@ def reserved(identity: TokenIdentity, key_id: str) -> Iterator[None]:
     """
     text = "\0".join((identity.manufacturer, identity.model, identity.label, key_id))
     digest = hashlib.sha256(identity.serial + b"\0" + text.encode("utf-8")).digest()
-    place = _runtime_directory() / f"{digest[0] % _LOCKS:02d}"
-    make_private_directory(place)
-    with locked_directory(place):
+    with excluded("pkcs11-names", f"{digest[0] % _LOCKS:02d}"):
         yield
-
-
-def _runtime_directory() -> Path:
-    given = os.environ.get("XDG_RUNTIME_DIR")
-    if given and os.path.isdir(given):
-        base = Path(given) / "sceplab"
-    else:
-        base = Path(tempfile.gettempdir()) / f"sceplab-{os.getuid()}"
-    make_private_directory(base)
-    return base / "pkcs11-names"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import pkcs11
@@ -36,7 +37,7 @@ class TokenIdentity:
 def find_token(module: LoadedModule, uri: Pkcs11Uri) -> pkcs11.Token:
     """The one token that fits; call it under the module's lock.
 
-    When none fits, the module is started anew once: it may not have seen a token that was made or
+    When none fits, the module is started anew: it may not have seen a token that was made or
     inserted after it was loaded.
 
     Raises:
@@ -45,8 +46,16 @@ def find_token(module: LoadedModule, uri: Pkcs11Uri) -> pkcs11.Token:
     """
     if module.is_doubtful:
         module.restart()
+    with module.entering():
+        return _find(module, uri)
+
+
+def _find(module: LoadedModule, uri: Pkcs11Uri) -> pkcs11.Token:
     found = _fitting(module, uri)
-    if not found:
+    for pause_s in module.look_pauses_s:
+        if found:
+            break
+        time.sleep(pause_s)
         module.restart()
         found = _fitting(module, uri)
     if not found:
@@ -83,6 +92,8 @@ def _initialised(module: LoadedModule) -> list[pkcs11.Token]:
             token = slot.get_token()
         except PKCS11Error:
             continue  # no token in it, or one that was just removed
+        if module.is_softhsm and not token.serial.rstrip():
+            continue  # its file is being written at this moment
         if token.flags & TokenFlag.TOKEN_INITIALIZED:
             found.append(token)
     return found

@@ -289,6 +289,15 @@ for number in range(8):
     store.close()
 
 
+def test_processes_that_open_a_token_at_once_all_succeed() -> None:
+    """SoftHSM writes a token's file anew at each login; nobody who opens it meanwhile is sent off."""
+    token = make_token()
+    for _ in range(3):
+        opening = [start("opened(*sys.argv[1:]).list_keys()", *told(token)) for _ in range(5)]
+        for process in opening:
+            finish(process)
+
+
 def test_a_name_taken_by_another_program_meanwhile_is_given_up() -> None:
     """Who does not share our locks may make the name too; ours is taken back, theirs stays."""
     token = make_token()
