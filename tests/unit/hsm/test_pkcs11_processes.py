@@ -162,7 +162,7 @@ def test_a_module_that_cannot_be_forked_says_so() -> None:
 import os
 import sceplab_hsm.pkcs11.modules as modules
 from sceplab_hsm.errors import ForkedStoreError
-modules._RESTARTS_AFTER_FORK = "none"
+modules._SOFTHSM = "none"
 store = opened(*sys.argv[1:])
 handle = store.generate("k", KeyAlgorithm.EC_P256)
 child = os.fork()
@@ -290,7 +290,7 @@ for number in range(8):
 
 
 def test_processes_that_open_a_token_at_once_all_succeed() -> None:
-    """SoftHSM writes a token's file anew at each login; nobody who opens it meanwhile is sent off."""
+    """SoftHSM rewrites a token at each login; who opens it meanwhile is not sent off."""
     token = make_token()
     for _ in range(3):
         opening = [start("opened(*sys.argv[1:]).list_keys()", *told(token)) for _ in range(5)]
