@@ -283,7 +283,12 @@ class AgentPort:
         return EnrollmentSession(
             config,
             Surroundings(
-                store=LifetimeStore(self._store, trustpoint.lifetime, self._making),
+                store=LifetimeStore(
+                    self._store,
+                    trustpoint.lifetime,
+                    self._making,
+                    made=lambda key_id: self._claim(key_id, trustpoint.settings.key_label),
+                ),
                 journal=trustpoint.journal,
                 installer=LifetimeInstaller(self._installer, trustpoint.lifetime),
                 challenge=trustpoint.challenge_source,
@@ -295,6 +300,11 @@ class AgentPort:
             # IOS: 32 upper-case hexadecimal digits (device-cli-flows 1.6)
             new_transaction_id=lambda: self._rng.randbytes(16).hex().upper(),
         )
+
+    def _claim(self, key_id: str, label: str) -> None:
+        """Takes in a key that the agent made; in the thread that made it."""
+        self._keys.claim(key_id)
+        self._worker.report(lambda: self._keys.note_made(key_id, label))
 
     def _show(self, trustpoint: PortTrustpoint, standing: Standing) -> None:
         self._worker.report(lambda: self._take_standing(trustpoint, standing))

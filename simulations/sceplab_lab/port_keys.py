@@ -5,6 +5,9 @@ the one before it is destroyed. So a store that refuses, is full or fails costs 
 with a new key likewise makes the next generation, and the label means it once its certificate is
 active.
 
+A store may be shared, with another device or with anybody else. Only keys that this device made are
+destroyed: those that its book notes. All others are listed, and left alone.
+
 Keys are made and listed by the worker, for a chip may be at work for seconds. Everything else
 happens in the owner's thread.
 """
@@ -66,6 +69,8 @@ class PortKeys:
         self._last_listed: list[KeyInfo] = []
         self._seen_at: dict[str, datetime] = {}
         """By name in the store: for keys nobody noted."""
+        self._made: set[str] = set()
+        """Names of keys that the agent made for this device, noted or about to be."""
         self._waiting: deque[Callable[[], None]] = deque()
         self._is_busy = False
         self._is_looking = False
@@ -96,12 +101,14 @@ class PortKeys:
             self._run_next()
 
     def delete(self, label: str) -> bool:
-        """Destroys a key pair; false when there is none.
+        """Destroys a key pair of this device; false when there is none.
 
         Raises:
             DeviceError: the store refuses.
         """
-        key_id = self.id_of(label)
+        key_id = self._book.find(label)
+        if not key_id:
+            return False
         self._forget_listing()
         try:
             self._store.delete(key_id)
@@ -111,6 +118,21 @@ class PortKeys:
             raise DeviceError(str(error)) from error
         self._book.drop(key_id)
         return True
+
+    def claim(self, key_id: str) -> None:
+        """The agent made this key for the device. Safe from any thread; `note_made` follows."""
+        self._made.add(key_id)
+
+    def note_made(self, key_id: str, label: str) -> None:
+        """Notes a key that the agent made and that is still there.
+
+        Args:
+            key_id: its name in the store.
+            label: of the trustpoint's key pair.
+        """
+        if key_id in self._made:
+            is_next = key_id != self.id_of(label)
+            self._name(key_id, label + NEXT_MARK if is_next else label)
 
     def views(self) -> list[KeyView]:
         """All key pairs, oldest first; those of the last look while the store does not answer."""
@@ -171,7 +193,7 @@ class PortKeys:
         before = self.id_of(label)
         if active != before and self._is_successor(active, label, base):
             # First: a key left over by a crash in between would belong to nobody.
-            if before not in in_use:
+            if before not in in_use and self._is_own(before):
                 self._forget_listing()
                 discard_key(self._store, before)
             self._name(active, label)
@@ -189,21 +211,28 @@ class PortKeys:
     def discard(self, key_id: str) -> None:
         """Destroys a key that no certificate needs; never one that an operator has labelled."""
         note = self._book.get(key_id)
+        if not self._is_own(key_id):
+            return
         if note is not None and not note.label.endswith(NEXT_MARK):
             return
         self._forget_listing()
         discard_key(self._store, key_id)
+        self._made.discard(key_id)
         try:
             self._book.drop(key_id)
         except DeviceError as error:
             logger.warning("key %s: %s", key_id, error)
 
+    def _is_own(self, key_id: str) -> bool:
+        """Whether this device made the key, or has labelled it."""
+        return key_id in self._made or self._book.get(key_id) is not None
+
     def _name(self, key_id: str, label: str) -> None:
         note = self._book.get(key_id)
         if note is not None and note.label == label:
             return
-        if note is None and self.id_of(label) == key_id:
-            return  # its name in the store says so
+        if note is None and self.id_of(label) == key_id and key_id not in self._made:
+            return  # its name in the store says so; whose it is nobody knows
         kept = note or KeyNote(label=label, seen_at=self._clock().isoformat())
         try:
             self._book.put(key_id, replace(kept, label=label))
@@ -240,13 +269,14 @@ class PortKeys:
             logger.error("key %s: %s", label, type(error).__name__)
             return "the key store failed"
         before = self.id_of(label)
+        is_own = self._is_own(before)
         note = KeyNote(label=label, exportable=exportable, seen_at=self._clock().isoformat())
         try:
             self._book.put(key_id, note)
         except DeviceError as unwritable:
             discard_key(self._store, key_id)
             return str(unwritable)
-        if before != key_id:
+        if before != key_id and is_own:
             discard_key(self._store, before)
         return ""
 

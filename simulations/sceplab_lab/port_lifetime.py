@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from sceplab_agent.core.commands import InstallCertificate
@@ -78,9 +78,18 @@ class LifetimeStore:
         lifetime: the trustpoint's.
         making: held while any trustpoint of the device makes a key, so that nobody finds a key
             that goes with its trustpoint.
+        made: told the name of every key that was made and stays; in the thread that made it.
     """
 
-    def __init__(self, store: KeyStore, lifetime: Lifetime, making: threading.Lock) -> None:
+    def __init__(
+        self,
+        store: KeyStore,
+        lifetime: Lifetime,
+        making: threading.Lock,
+        *,
+        made: Callable[[str], None],
+    ) -> None:
+        self._made = made
         self._store = store
         self._lifetime = lifetime
         self._making = making
@@ -106,6 +115,7 @@ class LifetimeStore:
             if self._lifetime.is_over:
                 discard_key(self._store, key_id)
                 raise AbandonedError
+            self._made(key_id)
             return handle
 
     def get(self, key_id: str) -> KeyHandle:

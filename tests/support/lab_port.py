@@ -22,6 +22,7 @@ from sceplab_hsm.api import KeyAlgorithm, KeyHandle
 from sceplab_hsm.software import SoftwareKeyStore
 from sceplab_lab.device_port import AgentPort
 from sceplab_lab.memory_transport import MemoryTransport
+from sceplab_lab.port_keybook import KeyBook, KeyNote
 from sceplab_lab.worker import InlineWorker, Worker
 from sceplab_ndes.state import ServerState
 from sceplab_scep.algorithms import Floor
@@ -191,6 +192,7 @@ class PortBench:
         self.server = make_server(self.profile, settings=self.settings)
         self.store = SlowStore(soft_store(self.folder / "keys", now=self.clock))
         self.store.generate("K", KeyAlgorithm.RSA_2048)
+        KeyBook(self.folder).put("K", KeyNote(label="K"))
         self.transport = TestedTransport(MemoryTransport(self.server.responder, self.clock))
         self.start()
 

@@ -235,3 +235,33 @@ def test_a_certificate_of_a_destroyed_key_takes_no_label(tmp_path: Path) -> None
     bench.keys.follow("K", base="K", active="K", new=bench.keys.id_of("K"))
     assert bench.listed() == [("K", False)]
     assert bench.keys.id_of("K") == "K@2"
+
+
+def test_keys_of_others_in_a_shared_store_are_left_alone(tmp_path: Path) -> None:
+    """They are listed; neither zeroizing, replacing nor a renewal destroys them."""
+    bench = Bench(tmp_path)
+    for key_id in ("ZONE", "AGENT", "AGENT.2"):
+        bench.store.store.generate(key_id, KeyAlgorithm.EC_P256)
+    bench.generate("OWN")
+    bench.generate("ZONE")
+    bench.keys.follow("AGENT", base="AGENT", active="AGENT.2", new=None)
+    bench.keys.discard("AGENT.2")
+    assert not bench.keys.delete("ZONE@2")
+    assert bench.keys.delete("OWN")
+    bench.keys.delete("AGENT")
+    assert not bench.keys.delete("AGENT")
+    present = {info.key_id for info in bench.store.store.list_keys()}
+    assert {"ZONE", "AGENT"} <= present
+    assert "OWN" not in present
+
+
+def test_a_key_that_the_agent_made_is_the_devices(tmp_path: Path) -> None:
+    """It is noted under its label, also for the next run, and can be destroyed."""
+    bench = Bench(tmp_path)
+    bench.store.store.generate("K", KeyAlgorithm.EC_P256)
+    bench.keys.note_made("K", "K")
+    assert not bench.keys.delete("K")
+    bench.keys.claim("K")
+    bench.keys.note_made("K", "K")
+    bench.restart()
+    assert bench.keys.delete("K")
