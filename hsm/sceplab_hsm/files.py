@@ -10,13 +10,16 @@ import contextlib
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sceplab_hsm.errors import StoreUnavailableError
+from sceplab_hsm.errors import StoreBusyError, StoreUnavailableError
 
 _TEMPORARY = ".sceplab-new.tmp"
 """One name for every write of a directory: what a crash leaves, the next write removes."""
+_LONGEST_WAIT_S = 60.0
+_FIRST_NAP_S, _LONGEST_NAP_S = 0.0002, 0.005
 
 
 @contextlib.contextmanager
@@ -45,16 +48,20 @@ def require_private(path: Path, status: os.stat_result) -> None:
 
 
 def make_private_directory(path: Path) -> None:
-    """Makes the directory, mode 0700, with its parents; one that is there stays as it is."""
+    """Makes the directory and what is missing of its parents, each 0700; others stay as they are.
+
+    Raises:
+        StoreUnavailableError: something else is in its place, or the system refuses.
+    """
     with _reported("make the directory", path):
         if path.is_dir():
             return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise StoreUnavailableError(f"{path.parent} is not a directory") from error
+        if path.parent != path:
+            make_private_directory(path.parent)
         with contextlib.suppress(FileExistsError):
             path.mkdir(mode=0o700)
+        if not path.is_dir():
+            raise StoreUnavailableError(f"{path} is not a directory")
         with _opened_directory(path.parent) as parent:
             os.fsync(parent)
 
@@ -159,12 +166,28 @@ def _opened_directory(path: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def locked_directory(path: Path) -> Iterator[int]:
-    """Holds the lock on a directory against other processes and threads; gives its descriptor."""
+    """Holds the lock on a directory against other processes and threads; gives its descriptor.
+
+    Raises:
+        StoreBusyError: another one holds it for too long.
+    """
     # Each writer opens the directory anew, so the lock holds between threads as well.
     with _opened_directory(path) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, path)
         try:
             yield descriptor
         finally:
             # A child that was forked meanwhile has the descriptor too and would keep the lock.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    deadline, nap_s = time.monotonic() + _LONGEST_WAIT_S, _FIRST_NAP_S
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        if time.monotonic() > deadline:
+            raise StoreBusyError(f"another process holds the lock on {path} for too long")
+        time.sleep(nap_s)
+        nap_s = min(nap_s * 2, _LONGEST_NAP_S)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from sceplab_hsm.files import locked_directory, make_private_directory
+from sceplab_hsm.runtime import runtime_directory
 
 
 @contextlib.contextmanager
@@ -20,20 +18,9 @@ def excluded(*names: str) -> Iterator[None]:
 
     Raises:
         StoreUnavailableError: the runtime directory cannot be used.
+        StoreBusyError: another process holds the lock for too long.
     """
-    place = _runtime_directory()
-    for name in names:
-        place /= name
-        make_private_directory(place)
+    place = runtime_directory().joinpath(*names)
+    make_private_directory(place)
     with locked_directory(place):
         yield
-
-
-def _runtime_directory() -> Path:
-    given = os.environ.get("XDG_RUNTIME_DIR")
-    if given and os.path.isdir(given):
-        base = Path(given) / "sceplab"
-    else:
-        base = Path(tempfile.gettempdir()) / f"sceplab-{os.getuid()}"
-    make_private_directory(base)
-    return base

@@ -16,19 +16,38 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sceplab_hsm.errors import StoreBusyError, StoreUnavailableError
+from sceplab_hsm.runtime import runtime_directory
 
 _LONGEST_WAIT_S = 60.0
 _FIRST_NAP_S, _LONGEST_NAP_S = 0.0002, 0.005
-_PLACES = ("/run/lock", "/tmp")  # noqa: S108 - the file is a lock without content, opened with care
+_DEFAULTS = {"host": "localhost", "port": "2321"}
+"""What the TSS connects to when a setting is left out."""
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def lock_path_of(name: str) -> Path | None:
-    """Where this user's processes lock the chip of that name; ``None`` where they cannot."""
-    file = f"sceplab-tpm-{os.getuid()}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    for place in _PLACES:
-        if os.access(place, os.W_OK | os.X_OK):
-            return Path(place, file)
-    return None
+def lock_path_of(tcti: str) -> Path:
+    """Where this user's processes lock the chip behind a connection, however that is spelled.
+
+    Args:
+        tcti: of the kind ``swtpm`` or ``mssim``: settings ``host``, ``port`` or ``path``.
+
+    Raises:
+        StoreUnavailableError: the user's directory for locks cannot be used.
+    """
+    digest = hashlib.sha256(_one_spelling(tcti).encode()).hexdigest()[:16]
+    return runtime_directory() / f"tpm-{digest}"
+
+
+def _one_spelling(tcti: str) -> str:
+    kind, _, text = tcti.partition(":")
+    settings = dict(part.partition("=")[::2] for part in text.split(",") if part)
+    if "path" not in settings:
+        settings = {**_DEFAULTS, **settings}
+        settings["host"] = settings["host"].lower()
+        settings["port"] = settings["port"].lstrip("0")
+        if settings["host"] in _LOOPBACK:
+            settings["host"] = "localhost"
+    return f"{kind}:" + ",".join(f"{name}={value}" for name, value in sorted(settings.items()))
 
 
 @contextlib.contextmanager

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sceplab_hsm.errors import StoreUnavailableError
-from sceplab_hsm.files import create_private, make_private_directory, read_private, remove
+from sceplab_hsm import files
+from sceplab_hsm.errors import StoreBusyError, StoreUnavailableError
+from sceplab_hsm.files import (
+    create_private,
+    locked_directory,
+    make_private_directory,
+    read_private,
+    remove,
+)
 
 
 def test_a_file_is_written_once(tmp_path: Path) -> None:
@@ -47,12 +54,35 @@ def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
 
 
 def test_directories_are_made_private_and_left_alone(tmp_path: Path) -> None:
-    """A new directory is 0700; an existing one keeps its mode."""
-    make_private_directory(tmp_path / "x" / "y")
-    assert (tmp_path / "x" / "y").stat().st_mode & 0o777 == 0o700
+    """A new directory and its new parents are 0700; an existing one keeps its mode."""
+    make_private_directory(tmp_path / "x" / "y" / "z")
+    for made in ("x", "x/y", "x/y/z"):
+        assert (tmp_path / made).stat().st_mode & 0o777 == 0o700
     (tmp_path / "open").mkdir(mode=0o755)
     make_private_directory(tmp_path / "open")
     assert (tmp_path / "open").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    """A file in the place of a directory, or of its parent, is what the text names."""
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "x" / "y"):
+        with pytest.raises(StoreUnavailableError, match=r"/file is not a directory"):
+            make_private_directory(path)
+
+
+def test_waiting_for_a_directory_has_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who never gives a lock back is an error that names the directory; then it is free again."""
+    monkeypatch.setattr(files, "_LONGEST_WAIT_S", 0.01)
+    with (
+        locked_directory(tmp_path),
+        pytest.raises(StoreBusyError, match=tmp_path.name),
+        locked_directory(tmp_path),
+    ):
+        pytest.fail("both hold it")
+    create_private(tmp_path / "a", b"content")
 
 
 def test_what_is_written_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
