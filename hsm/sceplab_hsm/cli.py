@@ -84,6 +84,9 @@ def build_parser(prog: str = "sceplab-hsm") -> argparse.ArgumentParser:
     swtpm = _add(commands, "swtpm-init", "start a software TPM 2.0 for a lab, in a private folder")
     swtpm.add_argument("directory", type=Path, metavar="DIR", help="made, or used again")
     swtpm.add_argument("--stop", action="store_true", help="end the one that runs there")
+    swtpm.add_argument(
+        "--da", action="store_true", help="wrong PINs count and lock; for a new store"
+    )
     return parser
 
 

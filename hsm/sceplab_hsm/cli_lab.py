@@ -45,7 +45,7 @@ def swtpm_init_command(arguments: argparse.Namespace, output: Output) -> None:
         running.stop()
         output.answer({"stopped": running.pid}, f"stopped; the keys stay in {directory}")
         return
-    lab = init_swtpm(directory)
+    lab = init_swtpm(directory, dictionary_attack=arguments.da)
     # An empty store, so that whoever comes next needs not say that there is none.
     open_key_store(lab.uri, secrets_from(lab.secret_reference), create=True).close()
     output.answer(

@@ -27,6 +27,18 @@ def open_store(
         ModuleMissingError: python-pkcs11 is not installed.
         KeyStoreError: of the kind that fits.
     """
+    require_binding()
+    from sceplab_hsm.pkcs11.store import open_token
+
+    return open_token(uri, secrets)
+
+
+def require_binding() -> None:
+    """Looks whether python-pkcs11 can be used.
+
+    Raises:
+        ModuleMissingError: it is not installed.
+    """
     try:
         import pkcs11  # noqa: F401 - only whether it is there
     except ImportError as error:
@@ -34,9 +46,6 @@ def open_store(
             f"key stores 'pkcs11:' need the package python-pkcs11 ({error}); "
             "run: pip install python-pkcs11"
         ) from error
-    from sceplab_hsm.pkcs11.store import open_token
-
-    return open_token(uri, secrets)
 
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from sceplab_hsm.files import (
     require_private_directory,
 )
 from sceplab_hsm.lab import ensure_lab_secret
+from sceplab_hsm.pkcs11.factory import require_binding
 from sceplab_hsm.pkcs11.uri import encode_value
 
 MODULE_NAME = "softhsm2"
@@ -70,13 +71,14 @@ def init_softhsm(directory: Path | str, *, label: str = "lab") -> LabToken:
 
     Raises:
         StoreUriError: not a label.
-        ModuleMissingError: SoftHSM is not installed.
+        ModuleMissingError: SoftHSM or python-pkcs11 is not installed; nothing was made.
         StoreUnavailableError: the directory cannot be used, or SoftHSM fails.
     """
     if _LABEL.fullmatch(label) is None:
         raise StoreUriError(
             f"token label {label[:40]!r} is not 1 to 32 characters of A-Z a-z 0-9 . _ -"
         )
+    require_binding()
     place = Path(directory).expanduser().absolute()
     make_private_directory(place)
     require_private_directory(place)

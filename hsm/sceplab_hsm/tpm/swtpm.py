@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sceplab_hsm.errors import ModuleMissingError, StoreUnavailableError
-from sceplab_hsm.files import make_private_directory
+from sceplab_hsm.files import locked_directory, make_private_directory
 from sceplab_hsm.lab import ensure_lab_secret
 from sceplab_hsm.tpm.chip import TpmChip
-from sceplab_hsm.tpm.esapi import connect_esapi
+from sceplab_hsm.tpm.esapi import connect_esapi, load_binding
 
 _HOST = "127.0.0.1"
 _PORTS = range(20000, 32000, 2)
@@ -100,15 +100,26 @@ def start_swtpm(state: Path, *, port: int | None = None) -> SwtpmInstance:
         ModuleMissingError: swtpm is not installed.
         StoreUnavailableError: it does not start; its own words are in the text.
     """
+    program = _program()
+    make_private_directory(state)
+    with locked_directory(state):
+        running = running_swtpm(state)
+        if running is not None:
+            raise StoreUnavailableError(
+                f"a swtpm of {state} runs already (process {running.pid}, port {running.port})"
+            )
+        return _start(program, state, port)
+
+
+def _program() -> str:
     program = shutil.which("swtpm")
     if program is None:
         raise ModuleMissingError("swtpm is not installed; on Debian: apt-get install swtpm")
-    make_private_directory(state)
-    running = running_swtpm(state)
-    if running is not None:
-        raise StoreUnavailableError(
-            f"a swtpm of {state} runs already (process {running.pid}, port {running.port})"
-        )
+    return program
+
+
+def _start(program: str, state: Path, port: int | None) -> SwtpmInstance:
+    """Under the lock of the state: two that start at once would lose each other's process id."""
     for _ in range(1 if port is not None else _PORT_TRIES):
         chosen = port if port is not None else _free_ports()
         words = _launch(program, state, chosen)
@@ -143,21 +154,25 @@ class SwtpmLab:
 def init_swtpm(directory: Path | str, *, dictionary_attack: bool = False) -> SwtpmLab:
     """Makes a lab TPM in a directory, or starts the one that is there again on its port.
 
-    The directory gets ``state`` (the emulated chip), ``keys`` (the store) and ``pin``.
+    The directory gets ``state`` (the emulated chip), ``keys`` (the store) and ``pin``. Of several
+    processes that do this at once one starts the chip and the others find it.
 
     Args:
         directory: made (0700) when missing.
         dictionary_attack: whether wrong PINs count in a new store.
 
     Raises:
-        ModuleMissingError: swtpm is not installed.
+        ModuleMissingError: swtpm or the extra ``tpm`` is not installed; nothing was made.
         StoreUnavailableError: it does not start.
     """
+    program = _program()
+    load_binding()
     base = Path(directory).expanduser().absolute()
-    make_private_directory(base)
     state = base / "state"
+    make_private_directory(state)
     reference = ensure_lab_secret(base / "pin")
-    instance = running_swtpm(state) or start_swtpm(state, port=_last_port(state))
+    with locked_directory(state):
+        instance = running_swtpm(state) or _start(program, state, _last_port(state))
     counted = "&da=on" if dictionary_attack else ""
     return SwtpmLab(
         uri=f"tpm:{_quoted(base / 'keys')}?tcti={instance.tcti}{counted}",

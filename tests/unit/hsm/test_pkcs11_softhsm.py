@@ -137,6 +137,22 @@ def test_a_missing_utility_names_its_package(
         init_softhsm(tmp_path / "lab")
 
 
+def test_a_missing_binding_names_its_package(tmp_path: Path) -> None:
+    """Without python-pkcs11 the command says what to install, and makes nothing."""
+    hidden = "import sys; sys.modules['pkcs11'] = None; from sceplab_hsm.cli import main; "
+    done = subprocess.run(
+        [sys.executable, "-c", hidden + "sys.exit(main(['softhsm-init', 'lab']))"],
+        env=source_environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 6
+    assert "pip install python-pkcs11" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failure_of_the_utility_is_passed_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
