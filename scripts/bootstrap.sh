@@ -258,6 +258,9 @@ install_test_packages() {
 
 tpm_key() { cat requirements/tpm-build.txt requirements/tpm.txt | cksum; }
 
+# Somebody may have uninstalled it since.
+has_binding() { "$venv/bin/python" -c 'import tpm2_pytss' 2>/dev/null; }
+
 # Debian packages of what the compilation lacks; asks for the things, not for the packages.
 lacking_for_tpm() {
     command -v cc >/dev/null 2>&1 || printf 'gcc libc6-dev '
@@ -279,7 +282,7 @@ no_tpm() {
 
 install_tpm_extra() {
     stamp=$venv/sceplab-installed-tpm
-    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(tpm_key)" ]; then
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(tpm_key)" ] && has_binding; then
         return
     fi
     lacking=$(lacking_for_tpm)
