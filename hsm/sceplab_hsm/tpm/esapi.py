@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.errors import ModuleMissingError
 from sceplab_hsm.tpm.chip import KeyBlobs, LockoutState, TpmError, TpmGoneError
+from sceplab_hsm.tpm.reach import missing_kind, unreachable
 
 Result = TypeVar("Result")
 
@@ -287,19 +288,16 @@ def connect_esapi(tcti: str) -> EsapiChip:
 
     Raises:
         ModuleMissingError: the binding or the library of this kind of connection is missing.
-        TpmGoneError: nobody answers.
+        KeyStoreError: nobody answers; of the kind that `unreachable` finds.
     """
     binding = load_binding()
     name = tcti.partition(":")[0]
     if not binding.TCTILdr.is_available(name):
-        raise ModuleMissingError(
-            f"the TSS has no connection of kind '{name}'; on Debian: "
-            f"apt-get install libtss2-tcti-{name}0"
-        )
+        raise missing_kind(name)
     try:
         return EsapiChip(binding, binding.ESAPI(tcti))
     except binding.TSS2_Exception as error:
-        raise TpmGoneError(f"no TPM answers at {tcti} (0x{int(error.rc):x})") from error
+        raise unreachable(tcti, int(error.rc)) from error
 
 
 def load_binding() -> Any:

@@ -23,8 +23,8 @@ import re
 from typing import TYPE_CHECKING
 
 from sceplab_hsm.api import Clock, KeyResidence, SecretProvider, StoreFactory
-from sceplab_hsm.errors import StoreUriError, TokenMissingError
-from sceplab_hsm.tpm.chip import PARENT_HANDLE, TpmChip, TpmGoneError
+from sceplab_hsm.errors import StoreUriError
+from sceplab_hsm.tpm.chip import PARENT_HANDLE, TpmChip
 from sceplab_hsm.tpm.chiplock import lock_path_of
 from sceplab_hsm.tpm.esapi import connect_esapi, load_binding
 from sceplab_hsm.tpm.store import ChipStoreSettings, TpmKeyStore, open_chip_store
@@ -82,13 +82,10 @@ def connect_chip(uri: str) -> TpmChip:
     Raises:
         StoreUriError: the URI is wrong.
         ModuleMissingError: the extra ``tpm`` or a library of the TSS is not installed.
-        TokenMissingError: no chip answers.
+        TokenMissingError: there is no chip.
+        StoreUnavailableError: it is there and does not answer.
     """
-    tcti = _tcti_of(DirectoryUri.parse(uri, options=_OPTIONS), uri)
-    try:
-        return connect_esapi(tcti)
-    except TpmGoneError as error:
-        raise TokenMissingError(f"no TPM answers at {tcti}") from error
+    return connect_esapi(_tcti_of(DirectoryUri.parse(uri, options=_OPTIONS), uri))
 
 
 def _tcti_of(parsed: DirectoryUri, uri: str) -> str:

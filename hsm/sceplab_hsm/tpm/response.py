@@ -14,7 +14,6 @@ from sceplab_hsm.errors import (
     StoreFullError,
     StoreLockedError,
     StoreUnavailableError,
-    TokenMissingError,
 )
 from sceplab_hsm.tpm.chip import TpmError
 
@@ -102,7 +101,9 @@ def failure(error: TpmError, place: str, *, unlock_hint: str) -> KeyStoreError:
     if code in _REFUSED:
         return MechanismUnsupportedError(f"the chip of {place} cannot do this ({raw})")
     if code == _INITIALIZE:
-        return TokenMissingError(f"the chip of {place} has power but was not started ({raw})")
+        return StoreUnavailableError(
+            f"the chip of {place} has power but was not started ({raw}); run: tpm2_startup -c"
+        )
     if code == _INTEGRITY:
         return KeyDamagedError(f"a key of {place} does not open in this chip ({raw})")
     if code == _FAILURE:

@@ -90,6 +90,7 @@ class ChipSession:
         Raises:
             ForkedStoreError: this process is a fork of the one that opened the store.
             TokenMissingError: the chip is away, or another one answers.
+            StoreUnavailableError: the connection to it broke.
             KeyStoreError: what the chip's refusal means.
         """
         self.require_own_process()
@@ -214,12 +215,30 @@ class ChipSession:
                 with contextlib.suppress(TpmError):
                     self._chip.flush(handle)
 
-    def _gone(self) -> TokenMissingError:
+    def _gone(self) -> KeyStoreError:
+        was_reached = self._chip is not None
         self._drop()
+        if was_reached and self._is_there():
+            return StoreUnavailableError(
+                f"the connection to the chip of {self._place} broke; whether it carried out the "
+                "last command is unknown. Use the store again; when it stays so, restart the chip "
+                "or its server"
+            )
+        unknown = "; whether it carried out the last command is unknown" if was_reached else ""
         return TokenMissingError(
-            f"the chip of {self._place} does not answer; whether it carried out the last command "
-            "is unknown. Start or attach it, then use the store again"
+            f"the chip of {self._place} does not answer{unknown}. Start or attach it, then use "
+            "the store again"
         )
+
+    def _is_there(self) -> bool:
+        """Connects anew; whether that goes well, or fails in another way than by absence."""
+        try:
+            self._chip = self._connect()
+        except (TpmGoneError, TokenMissingError):
+            return False
+        except KeyStoreError:
+            return True
+        return True
 
     def _drop(self) -> None:
         chip, self._chip = self._chip, None

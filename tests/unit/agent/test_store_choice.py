@@ -138,13 +138,13 @@ def test_without_a_chip_the_fallback_is_used_and_told(
     assert EVENT in line
     assert f"store=soft:{tmp_path}/software" in line
     assert "instead_of=tpm:" in line
-    assert "does not answer" in line
+    assert "no TPM answers" in line
     (status,) = run.document()["trustpoints"]
     assert status["key_store"] == f"soft:{tmp_path}/software?kdf=lab"
     assert status["is_fallback"] is True
     assert software_keys(agent) == [certified_key(agent)]
     (told,) = fallbacks(agent)
-    assert "does not answer" in str(told["reason"])
+    assert "no TPM answers" in str(told["reason"])
     shown = agent.run("status").out
     assert f"key store    soft:{tmp_path}/software?kdf=lab (fallback)" in shown
     audited = agent.run("audit", "--json").document()
@@ -218,7 +218,7 @@ def test_a_chip_that_goes_away_with_the_key_is_a_failure(
         for words in (("renew",), ("enroll", "--again"), ("check",), ("audit",)):
             run = agent.run(*words)
             assert run.status == ExitCode.KEY_STORE, (words, run.out, run.err)
-            assert "does not answer" in run.out + run.err
+            assert "no TPM answers" in run.out + run.err
         assert "so the fallback soft:" in agent.run("renew").err
         assert not (tmp_path / "software").exists()
         assert fallbacks(agent) == []
@@ -263,6 +263,19 @@ def test_failures_never_lead_to_the_fallback(
     assert run.status == ExitCode.KEY_STORE, run.err
     assert EVENT not in run.err
     assert agent.run("enroll").status == ExitCode.OK
+    assert not (tmp_path / "software").exists()
+
+
+def test_a_chip_that_fails_does_not_lead_to_the_fallback(
+    tmp_path: Path, served: tuple[ServerState, str]
+) -> None:
+    """What is no chip at the place of the chip is a failure, and no key is made in software."""
+    require_tpm()
+    agent = agent_with(tmp_path, served, chip_uri(f"device:{tmp_path}"))
+    run = agent.run("enroll")
+    assert run.status == ExitCode.KEY_STORE, run.err
+    assert "device of a TPM" in run.err
+    assert EVENT not in run.err
     assert not (tmp_path / "software").exists()
 
 

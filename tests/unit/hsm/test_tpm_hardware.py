@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +18,9 @@ import pytest
 
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.errors import (
+    KeyStoreError,
     ModuleMissingError,
+    StoreBusyError,
     StoreUnavailableError,
     StoreUriError,
     TokenMissingError,
@@ -25,6 +30,7 @@ from sceplab_hsm.secret import Secret, secrets_from
 from sceplab_hsm.tpm.chip import TpmError, TpmGoneError
 from sceplab_hsm.tpm.esapi import translated
 from sceplab_hsm.tpm.hardware import connect_chip, open_store
+from sceplab_hsm.tpm.reach import missing_kind, unreachable
 from sceplab_hsm.tpm.swtpm import SwtpmLab, init_swtpm, running_swtpm, start_swtpm
 from tests.support.programs import require_program
 from tests.support.swtpm import require_tpm, software_tpm
@@ -100,14 +106,17 @@ assert "TSS2_LOG" not in os.environ
         check=False,
         env=environment,
     )
-    assert done.stdout == "no TPM answers at swtpm:host=127.0.0.1,port=1\n"
+    assert done.stdout.startswith("no TPM answers at swtpm:host=127.0.0.1,port=1 ")
     assert done.stderr == ""
 
 
 def test_a_missing_kind_of_connection_names_its_package(tmp_path: Path) -> None:
-    """The TSS keeps each kind of connection in a package of its own."""
+    """The TSS keeps each kind in a package of its own; a kind that nobody packs is a slip."""
     require_tpm()
-    with pytest.raises(ModuleMissingError, match="libtss2-tcti-carrier0"):
+    missing = missing_kind("tabrmd")
+    assert type(missing) is ModuleMissingError
+    assert "libtss2-tcti-tabrmd0" in str(missing)
+    with pytest.raises(StoreUriError, match=r"known: .*device.*swtpm"):
         open_store(f"tpm:{tmp_path}/keys?tcti=carrier:pigeon", ask, create=True)
 
 
@@ -117,10 +126,70 @@ def test_no_chip_is_no_chip(tmp_path: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         uri = f"tpm:{tmp_path}/keys?tcti=swtpm:host=127.0.0.1,port={silent.getsockname()[1]}"
-        with pytest.raises(TokenMissingError, match="does not answer"):
+        with pytest.raises(TokenMissingError, match=r"refused.*swtpm-init"):
             open_store(uri, ask, create=True)
         with pytest.raises(TokenMissingError, match="no TPM answers"):
             connect_chip(uri)
+
+
+def test_a_missing_device_is_absent(tmp_path: Path) -> None:
+    """No such node: the chip is missing, with what to do."""
+    require_tpm()
+    uri = f"tpm:{tmp_path}/keys?tcti=device:{tmp_path}/tpmrm0"
+    with pytest.raises(TokenMissingError, match=r"No such file.*attach.*swtpm-init"):
+        open_store(uri, ask, create=True)
+
+
+def test_what_is_no_device_is_a_failure(tmp_path: Path) -> None:
+    """A directory or a file in the place of the chip: it is not absent, and it is no chip."""
+    require_tpm()
+    (tmp_path / "file").touch()
+    for name in (".", "file"):
+        with pytest.raises(StoreUnavailableError, match="device of a TPM") as caught:
+            open_store(f"tpm:{tmp_path}/keys?tcti=device:{tmp_path}/{name}", ask, create=True)
+        assert type(caught.value) is StoreUnavailableError
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        (errno.EACCES, StoreUnavailableError, "adduser USER tss"),
+        (errno.EPERM, StoreUnavailableError, "adduser USER tss"),
+        (errno.EBUSY, StoreBusyError, "another program has /dev/tpm0"),
+        (errno.EIO, StoreUnavailableError, "Input/output error"),
+        (errno.ENODEV, TokenMissingError, "load its driver"),
+    ],
+)
+def test_why_a_device_does_not_open(
+    monkeypatch: pytest.MonkeyPatch, code: int, kind: type[KeyStoreError], words: str
+) -> None:
+    """What the kernel says of the node decides; the tests' user may open everything."""
+
+    def refuse(path: str, flags: int) -> int:
+        raise OSError(code, os.strerror(code), path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    error = unreachable("device:/dev/tpm0", 0xA000A)
+    assert type(error) is kind
+    assert words in str(error)
+
+
+def test_a_server_that_hangs_up_is_a_failure(tmp_path: Path) -> None:
+    """Something listens and is no TPM: not absent, so no fallback is taken for it."""
+    require_tpm()
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        uri = f"tpm:{tmp_path}/keys?tcti=swtpm:host=127.0.0.1,port={server.getsockname()[1]}"
+        with pytest.raises(StoreUnavailableError) as caught:
+            open_store(uri, ask, create=True)
+        server.shutdown(socket.SHUT_RDWR)
+    assert type(caught.value) is StoreUnavailableError
 
 
 def test_layers_are_told_apart() -> None:

@@ -189,7 +189,7 @@ def test_a_chip_that_is_away_comes_back(chip: SwtpmInstance, store: TpmKeyStore)
         lambda: store.generate("half", EC),
     )
     for use in uses:
-        with pytest.raises(TokenMissingError, match="does not answer"):
+        with pytest.raises(TokenMissingError, match=r"no TPM answers|does not answer"):
             use()
     assert [info.key_id for info in store.list_keys()] == ["key"]
     chip.restart()
