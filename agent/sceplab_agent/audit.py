@@ -20,6 +20,7 @@ from sceplab_agent.core.model import Enrollment, Goal
 from sceplab_agent.core.snapshot import read_snapshot
 from sceplab_agent.errors import JournalError
 from sceplab_agent.journal import Journal, StoredSnapshot
+from sceplab_agent.key_claims import KeyClaims
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.store_choice import ABSENCES, key_home, require_known_home
 from sceplab_agent.trustpoint import TrustpointConfig
@@ -102,6 +103,7 @@ class KeyAudit:
         self._config = config
         self._journal = journal
         self._stores = stores
+        self._claims = KeyClaims(journal)
         self._tenants = [variant for c in config.trustpoints for variant in c.variants()]
         """Each trustpoint with each store that may hold its keys."""
 
@@ -138,11 +140,12 @@ class KeyAudit:
         """Deletes an orphan.
 
         Raises:
-            KeyStoreError: the store refuses.
+            KeyStoreError: the store refuses, or a trustpoint needs the key by now.
+            JournalError: the journal cannot be read.
         """
         assert finding.fault is Fault.ORPHAN
         config = next(c for c in self._tenants if mask_uri(c.store_uri) == finding.store)
-        self._stores.open(config, create=False).delete(finding.key_id)
+        self._claims.delete(self._stores.open(config, create=False), finding.key_id)
 
     def _audit(self, config: TrustpointConfig) -> StoreAudit:
         place = place_of(config.store_uri)
@@ -203,11 +206,15 @@ class KeyAudit:
             if is_fresh or not config.policy.owns_key:
                 # The first enrollment will find it; or the operator keeps it.
                 named.add(config.policy.first_key_id)
+        configured = {config.name for config in self._config.trustpoints}
         removed = {key.key_id: (name, key) for name in self._removed() for key in self._named(name)}
         after = _listing(store)
         for key_id, info in before.items():
             if key_id in named or key_id not in after:
                 continue
+            claim = self._claims.find(info.public_key_der)
+            if claim is not None and claim.trustpoint in configured:
+                continue  # of a trustpoint that writes this store in another way
             owner, key = removed.get(key_id, ("", None))
             if key is not None and key.public_key_der in (b"", info.public_key_der):
                 fault = Fault.REMOVED

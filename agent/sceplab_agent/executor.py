@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.core.commands import (
     AskOperator,
@@ -36,16 +34,17 @@ from sceplab_agent.core.events import (
     KeyReady,
     TransportFailed,
 )
-from sceplab_agent.errors import InstallError, TransportError
+from sceplab_agent.errors import InstallError, JournalError, TransportError
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.install import CertificateInstaller
 from sceplab_agent.journal import Journal
+from sceplab_agent.key_claims import KeyClaims, public_key_of
 from sceplab_agent.key_stores import may_pass
 from sceplab_agent.observer import Observer, SilentObserver
 from sceplab_agent.scep_client import ScepClient
 from sceplab_agent.transaction import RandomBytes, ReplyReader, RequestBuilder
 from sceplab_agent.trustpoint import TrustpointConfig
-from sceplab_hsm.api import KeyStore
+from sceplab_hsm.api import KeyHandle, KeyStore
 from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
 
 
@@ -78,6 +77,7 @@ class Executor:
         self._config = config
         self._store = surroundings.store
         self._journal = surroundings.journal
+        self._claims = KeyClaims(surroundings.journal)
         self._installer = surroundings.installer
         self._clock = surroundings.clock
         self._observer = surroundings.observer
@@ -175,19 +175,27 @@ class Executor:
                     )
                     return KeyFailed(reason=reason, key_id=key_id)
                 key = self._store.generate(key_id, self._config.key_algorithm)
+            else:
+                self._require_own(key, command)
         except KeyStoreError as error:
             return KeyFailed(reason=str(error), key_id=key_id, is_retryable=may_pass(error))
-        public_key_der = key.public_key.public_bytes(
-            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-        )
-        return KeyReady(key_id=key_id, public_key_der=public_key_der)
+        except JournalError as error:
+            return KeyFailed(reason=str(error), key_id=key_id)
+        return KeyReady(key_id=key_id, public_key_der=public_key_of(key))
+
+    def _require_own(self, key: KeyHandle, command: GenerateKey) -> None:
+        """A key that is there already is taken over, unless it is another trustpoint's."""
+        if not command.must_exist:
+            policy = self._config.policy
+            is_owned = policy.owns_key or policy.renewal.new_key
+            self._claims.require_free(key, trustpoint=self._config.name, is_owned=is_owned)
 
     def _delete_key(self, key_id: str) -> KeyDeleted | KeyFailed:
         try:
-            self._store.delete(key_id)
+            self._claims.delete(self._store, key_id, trustpoint=self._config.name)
         except KeyNotFoundError:
             return KeyDeleted(key_id=key_id)
-        except KeyStoreError as error:
+        except (KeyStoreError, JournalError) as error:
             return KeyFailed(reason=str(error), key_id=key_id)
         return KeyDeleted(key_id=key_id)
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
+from sceplab_agent.key_claims import KeyClaimedError
 from sceplab_agent.serial_store import SerialKeyStore
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyStore
@@ -27,6 +28,7 @@ _PROMPT = "prompt:"
 _LASTING = (
     AmbiguousKeyError,
     AmbiguousTokenError,
+    KeyClaimedError,
     KeyDamagedError,
     MechanismUnsupportedError,
     ModuleMissingError,
