@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyInfo, KeyStore, StoreCapabilities
+from sceplab_hsm.registry import identity_of
 
 
 class SerialKeyStore:
@@ -29,6 +30,11 @@ class SerialKeyStore:
     def uri(self) -> str:
         """URI of the store."""
         return self._store.uri
+
+    @property
+    def identity(self) -> str:
+        """That of the store."""
+        return identity_of(self._store)
 
     def capabilities(self) -> StoreCapabilities:
         """Those of the store."""

@@ -120,7 +120,11 @@ class KeyHandle(Protocol):
 
 
 class KeyStore(Protocol):
-    """A place that holds private keys and uses them. Close it when done."""
+    """A place that holds private keys and uses them. Close it when done.
+
+    A store may have a property ``identity`` besides: a text that all openings of the same place
+    have in common, however its URI is written, and no other place has (`registry.identity_of`).
+    """
 
     @property
     def uri(self) -> str:

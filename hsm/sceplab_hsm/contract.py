@@ -36,6 +36,7 @@ from sceplab_hsm.errors import (
     KeyStoreError,
     MechanismUnsupportedError,
 )
+from sceplab_hsm.registry import identity_of
 from sceplab_hsm.uri import scheme_of, split_key_uri
 
 # SHA-1 is in here because old servers ask for it, not because it is good.
@@ -336,6 +337,21 @@ class KeyStoreContract:
             verify(handle, found.sign(MESSAGE, hashes.SHA256()), MESSAGE, hashes.SHA256())
         finally:
             store.close()
+
+    def test_one_place_has_one_identity(
+        self, own_place: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """Two openings of one place say that they are one; another place is another."""
+        identities = []
+        for place in (own_place, own_place, _new_place(tmp_path_factory)):
+            store = self.open_store(place)
+            identities.append(identity_of(store))
+            store.close()
+        first, again, other = identities
+        assert first == again, "opened again the store has another identity"
+        assert first != other, "two places have one identity"
+        if self.passphrase:
+            assert self.passphrase not in first, "the identity shows the secret"
 
     def test_a_closed_store_is_dead(self, own_place: Path, quick: KeyAlgorithm) -> None:
         """After ``close``, twice, the store and its handles raise ``KeyStoreError``."""

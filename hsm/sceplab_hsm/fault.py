@@ -28,7 +28,7 @@ from sceplab_hsm.api import (
 from sceplab_hsm.errors import LockoutError, StoreLockedError
 from sceplab_hsm.fault_plan import FaultPlan, injected
 from sceplab_hsm.fault_spec import FaultUri, Operation, wrapped_uri
-from sceplab_hsm.registry import open_key_store
+from sceplab_hsm.registry import identity_of, open_key_store
 from sceplab_hsm.uri import join_key_uri
 
 Result = TypeVar("Result")
@@ -52,6 +52,11 @@ class FaultyKeyStore:
     def uri(self) -> str:
         """URI the store was opened with, faults included."""
         return self._uri
+
+    @property
+    def identity(self) -> str:
+        """That of the other store."""
+        return identity_of(self._store)
 
     def capabilities(self) -> StoreCapabilities:
         """Those of the other store."""

@@ -85,6 +85,15 @@ def file_identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_ino, status.st_mtime_ns
 
 
+def directory_identity(path: Path) -> str:
+    """Tells one directory from another, however it is written; the name where it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return f"directory:{os.path.realpath(path)}"
+    return f"directory:{status.st_dev}:{status.st_ino}"
+
+
 def names_in(directory: Path, suffix: str) -> list[str]:
     """Sorted names, without the suffix, of the files that have it.
 

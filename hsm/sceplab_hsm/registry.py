@@ -62,6 +62,15 @@ def open_key_store(
     return store
 
 
+def identity_of(store: KeyStore) -> str:
+    """What two open stores have in common when they are one place, however it is written.
+
+    It comes from the optional property ``identity`` of a store; the URI stands in for it.
+    """
+    identity = getattr(store, "identity", "")
+    return identity if isinstance(identity, str) and identity else store.uri
+
+
 def known_schemes() -> list[str]:
     """Schemes that `open_key_store` accepts, sorted; nothing is imported to find out."""
     return sorted({*_BUILT_IN, *(point.name.lower() for point in _entry_points())})

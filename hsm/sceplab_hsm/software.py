@@ -38,6 +38,7 @@ from sceplab_hsm.errors import (
 )
 from sceplab_hsm.files import (
     create_private,
+    directory_identity,
     file_identity,
     make_private_directory,
     names_in,
@@ -109,6 +110,7 @@ class SoftwareKeyStore:
         self._header = header
         self._seal: Seal | None = seal
         self._now = now
+        self._identity = directory_identity(directory)
         self._loaded: OrderedDict[str, _LoadedKey] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -116,6 +118,11 @@ class SoftwareKeyStore:
     def uri(self) -> str:
         """URI the store was opened with."""
         return self._uri
+
+    @property
+    def identity(self) -> str:
+        """The directory, however its name was written."""
+        return self._identity
 
     def capabilities(self) -> StoreCapabilities:
         """All algorithms, both paddings, any number of threads; keys are as safe as the files."""

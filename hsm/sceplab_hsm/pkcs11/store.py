@@ -63,12 +63,18 @@ class Pkcs11KeyStore:
     def __init__(self, uri: Pkcs11Uri, connection: TokenConnection, abilities: Abilities) -> None:
         self._uri = uri
         self._connection: TokenConnection | None = connection
+        self._identity = connection.identity.text
         self._abilities = abilities
 
     @property
     def uri(self) -> str:
         """URI the store was opened with."""
         return self._uri.uri
+
+    @property
+    def identity(self) -> str:
+        """The token's manufacturer, model, label and serial number."""
+        return self._identity
 
     @property
     def connection(self) -> TokenConnection:

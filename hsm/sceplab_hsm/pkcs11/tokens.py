@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pkcs11
 from pkcs11 import TokenFlag
@@ -22,6 +23,12 @@ class TokenIdentity:
     serial: bytes
     manufacturer: str
     model: str
+
+    @property
+    def text(self) -> str:
+        """The same in one line of text."""
+        parts = (self.manufacturer, self.model, self.label, self.serial.hex())
+        return "pkcs11:" + ";".join(quote(part, safe="") for part in parts)
 
     @classmethod
     def of(cls, token: pkcs11.Token) -> TokenIdentity:

@@ -45,6 +45,7 @@ from sceplab_hsm.errors import (
 )
 from sceplab_hsm.files import (
     create_private,
+    directory_identity,
     file_identity,
     make_private_directory,
     names_in,
@@ -135,6 +136,7 @@ class TpmKeyStore:
         self._session = session
         self._auth = auth
         self._now = now
+        self._identity = directory_identity(directory)
         self._capabilities = StoreCapabilities(
             algorithms=session.run(lambda chip: chip.algorithms()),
             keys_leave_store=settings.keys_leave_store,
@@ -151,6 +153,11 @@ class TpmKeyStore:
     def uri(self) -> str:
         """URI the store was opened with."""
         return self._uri
+
+    @property
+    def identity(self) -> str:
+        """The directory of the blobs, however its name was written."""
+        return self._identity
 
     def capabilities(self) -> StoreCapabilities:
         """What the chip makes, and whether its keys are safe from readers of files."""
