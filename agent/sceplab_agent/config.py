@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sceplab_agent.config_paths import place_of, resolve_path
+from sceplab_agent.config_paths import resolve_path
 from sceplab_agent.config_table import ConfigTable
 from sceplab_agent.config_trustpoint import read_key_store, read_trustpoint
 from sceplab_agent.errors import ConfigError, ConfigProblem
+from sceplab_agent.key_names import find_conflicts
 from sceplab_agent.transport import HttpLimits
 from sceplab_agent.trustpoint import TrustpointConfig
 
@@ -96,7 +97,8 @@ class AgentConfig:
         if not trustpoints:
             table.problem("trustpoint", "there is none; add a table [trustpoint.NAME]")
         table.finish()
-        _check_key_names(trustpoints, problems)
+        for name, reason in find_conflicts(trustpoints):
+            problems.append(ConfigProblem(f"trustpoint.{name}.key.id", reason))
         if problems:
             raise ConfigError(file, tuple(problems))
         return cls(file=file, state_dir=state_dir, http=http, trustpoints=trustpoints)
@@ -143,47 +145,6 @@ def load_config(path: Path) -> AgentConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(file, (ConfigProblem("", f"is no TOML: {error}"),)) from error
     return AgentConfig.from_mapping(values, file=file, base=path.absolute().parent)
-
-
-def _check_key_names(
-    trustpoints: tuple[TrustpointConfig, ...], problems: list[ConfigProblem]
-) -> None:
-    """Two trustpoints must not make, and later delete, the same key."""
-    by_store: dict[object, list[TrustpointConfig]] = {}
-    for trustpoint in trustpoints:
-        places = {_place(variant) for variant in trustpoint.variants()}
-        neighbours = [other for place in places for other in by_store.get(place, [])]
-        for other in neighbours:
-            if reason := _key_conflict(trustpoint, other):
-                problems.append(ConfigProblem(f"trustpoint.{trustpoint.name}.key.id", reason))
-                break
-        for place in places:
-            by_store.setdefault(place, []).append(trustpoint)
-
-
-def _place(trustpoint: TrustpointConfig) -> object:
-    uri = trustpoint.store_uri
-    return place_of(uri) if uri else ""
-
-
-def _key_conflict(one: TrustpointConfig, other: TrustpointConfig) -> str:
-    """Why the two cannot keep their keys in one store; empty: they can."""
-    name, other_name = one.policy.first_key_id, other.policy.first_key_id
-    if name == other_name:
-        if any(config.policy.owns_key or config.policy.renewal.new_key for config in (one, other)):
-            return (
-                f"names the key of trustpoint '{other.name}', and either would delete it; choose "
-                "another name, or set delete_when_replaced = false and renewal.new_key = false in "
-                "both"
-            )
-        return ""
-    longer, shorter = (name, other_name) if len(name) > len(other_name) else (other_name, name)
-    if re.fullmatch(rf"{re.escape(shorter)}\.[0-9]+", longer):
-        return (
-            f"'{longer}' is what a renewal names a new key of '{shorter}' (trustpoint "
-            f"'{other.name}'); choose another name"
-        )
-    return ""
 
 
 def _timeout(table: ConfigTable, key: str, default: float) -> float:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os.path
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from sceplab_hsm.errors import StoreUriError
+from sceplab_hsm.fault_spec import FaultUri
+from sceplab_hsm.pkcs11.uri import Pkcs11Uri
 from sceplab_hsm.uri import scheme_of
 
 _DIRECTORY_SCHEMES = {"soft", "tpm", "tpm-stub"}
@@ -74,12 +77,41 @@ def store_directory(uri: str) -> Path | None:
     written = uri[len(scheme) + 1 :].partition("#")[0].partition("?")[0]
     if not _is_directory_form(scheme) or not written:
         return None
-    return Path(os.path.normpath(os.path.expanduser(unquote(written))))
+    return Path(os.path.realpath(os.path.expanduser(unquote(written))))
 
 
 def place_of(uri: str) -> object:
-    """What two URIs of one store have in common."""
-    return store_directory(uri) or uri
+    """What two URIs of one store have in common, as far as that can be told without opening it."""
+    if not uri:
+        return ""
+    directory = store_directory(uri)
+    if directory is not None:
+        try:
+            status = directory.stat()
+        except OSError:
+            return directory
+        return status.st_dev, status.st_ino
+    token = _token_of(uri)
+    if token is None:
+        return uri
+    module = _real(token.module_path) or token.module_name
+    return (*_attributes(token), token.slot_id, token.cka_id, module)
+
+
+def may_be_one_store(one: str, other: str) -> bool:
+    """Whether two URIs may be of one store: also where a token's URI leaves out what would tell.
+
+    The module does not count: one token shows behind several.
+    """
+    if place_of(one) == place_of(other):
+        return True
+    first, second = _token_of(one), _token_of(other)
+    if first is None or second is None:
+        return False
+    if (first.module_path, first.module_name) != (second.module_path, second.module_name):
+        first, second = replace(first, slot_id=None), replace(second, slot_id=None)
+    told = (*_attributes(first), first.slot_id), (*_attributes(second), second.slot_id)
+    return all(a is None or b is None or a == b for a, b in zip(*told, strict=True))
 
 
 def is_unmade(uri: str) -> bool:
@@ -93,6 +125,26 @@ def is_unmade(uri: str) -> bool:
         return True
     except OSError:
         return False  # the store itself says what is wrong
+
+
+def _token_of(uri: str) -> Pkcs11Uri | None:
+    """What the URI of a token says, one behind a wrapper too; ``None``: it is none, or wrong."""
+    try:
+        if not scheme_of(uri).startswith(_WRAPPER):
+            return Pkcs11Uri.parse(uri) if scheme_of(uri) == "pkcs11" else None
+        return _token_of(FaultUri.parse(uri).inner)
+    except StoreUriError:
+        return None
+
+
+def _attributes(token: Pkcs11Uri) -> tuple[str | None, ...]:
+    """What tells a token from others, and where SoftHSM keeps its tokens."""
+    softhsm = _real(token.softhsm2_conf)
+    return (token.token, token.serial, token.manufacturer, token.model, softhsm)
+
+
+def _real(path: str | None) -> str | None:
+    return None if path is None else os.path.realpath(os.path.expanduser(path))
 
 
 def _is_directory_form(scheme: str) -> bool:

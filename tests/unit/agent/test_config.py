@@ -388,6 +388,44 @@ def test_a_fallback_counts_where_names_of_keys_must_differ() -> None:
     assert read(two_trustpoints("key.id = 'b'", falls_back))
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("soft:{0}/keys", "soft:{0}/link", True),
+        ("soft:{0}/link/../keys", "soft:{0}/elsewhere/keys", True),
+        ("tpm-stub:{0}/none", "tpm-stub:{0}/elsewhere/none", True),
+        ("soft:{0}/keys", "fault+soft:{0}/link?fault=busy:sign:1", True),
+        ("soft:{0}/keys", "soft:{0}/none", False),
+        ("pkcs11:token=T?module-name=a&x-softhsm2-conf={0}/link/c",
+         "pkcs11:token=T?x-softhsm2-conf={0}/keys/c&module-name=a", True),
+        ("pkcs11:token=T?module-name=a", "pkcs11:token=%54?module-path=/usr/lib/liba.so", True),
+        ("pkcs11:token=T?module-name=a", "pkcs11:token=T;serial=1?module-name=a", True),
+        ("pkcs11:token=T?module-name=a", "pkcs11:serial=1?module-name=a", True),
+        ("pkcs11:token=T?module-name=a", "fault+pkcs11:token=T?module-name=b", True),
+        ("pkcs11:slot-id=1?module-name=a", "pkcs11:slot-id=2?module-name=b", True),
+        ("pkcs11:slot-id=1?module-name=a", "pkcs11:slot-id=2?module-name=a", False),
+        ("pkcs11:token=T;serial=2?module-name=a", "pkcs11:token=T;serial=1?module-name=a", False),
+        ("pkcs11:token=T?module-name=a", "pkcs11:token=U?module-name=a", False),
+        ("pkcs11:token=T?module-name=a&x-softhsm2-conf=/c",
+         "pkcs11:token=T?module-name=a&x-softhsm2-conf=/d", False),
+    ],
+)  # fmt: skip
+def test_one_store_written_in_two_ways_is_one(
+    tmp_path: Path, first: str, second: str, is_one: bool
+) -> None:
+    """Links, order, encoding, module and further attributes hide no shared key; others may be."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "link").symlink_to("keys")
+    (tmp_path / "elsewhere").symlink_to(".")
+    uris = [uri.format(tmp_path) for uri in (first, second)]
+    text = two_trustpoints(*(f"key.id = 'a'\nkey.store = '{uri}'" for uri in uris))
+    if is_one:
+        (found,) = problems(text)
+        assert "trustpoint.other.key.id: names the key of trustpoint 'lab'" in found
+    else:
+        assert len(read(text).trustpoints) == 2
+
+
 def test_one_directory_under_two_uris_is_one_store() -> None:
     """Another spelling of the path does not hide that a key is shared."""
     text = two_trustpoints(
