@@ -23,7 +23,7 @@ from pkcs11 import exceptions as codes
 from sceplab_hsm.errors import KeyStoreError, LockoutError, StoreLockedError, TokenMissingError
 from sceplab_hsm.pkcs11.failures import translate
 from sceplab_hsm.pkcs11.modules import LoadedModule
-from sceplab_hsm.pkcs11.tokens import TokenIdentity, find_again
+from sceplab_hsm.pkcs11.tokens import SlotUnreadableError, TokenIdentity, find_again
 from sceplab_hsm.secret import Secret
 
 Result = TypeVar("Result")
@@ -165,7 +165,7 @@ class TokenConnection:
         while True:
             try:
                 return self._log_in()
-            except (TokenMissingError, *_HALF_WRITTEN) as error:
+            except (TokenMissingError, SlotUnreadableError, *_HALF_WRITTEN) as error:
                 if not pauses_s:
                     if isinstance(error, codes.PKCS11Error):
                         raise translate(error, self.subject) from error

@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import (
     MGF1,
     OAEP,
@@ -24,6 +25,10 @@ _OAEP_HASHES = {
     "sha384": (Mechanism.SHA384, MGF.SHA384),
     "sha512": (Mechanism.SHA512, MGF.SHA512),
 }
+
+
+class UnopenableError(ValueError):
+    """The token works, and this ciphertext does not open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,15 @@ def plan_decryption(
     if not plans:
         raise MechanismUnsupportedError(f"the token has no decryption with padding {padding.name}")
     return plans
+
+
+def own_ciphertext(
+    public_key: rsa.RSAPublicKey, plan: DecryptionPlan, padding: AsymmetricPadding
+) -> bytes:
+    """What a working token opens with the private half, in the way of the plan."""
+    if plan.mechanism is Mechanism.RSA_X_509:
+        return (2).to_bytes(public_key.key_size // 8, "big")
+    return public_key.encrypt(b"proof", padding)
 
 
 def remove_oaep(block: bytes, size: int, hash_name: str) -> bytes:

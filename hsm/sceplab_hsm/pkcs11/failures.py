@@ -98,5 +98,6 @@ def translate(error: codes.PKCS11Error, subject: str, *, is_storing: bool = Fals
         if isinstance(error, kinds):
             return error_class(f"{subject} {text} ({name_of(error)})")
     return StoreUnavailableError(
-        f"{subject} failed ({name_of(error)}); look into the module's log, then open the store anew"
+        f"{subject} failed ({name_of(error)}); try again, and when it stays so, look into the "
+        "module's log"
     )

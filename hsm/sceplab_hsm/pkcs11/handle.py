@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives import hashes
@@ -20,11 +22,25 @@ from sceplab_hsm.errors import (
 )
 from sceplab_hsm.pkcs11.abilities import Abilities
 from sceplab_hsm.pkcs11.connection import TokenConnection
-from sceplab_hsm.pkcs11.decryption import DecryptionPlan, plan_decryption, remove_oaep
+from sceplab_hsm.pkcs11.decryption import (
+    DecryptionPlan,
+    UnopenableError,
+    own_ciphertext,
+    plan_decryption,
+    remove_oaep,
+)
 from sceplab_hsm.pkcs11.failures import name_of, translate
-from sceplab_hsm.pkcs11.objects import FoundKey, PublicKey
+from sceplab_hsm.pkcs11.objects import FoundKey, PublicKey, signs_at_all
 from sceplab_hsm.pkcs11.signing import SigningPlan, plan_signature
 from sceplab_hsm.uri import join_key_uri
+
+_WRONG_DATA = (
+    codes.EncryptedDataInvalid,
+    codes.EncryptedDataLenRange,
+    codes.DataInvalid,
+    codes.DataLenRange,
+)
+"""What a token says of a ciphertext when it tells it from its own failures."""
 
 
 class HandleOwner(Protocol):
@@ -100,7 +116,8 @@ class Pkcs11KeyHandle:
             MechanismUnsupportedError: the token lacks this hash, or the key this padding.
             KeyNotFoundError: the key was deleted.
             TokenMissingError: the token is away; insert it, and the handle works again.
-            KeyDamagedError: token and key are there, and the key does not sign.
+            KeyDamagedError: the token signs with another key, and not with this one.
+            StoreUnavailableError: the token fails.
         """
         plan = self._plan(hash_algorithm, padding)
         self._require_permission("sign")
@@ -116,7 +133,8 @@ class Pkcs11KeyHandle:
             MechanismUnsupportedError: an EC key, or another padding.
             KeyNotFoundError: the key was deleted.
             TokenMissingError: the token is away.
-            KeyStoreError: every other failure, without telling one from another.
+            StoreUnavailableError: the token fails, with other ciphertexts too.
+            KeyStoreError: itself, of no subclass: the ciphertext does not open.
         """
         public_key = self._found.public_key
         if not isinstance(public_key, rsa.RSAPublicKey):
@@ -128,10 +146,10 @@ class Pkcs11KeyHandle:
             raise _failed()
         for plan in plans[:-1]:
             try:
-                return self._decrypt(bytes(ciphertext), plan, size)
+                return self._decrypt(bytes(ciphertext), plan, padding)
             except MechanismUnsupportedError:
                 continue  # SoftHSM lists OAEP and takes no other hash than SHA-1 with it
-        return self._decrypt(bytes(ciphertext), plans[-1], size)
+        return self._decrypt(bytes(ciphertext), plans[-1], padding)
 
     def __reduce__(self) -> str:
         raise TypeError("a key handle is not pickled; pass its URI")
@@ -148,35 +166,100 @@ class Pkcs11KeyHandle:
                 self._plans[hash_algorithm.name] = plan
         return plan
 
-    def _decrypt(self, ciphertext: bytes, plan: DecryptionPlan, size: int) -> bytes:
+    def _decrypt(
+        self, ciphertext: bytes, plan: DecryptionPlan, padding: AsymmetricPadding
+    ) -> bytes:
+        public_key = self._found.public_key
+        assert isinstance(public_key, rsa.RSAPublicKey)
+        own = partial(own_ciphertext, public_key, plan, padding)
         try:
-            opened = self._use("decrypt", ciphertext, plan.mechanism, plan.parameter)
-            return remove_oaep(opened, size, plan.unpad_hash) if plan.unpad_hash else opened
-        except (KeyDamagedError, ValueError):
-            # One text and no cause for every failure: what went wrong would help an attacker.
+            opened = self._use("decrypt", ciphertext, plan.mechanism, plan.parameter, own)
+            if not plan.unpad_hash:
+                return opened
+            return remove_oaep(opened, public_key.key_size // 8, plan.unpad_hash)
+        except ValueError:
+            # One text and no cause for every such failure: what went wrong would help an attacker.
             raise _failed() from None
 
-    def _use(self, operation: str, data: bytes, mechanism: Any, parameter: Any) -> bytes:
-        """One private operation, once more when the key's object has gone meanwhile."""
+    def _use(
+        self,
+        operation: str,
+        data: bytes,
+        mechanism: Any,
+        parameter: Any,
+        own: Callable[[], bytes] | None = None,
+    ) -> bytes:
+        """One private operation, once more when the key's object has gone meanwhile.
+
+        Args:
+            operation: method of the binding's object.
+            data: signed or decrypted.
+            mechanism: for it.
+            parameter: of the mechanism.
+            own: makes data with which the operation goes well, unless it is the token that fails.
+
+        Raises:
+            UnopenableError: it does go well with that.
+            KeyStoreError: of the kind that fits.
+        """
         connection = self._store.connection
         with connection.lock:
             if self._generation != connection.module.generation:
                 self._find_again(connection)
+
+            def run(data: bytes) -> bytes:
+                answer: bytes = getattr(self._found.private, operation)(
+                    data, mechanism=mechanism, mechanism_param=parameter
+                )
+                return answer
+
             try:
-                return self._run(operation, data, mechanism, parameter)
+                return run(data)
             except codes.PKCS11Error as error:
                 if not self._is_worth_another_try(connection, error):
-                    raise self._judged(error, connection) from error
+                    return self._settle(error, connection, run, data, own)
             self._find_again(connection)
             try:
-                return self._run(operation, data, mechanism, parameter)
+                return run(data)
             except codes.PKCS11Error as error:
-                raise self._judged(error, connection) from error
+                return self._settle(error, connection, run, data, own)
 
-    def _run(self, operation: str, data: bytes, mechanism: Any, parameter: Any) -> bytes:
-        call = getattr(self._found.private, operation)
-        answer: bytes = call(data, mechanism=mechanism, mechanism_param=parameter)
-        return answer
+    def _settle(
+        self,
+        error: codes.PKCS11Error,
+        connection: TokenConnection,
+        run: Callable[[bytes], bytes],
+        data: bytes,
+        own: Callable[[], bytes] | None,
+    ) -> bytes:
+        """Finds out what failed, data, key or token, and tries for the last time.
+
+        Return codes do not tell: SoftHSM gives one for a wrong padding and for a failing disk.
+        """
+        if own is not None and isinstance(error, _WRONG_DATA):
+            raise UnopenableError from None
+        failure = translate(error, connection.subject)
+        if type(failure) is not StoreUnavailableError:
+            raise failure from error
+        verdict: Exception
+        if own is not None:
+            if not _goes_well(run, own()):
+                raise failure from error
+            verdict = UnopenableError()
+        elif isinstance(error, codes.DeviceError) or not signs_at_all(
+            connection.session(), self.algorithm
+        ):
+            raise failure from error
+        else:
+            verdict = KeyDamagedError(
+                f"key '{self._key_id}' in {self._store.uri} is there and cannot be used "
+                f"({name_of(error)}), while the token signs with another; restore the key, or "
+                "delete it and enroll with a new one"
+            )
+        try:
+            return run(data)
+        except codes.PKCS11Error:
+            raise verdict from error
 
     def _require_permission(self, operation: str) -> None:
         # The binding gives an object the methods that the key's attributes allow.
@@ -203,14 +286,13 @@ class Pkcs11KeyHandle:
         self._found = found
         self._generation = connection.module.generation
 
-    def _judged(self, error: codes.PKCS11Error, connection: TokenConnection) -> KeyStoreError:
-        failure = translate(error, connection.subject)
-        if type(failure) is not StoreUnavailableError:
-            return failure
-        return KeyDamagedError(
-            f"key '{self._key_id}' in {self._store.uri} is there and cannot be used "
-            f"({name_of(error)})"
-        )
+
+def _goes_well(run: Callable[[bytes], bytes], data: bytes) -> bool:
+    try:
+        run(data)
+    except codes.PKCS11Error:
+        return False
+    return True
 
 
 def _failed() -> KeyStoreError:

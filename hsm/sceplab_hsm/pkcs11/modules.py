@@ -29,13 +29,13 @@ from sceplab_hsm.errors import (
 )
 from sceplab_hsm.pkcs11.exclusion import excluded
 from sceplab_hsm.pkcs11.failures import name_of
+from sceplab_hsm.pkcs11.starting import CONFIGURATION_VARIABLE, start_failure
 
 if TYPE_CHECKING:
     from pkcs11._pkcs11 import lib as Library  # noqa: N812 - a class with a small name
 
     from sceplab_hsm.pkcs11.connection import TokenConnection
 
-CONFIGURATION_VARIABLE = "SOFTHSM2_CONF"
 _SOFTHSM = "SoftHSM"
 """The manufacturer of a library with habits of its own. It may be finalised in a forked child: it
 has nothing but files, and the parent's state is untouched. Others would end sessions they share
@@ -108,7 +108,7 @@ class LoadedModule:
 
         Raises:
             ForkedStoreError: the module cannot be used in a forked child.
-            TokenMissingError: it does not start.
+            StoreUnavailableError: it does not start, of the kind that fits.
         """
         if self._state is _State.FORKED:
             self._start_in_child()
@@ -123,7 +123,8 @@ class LoadedModule:
 
         Raises:
             ForkedStoreError: the module was inherited over a fork and cannot be restarted.
-            TokenMissingError: it does not start.
+            TokenMissingError: its configuration or the directory of its tokens is not there.
+            StoreUnavailableError: it does not start.
         """
         if self._state is _State.FORKED:
             self._start_in_child()
@@ -136,10 +137,7 @@ class LoadedModule:
         try:
             self._library.initialize()
         except PKCS11Error as error:
-            raise TokenMissingError(
-                f"{self.path} does not start ({name_of(error)}): is its configuration "
-                f"{self.configuration or ''} still there, and the directory of its tokens?"
-            ) from error
+            raise start_failure(self.path, self.configuration, error) from error
         self._state = _State.READY
 
     def mark_forked(self) -> None:
@@ -209,10 +207,8 @@ def _start(path: str, configuration: str | None) -> LoadedModule:
     try:
         library = pkcs11.lib(path)
     except PKCS11Error as error:
-        raise StoreUnavailableError(
-            f"PKCS#11 module {path} does not start ({name_of(error)}); SoftHSM needs "
-            f"{CONFIGURATION_VARIABLE} or x-softhsm2-conf to name a readable configuration"
-        ) from error
+        variable = os.environ.get(CONFIGURATION_VARIABLE)
+        raise start_failure(path, variable, error) from error
     return LoadedModule(path, library, os.environ.get(CONFIGURATION_VARIABLE))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pkcs11
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11 import exceptions as codes
 from pkcs11.constants import DEFAULT
 
@@ -116,6 +116,31 @@ def generate(session: pkcs11.Session, label: str, algorithm: KeyAlgorithm, cka_i
         public_template=_UNSAID,
         private_template=_KEEP,
     )
+
+
+def signs_at_all(session: pkcs11.Session, algorithm: KeyAlgorithm) -> bool:
+    """Whether the token signs with a key of this type, made to find out and gone afterwards."""
+    try:
+        if algorithm.is_rsa:
+            pair = session.generate_keypair(
+                KeyType.RSA, RSA_BITS[algorithm], store=False, capabilities=_SIGNING
+            )
+            mechanism, data = Mechanism.RSA_PKCS, b"proof"
+        else:
+            point = next(item for item, (known, _) in _CURVES.items() if known is algorithm)
+            pair = session.create_domain_parameters(
+                KeyType.EC, {Attribute.EC_PARAMS: point}, local=True
+            ).generate_keypair(store=False, capabilities=_SIGNING, public_template=_UNSAID)
+            mechanism, data = Mechanism.ECDSA, bytes(range(32))
+        try:
+            private: Any = pair[1]
+            private.sign(data, mechanism=mechanism)
+        finally:
+            for half in pair:
+                half.destroy()
+    except codes.PKCS11Error:
+        return False
+    return True
 
 
 def destroy(session: pkcs11.Session, private: Any, label: str) -> None:

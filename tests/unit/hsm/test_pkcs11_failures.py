@@ -358,8 +358,10 @@ def test_what_is_no_module_is_told(tmp_path: Path) -> None:
     """A file that does not load is reported with the loader's reason."""
     path = tmp_path / "libx.so"
     path.write_text("no library")
-    with pytest.raises(errors.StoreUnavailableError, match=r"does not start .*libx"):
+    with pytest.raises(errors.StoreUnavailableError, match=r"does not start .*libx") as caught:
         open_key_store(f"pkcs11:token=x?module-path={path}", lambda _: Secret(""))
+    assert "Correct module-path" in str(caught.value)
+    assert "SoftHSM" not in str(caught.value)
 
 
 def test_a_missing_binding_names_its_package(tmp_path: Path) -> None:
