@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from datetime import datetime
 
+from sceplab_agent.daemon_threads import start_daemon
 from sceplab_agent.key_claims import KeyClaimedError
-from sceplab_agent.serial_store import SerialKeyStore
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyStore
 from sceplab_hsm.errors import (
@@ -19,11 +20,15 @@ from sceplab_hsm.errors import (
     MechanismUnsupportedError,
     ModuleMissingError,
     StoreLockedError,
+    StoreUnavailableError,
     StoreUriError,
 )
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret, resolve_secret
+from sceplab_hsm.serial import for_threads
 
+CLOSING_S = 2.0
+"""How long `KeyStores.close` waits for stores in which a call is under way."""
 _PROMPT = "prompt:"
 _LASTING = (
     AmbiguousKeyError,
@@ -49,6 +54,8 @@ def may_pass(error: KeyStoreError) -> bool:
 class KeyStores:
     """Opens key stores by their URI and closes them all together. Usable by several threads.
 
+    One that is slow to open keeps nobody waiting but those who want the same.
+
     A secret that a store refused is not offered to it a second time: tokens and chips lock
     themselves after a few wrong ones. Another secret behind the same reference is.
 
@@ -58,9 +65,10 @@ class KeyStores:
 
     def __init__(self, *, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._open: dict[str, KeyStore] = {}
+        self._places: dict[str, _Place] = {}
         self._refused: dict[str, _Refusal] = {}
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def open(self, config: TrustpointConfig, *, create: bool) -> KeyStore:
         """The key store of a trustpoint.
@@ -73,16 +81,24 @@ class KeyStores:
             KeyStoreError: it does not open; a later call tries again.
         """
         with self._lock:
-            store = self._open.get(config.store_uri)
-            if store is None:
-                store = self._open[config.store_uri] = self._open_anew(config, create=create)
-            return store
+            if self._is_closed:
+                raise StoreUnavailableError("the key stores of this agent are closed")
+            place = self._places.setdefault(config.store_uri, _Place())
+        return place.open(lambda: self._open_anew(config, create=create))
 
     def close(self) -> None:
-        """Closes every store."""
+        """Closes every store, for good. One in which a call hangs is left after `CLOSING_S`."""
         with self._lock:
-            while self._open:
-                self._open.popitem()[1].close()
+            self._is_closed = True
+            places = list(self._places.values())
+            self._places.clear()
+        # A store that is still being opened is closed when it has; that may be never.
+        opening = [place for place in places if not place.is_open]
+        closing = [start_daemon(place.close) for place in places if place not in opening]
+        for place in opening:
+            start_daemon(place.close)
+        for closed in wait(closing, timeout=CLOSING_S).done:
+            closed.result()
 
     def _open_anew(self, config: TrustpointConfig, *, create: bool) -> KeyStore:
         uri, reference = config.store_uri, config.store_secret or _PROMPT
@@ -110,7 +126,37 @@ class KeyStores:
             self._refused[uri] = _Refusal(text, offered[0] if offered else None)
             raise StoreLockedError(text) from error
         self._refused.pop(uri, None)
-        return store if store.capabilities().thread_safe else SerialKeyStore(store)
+        return for_threads(store)
+
+
+class _Place:
+    """Where one store is, open or not."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._store: KeyStore | None = None
+        self._is_closed = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the store is open already."""
+        return self._store is not None
+
+    def open(self, make: Callable[[], KeyStore]) -> KeyStore:
+        """The store, opened by the first who asks; the others wait for it."""
+        with self._lock:
+            if self._is_closed:
+                raise StoreUnavailableError("the key stores of this agent are closed")
+            if self._store is None:
+                self._store = make()
+            return self._store
+
+    def close(self) -> None:
+        """Closes the store; waits for one that is being opened."""
+        with self._lock:
+            self._is_closed = True
+            if self._store is not None:
+                self._store.close()
 
 
 class _Refusal:

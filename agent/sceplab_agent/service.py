@@ -13,6 +13,7 @@ from typing import Protocol
 
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.config import AgentConfig
+from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.commands import NoticeLevel, Notify, Record
 from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.events import (
@@ -41,7 +42,7 @@ from sceplab_agent.store_choice import FALLBACK_EVENT, StoreChoice, choose_store
 from sceplab_agent.transaction import RandomBytes
 from sceplab_agent.transport import HttpTransport, ThreadedTransport
 from sceplab_agent.trustpoint import TrustpointConfig
-from sceplab_hsm.errors import KeyStoreError
+from sceplab_hsm.errors import KeyStoreError, StoreUnavailableError
 
 
 class ClosableTransport(HttpTransport, Protocol):
@@ -223,9 +224,10 @@ class AgentService:
     ) -> list[EnrollmentSession]:
         """Enrolls, polls and renews until ``stop`` is set.
 
-        A key store that does not open stops its trustpoints only, and is tried again with the
-        pauses of their retry policy. A trustpoint that gave up on its key store or disk is tried
-        again after the longest of these pauses.
+        Each trustpoint opens its key store by itself: one that does not open, or not yet, stops
+        its trustpoints only. It is tried again with the pauses of their retry policy. A trustpoint
+        that gave up on its key store or disk is tried again after the longest of these pauses.
+        A call that hangs in a key store delays the end by seconds only; see `completed`.
 
         Returns:
             The sessions; none of a trustpoint that is still in `unopened`.
@@ -234,11 +236,6 @@ class AgentService:
             AgentError: the journal failed; every trustpoint was stopped.
         """
         sessions: dict[str, EnrollmentSession] = {}
-        for config in configs:
-            # One after the other: a secret may be typed in.
-            session = await run_in_thread(partial(self._open_session, config))
-            if session is not None:
-                sessions[config.name] = session
         transport = ThreadedTransport(self._outside.transport)
         tasks = [
             asyncio.create_task(self._serve(config, sessions, transport), name=config.name)
@@ -257,6 +254,7 @@ class AgentService:
         for result in results:
             if isinstance(result, Exception):
                 raise result
+        self._note_unopened(configs, sessions)
         return [sessions[config.name] for config in configs if config.name in sessions]
 
     async def _serve(
@@ -267,13 +265,12 @@ class AgentService:
     ) -> None:
         backoff, rng = config.policy.retry.backoff, self._outside.rng
         for failures in itertools.count():
-            if config.name in sessions:
-                break
-            await asyncio.sleep(wait_s(backoff, failures, rng))
             session = await run_in_thread(partial(self._open_session, config))
             if session is not None:
-                sessions[config.name] = session
-        session = sessions[config.name]
+                break
+            await asyncio.sleep(wait_s(backoff, failures, rng))
+        assert session is not None
+        sessions[config.name] = session
         driver = AsyncDriver(session, transport, clock=self._outside.clock)
         await driver.start()
         for event in events_to_enroll(session, self._outside.clock(), again=False):
@@ -299,6 +296,16 @@ class AgentService:
             return None
         self._unopened.pop(config.name, None)
         return session
+
+    def _note_unopened(
+        self, configs: Sequence[TrustpointConfig], sessions: Mapping[str, EnrollmentSession]
+    ) -> None:
+        """Says of stores that were still being opened why their trustpoints are left out."""
+        for config in configs:
+            if config.name not in sessions and config.name not in self._unopened:
+                self._unopened[config.name] = StoreUnavailableError(
+                    f"the key store {mask_uri(config.store_uri)} had not opened yet"
+                )
 
     def _drivers(self, configs: Sequence[TrustpointConfig]) -> list[BlockingDriver]:
         return [

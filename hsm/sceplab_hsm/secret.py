@@ -5,11 +5,15 @@ from __future__ import annotations
 import getpass
 import os
 import stat
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from sceplab_hsm.errors import SecretUnavailableError
+
+_ASKING = threading.Lock()
+"""A person is asked one thing at a time, whichever threads want to know."""
 
 
 class Secret:
@@ -63,7 +67,7 @@ def resolve_secret(reference: str, *, prompt: str = "Secret: ") -> Secret:
         return _read_secret_file(rest)
     if scheme == "prompt":
         try:
-            with warnings.catch_warnings():
+            with _ASKING, warnings.catch_warnings():
                 # Without a terminal getpass would show what is typed.
                 warnings.simplefilter("error", getpass.GetPassWarning)
                 return Secret(getpass.getpass(rest or prompt))

@@ -7,6 +7,7 @@ transport is given (`ThreadedTransport` wraps the blocking one).
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Protocol, TypeVar
 from sceplab_agent.core.events import DeadlineReached, Event
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.pause import LONGEST_S, Pause
-from sceplab_agent.drivers.threads import completed
+from sceplab_agent.drivers.threads import completed, in_thread
 from sceplab_agent.exchange import Answer, Exchange, Finished, HttpRequest, advance, ask_async
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.transport import AsyncHttpTransport
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 
 class Offload(Protocol):
-    """Runs a function that blocks for a short while; `asyncio.to_thread` by default."""
+    """Runs a function that blocks for a short while; in a thread of its own by default."""
 
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
         """The function's result."""
@@ -35,15 +36,12 @@ async def run_inline(function: Callable[[], T], /) -> T:
     return function()
 
 
-async def _run_in_thread(function: Callable[[], T], /) -> T:
-    return await asyncio.to_thread(function)
-
-
 class AsyncDriver:
     """Drives one session among many in a loop.
 
     A cancelled call ends the session (a new one made from the same journal goes on), after the
-    step that was under way in a thread has come to its end; a request on the network is abandoned.
+    step that was under way in a thread has come to its end or hung for `GRACE_S`; a request on the
+    network is abandoned.
 
     Args:
         session: not shared with another driver.
@@ -59,7 +57,7 @@ class AsyncDriver:
         transport: AsyncHttpTransport,
         *,
         clock: Callable[[], datetime],
-        offload: Offload = _run_in_thread,
+        offload: Offload = in_thread,
         longest_sleep_s: float = LONGEST_S,
     ) -> None:
         self.session = session
@@ -129,5 +127,7 @@ class AsyncDriver:
         try:
             return await completed(self._offload(partial(advance, exchange, answer)))
         except asyncio.CancelledError:
-            exchange.close()
+            # It still runs where a call in it hangs: in a thread that was left behind.
+            if inspect.getgeneratorstate(exchange) != inspect.GEN_RUNNING:
+                exchange.close()
             raise

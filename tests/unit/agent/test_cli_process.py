@@ -70,6 +70,29 @@ def test_run_ends_although_the_server_is_silent(tmp_path: Path) -> None:
     assert "lab: CA_FETCH" in out
 
 
+@pytest.mark.parametrize("operation", ["open", "generate"])
+def test_run_ends_although_a_key_store_hangs(
+    manual_server: tuple[ServerState, str], tmp_path: Path, operation: str
+) -> None:
+    """The other trustpoint goes on, a signal ends the process, and the journal stays whole."""
+    server, url = manual_server
+    store = f"fault+soft:keys?kdf=lab&fault=slow=3600:{operation}:1"
+    agent = configure(tmp_path, server, url, store=store)
+    other = (
+        '[trustpoint.other]\nkey = { store = "soft:others?kdf=lab", secret = "file:passphrase" }\n'
+    )
+    text = (tmp_path / "agent.toml").read_text()
+    body = text.partition("[trustpoint.lab]\n")[2]
+    (tmp_path / "agent.toml").write_text(f"{text}\n{other}{body}")
+    running = Running(agent, "run")
+    running.wait_for("enrollment.pending")
+    status, _, err = running.end(signal.SIGTERM)
+    assert status == ExitCode.OK
+    assert "Traceback" not in err
+    (tmp_path / "agent.toml").write_text(text.replace("slow=3600:", "slow=0.1:"))
+    assert agent.run("check").status == ExitCode.OK
+
+
 def test_interrupted_wait_is_taken_up_again(
     manual_server: tuple[ServerState, str], tmp_path: Path
 ) -> None:

@@ -27,9 +27,11 @@ from sceplab_hsm.errors import (
     StoreUnavailableError,
 )
 from sceplab_hsm.registry import open_key_store
+from sceplab_hsm.secret import resolve_secret
 from tests.support.secret_files import write_secret
 
 PASSPHRASE = "planted-passphrase-0815"
+DEADLINE_S = 20.0
 
 
 @pytest.fixture
@@ -230,3 +232,117 @@ def test_store_that_is_not_for_threads_gets_one_call_at_a_time(
         store.delete("a")
     assert len(set(signatures)) == 40
     assert made[0].calls > 120
+
+
+class Hanging:
+    """`open_key_store`, with one store that hangs at its opening until the test lets it go."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        self.opened: list[str] = []
+        self.closed = threading.Event()
+
+    def __call__(self, uri: str, *words: Any, **options: Any) -> KeyStore:
+        """Opens a store."""
+        self.opened.append(uri)
+        if self._part not in uri:
+            return open_key_store(uri, *words, **options)
+        self.reached.set()
+        assert self.go_on.wait(DEADLINE_S)
+        store = open_key_store(uri, *words, **options)
+        close = store.close
+
+        def close_and_say() -> None:
+            close()
+            self.closed.set()
+
+        store.close = close_and_say  # type: ignore[method-assign]
+        return store
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
+    """The store in a folder ``slow`` hangs."""
+    hanging = Hanging("/slow/")
+    monkeypatch.setattr("sceplab_agent.key_stores.open_key_store", hanging)
+    yield hanging
+    hanging.go_on.set()
+
+
+def test_store_that_hangs_keeps_nobody_else_waiting(
+    tmp_path: Path, lab: TrustpointConfig, stores: KeyStores, hanging: Hanging
+) -> None:
+    """Another store opens meanwhile; who wants the same one waits, and it is opened once."""
+    slow = trustpoint(tmp_path, f"soft:{tmp_path}/slow/keys?kdf=lab")
+    (tmp_path / "slow").mkdir()
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(stores.open, slow, create=True)
+        assert hanging.reached.wait(DEADLINE_S)
+        second = pool.submit(stores.open, replace(slow, name="b"), create=True)
+        try:
+            other = pool.submit(stores.open, lab, create=False).result(DEADLINE_S)
+            assert other.list_keys() == []
+            assert not first.done()
+        finally:
+            hanging.go_on.set()
+        assert first.result(DEADLINE_S) is second.result(DEADLINE_S)
+    assert hanging.opened == [slow.store_uri, lab.store_uri]
+
+
+def test_store_that_hangs_is_closed_when_it_has_opened(
+    tmp_path: Path, lab: TrustpointConfig, hanging: Hanging
+) -> None:
+    """Closing does not wait for it; nobody opens anything afterwards."""
+    slow = trustpoint(tmp_path, f"soft:{tmp_path}/slow/keys?kdf=lab")
+    (tmp_path / "slow").mkdir()
+    stores = KeyStores(now=lambda: datetime.now(UTC))
+    with ThreadPoolExecutor(2) as pool:
+        opening = pool.submit(stores.open, slow, create=True)
+        assert hanging.reached.wait(DEADLINE_S)
+        try:
+            pool.submit(stores.close).result(DEADLINE_S)
+            with pytest.raises(StoreUnavailableError, match="are closed"):
+                stores.open(lab, create=False)
+        finally:
+            hanging.go_on.set()
+        opening.result(DEADLINE_S)
+    assert hanging.closed.wait(DEADLINE_S)
+
+
+def test_store_with_a_call_that_hangs_is_left(
+    lab: TrustpointConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for a chip that does not answer holds the end of the process up no longer."""
+    monkeypatch.setattr("sceplab_agent.key_stores.CLOSING_S", 0.05)
+    closing, go_on = threading.Event(), threading.Event()
+
+    def hang(_: KeyStore) -> None:
+        closing.set()
+        assert go_on.wait(DEADLINE_S)
+
+    stores = KeyStores(now=lambda: datetime.now(UTC))
+    monkeypatch.setattr(type(stores.open(lab, create=False)), "close", hang)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pool.submit(stores.close).result(DEADLINE_S)
+            assert closing.wait(DEADLINE_S)
+        finally:
+            go_on.set()
+
+
+def test_prompts_come_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores open side by side; a person is asked for one passphrase after the other."""
+    asking = threading.Lock()
+
+    def ask(prompt: str) -> str:
+        assert asking.acquire(blocking=False), f"two questions at once: {prompt}"
+        another_came.wait(0.05)
+        asking.release()
+        return PASSPHRASE
+
+    another_came = threading.Event()  # nobody says so: the assertion above does
+    monkeypatch.setattr("getpass.getpass", ask)
+    with ThreadPoolExecutor(4) as pool:
+        secrets = list(pool.map(lambda _: resolve_secret("prompt:"), range(4)))
+    assert {secret.reveal() for secret in secrets} == {PASSPHRASE}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,9 @@ from sceplab_agent.outcome import is_settled, raise_for_outcome
 from sceplab_agent.service import AgentService, Outside
 from sceplab_agent.status import read_status
 from sceplab_agent.transport import HttpResponse
+from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret
+from sceplab_hsm.software import SoftwareKeyStore
 from sceplab_scep.attributes import FailInfo
 from tests.support.scripted_peer import (
     AUTHORITY,
@@ -46,6 +49,8 @@ from tests.support.scripted_peer import (
     ScriptedPeer,
 )
 from tests.support.secret_files import write_secret
+
+DEADLINE_S = 20.0
 
 
 class ClosablePeer(ScriptedPeer):
@@ -316,6 +321,79 @@ async def test_run_can_be_stopped_while_a_key_store_is_closed(place: Place) -> N
         assert list(service.unopened) == ["first"]
     (place.folder / "nowhere").unlink()
     assert place.enroll() == {"first": State.INSTALLED, "second": State.INSTALLED}
+
+
+class Hang:
+    """A call that hangs like one in a library: in its thread, until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def here(self) -> None:
+        """Hangs."""
+        self.reached.set()
+        assert self.go_on.wait(DEADLINE_S)
+
+
+async def test_key_store_that_hangs_at_opening_stops_its_trustpoint_only(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one enrolls meanwhile, and the service ends although the call does not."""
+    monkeypatch.setattr("sceplab_agent.drivers.threads.GRACE_S", 0.05)
+    hang = Hang()
+
+    def open_store(uri: str, *words: Any, **options: Any) -> Any:
+        if "slow" in uri:
+            hang.here()
+        return open_key_store(uri, *words, **options)
+
+    monkeypatch.setattr("sceplab_agent.key_stores.open_key_store", open_store)
+    with_own_store(place, "first", "soft:slow?kdf=lab")
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            with place.service() as service:
+                stop = asyncio.Event()
+                running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+                await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
+                assert await asyncio.to_thread(hang.reached.wait, DEADLINE_S)
+                stop.set()
+                sessions = await running
+                assert [session.name for session in sessions] == ["second"]
+                assert "slow?kdf=lab had not opened yet" in str(service.unopened["first"])
+    finally:
+        hang.go_on.set()
+
+
+async def test_key_store_that_hangs_at_work_does_not_hold_the_end_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chip that stops answering in mid-call counts as a power cut: the next run goes on."""
+    monkeypatch.setattr("sceplab_agent.drivers.threads.GRACE_S", 0.05)
+    place.configure("first")
+    hang, ended = Hang(), threading.Event()
+    real = SoftwareKeyStore.generate
+
+    def generate(self: SoftwareKeyStore, *words: Any) -> Any:
+        hang.here()
+        try:
+            return real(self, *words)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(SoftwareKeyStore, "generate", generate)
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            with place.service() as service:
+                stop = asyncio.Event()
+                running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+                assert await asyncio.to_thread(hang.reached.wait, DEADLINE_S)
+                stop.set()
+                await running
+    finally:
+        hang.go_on.set()
+    assert await asyncio.to_thread(ended.wait, DEADLINE_S)
+    assert place.enroll() == {"first": State.INSTALLED}
+    assert len(place.peer.received) == 1
 
 
 class RunningClock(VirtualClock):

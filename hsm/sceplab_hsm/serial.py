@@ -1,4 +1,4 @@
-"""A key store that one thread at a time may use, made fit for an agent that has several."""
+"""A key store that one thread at a time may use, made fit for programs that have several."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyInfo, KeyStore, StoreCapabilities
 from sceplab_hsm.registry import identity_of
+
+
+def for_threads(store: KeyStore) -> KeyStore:
+    """The store itself where it is made for threads, else one call at a time."""
+    return store if store.capabilities().thread_safe else SerialKeyStore(store)
 
 
 class SerialKeyStore:
