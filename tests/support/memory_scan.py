@@ -1,8 +1,8 @@
 """Looks for a private key in the memory of another process, as an attacker with root would.
 
 `find_numbers` looks for known numbers. `find_factor` needs none: a prime of the modulus divides it,
-so every place in memory that could hold one is tried. Both read ``/proc/PID/mem``; the process is a
-child of ours, or we are root.
+so every place in memory that could hold one is tried; `holds_factor` does it to any bytes. The
+first two read ``/proc/PID/mem``; the process is a child of ours, or we are root.
 """
 
 from __future__ import annotations
@@ -63,22 +63,37 @@ def find_factor(pid: int, modulus: int, tried: set[bytes] | None = None) -> bool
         modulus: of the key.
         tried: what earlier looks tried, to be handed on; saves most of the time.
     """
+    tried = set() if tried is None else tried
+    return any(
+        holds_factor(region, modulus, step=_WORD, tried=tried) for region in writable_memory(pid)
+    )
+
+
+def holds_factor(
+    content: bytes, modulus: int, *, step: int = 1, tried: set[bytes] | None = None
+) -> bool:
+    """Whether a prime factor of an RSA modulus stands in these bytes, raw or in DER.
+
+    Args:
+        content: of a file, or of a region of memory.
+        modulus: of the key.
+        step: between the addresses at which a raw number may begin.
+        tried: as for `find_factor`.
+    """
     size = modulus.bit_length() // 16
     tried = set() if tried is None else tried
-    for region in writable_memory(pid):
-        for candidate in _candidates(region, size):
-            if candidate in tried:
-                continue
-            tried.add(candidate)
-            number = int.from_bytes(candidate, "big")
-            if modulus % number == 0:
-                return True
+    for candidate in _candidates(content, size, step):
+        if candidate in tried:
+            continue
+        tried.add(candidate)
+        if modulus % int.from_bytes(candidate, "big") == 0:
+            return True
     return False
 
 
-def _candidates(region: bytes, size: int) -> Iterator[bytes]:
+def _candidates(region: bytes, size: int, step: int) -> Iterator[bytes]:
     """Odd numbers of full length and of random look, big-endian."""
-    for offset in range(0, len(region) - size + 1, _WORD):
+    for offset in range(0, len(region) - size + 1, step):
         lowest, highest = region[offset], region[offset + size - 1]
         if lowest & 1 and highest & 0x80 and _looks_random(region[offset : offset + size]):
             yield region[offset : offset + size][::-1]
