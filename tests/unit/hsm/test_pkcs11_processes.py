@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -44,16 +46,27 @@ def works(handle: KeyHandle) -> bool:
     return True
 
 
-def start(program: str, *arguments: str) -> subprocess.Popen[str]:
-    """A process of its own, started anew and not forked, that runs the program."""
-    return subprocess.Popen(
+@contextmanager
+def started(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own, started anew and not forked, that runs the program; none is left."""
+    with subprocess.Popen(
         [sys.executable, "-c", PREAMBLE + program, *arguments],
         env=source_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # nothing, when it has ended
+
+
+def run(program: str, *arguments: str) -> str:
+    """Runs the program in such a process; gives its output."""
+    with started(program, *arguments) as process:
+        return finish(process)
 
 
 def told(token: LabToken) -> tuple[str, str]:
@@ -98,7 +111,7 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 assert not failures, failures
 """
-    finish(start(program, *told(make_token()), *told(make_token())))
+    run(program, *told(make_token()), *told(make_token()))
 
 
 def test_a_forked_child_goes_on() -> None:
@@ -184,7 +197,7 @@ if child == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 works(handle)
 """
-    finish(start(program, *told(token)))
+    run(program, *told(token))
 
 
 def test_a_token_behind_p11_kit(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -239,18 +252,18 @@ for _ in range(100):
     works(store.get("ours"))
 store.delete("theirs")
 """
-    process = start(program, *told(token))
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stdout.readline() == "made\n", process.communicate()[1]
-    theirs = store.get("theirs")
-    assert works(theirs)
-    ours = store.generate("ours", EC)
-    process.stdin.write("\n")
-    process.stdin.flush()
-    for _ in range(100):
-        assert works(ours)
-    finish(process)
+    with started(program, *told(token)) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "made\n", process.communicate()[1]
+        theirs = store.get("theirs")
+        assert works(theirs)
+        ours = store.generate("ours", EC)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        for _ in range(100):
+            assert works(ours)
+        finish(process)
     with pytest.raises(errors.KeyNotFoundError):
         works(theirs)
     store.close()
@@ -272,15 +285,16 @@ for number in range(8):
         works(handle)
         print("won", handle.key_id, handle.public_key.public_numbers().x)
 """
-    processes = [start(program, *told(token)) for _ in range(3)]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    lines = [line.split() for process in processes for line in finish(process).splitlines()]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(started(program, *told(token))) for _ in range(3)]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        lines = [line.split() for process in processes for line in finish(process).splitlines()]
     won = {line[1]: int(line[2]) for line in lines if line[0] == "won"}
     assert len(won) == sum(line[0] == "won" for line in lines) == 8
     store = open_token(token)
@@ -293,9 +307,11 @@ def test_processes_that_open_a_token_at_once_all_succeed() -> None:
     """SoftHSM rewrites a token at each login; who opens it meanwhile is not sent off."""
     token = make_token()
     for _ in range(3):
-        opening = [start("opened(*sys.argv[1:]).list_keys()", *told(token)) for _ in range(5)]
-        for process in opening:
-            finish(process)
+        with ExitStack() as stack:
+            program = "opened(*sys.argv[1:]).list_keys()"
+            opening = [stack.enter_context(started(program, *told(token))) for _ in range(5)]
+            for process in opening:
+                finish(process)
 
 
 def test_a_name_taken_by_another_program_meanwhile_is_given_up() -> None:
