@@ -314,9 +314,9 @@ def load_binding() -> Any:
         import tpm2_pytss
     except (ImportError, NotImplementedError) as error:
         raise ModuleMissingError(
-            "key stores 'tpm:' need the extra: pip install 'sceplab[tpm]'; it is compiled at "
-            "installation, on Debian first: apt-get install gcc libc6-dev python3-dev pkg-config "
-            "libtss2-dev libtss2-tcti-swtpm0"
+            "key stores 'tpm:' need the extra `tpm`: in a clone scripts/bootstrap.sh tpm, else "
+            "pip install 'sceplab[tpm]'; it is compiled at installation, on Debian first: "
+            "apt-get install gcc libc6-dev python3-dev pkg-config libtss2-dev libtss2-tcti-swtpm0"
         ) from error
     return tpm2_pytss
 
