@@ -32,7 +32,7 @@ exit codes:
     1  another failure, or the deletion was not confirmed
     2  wrong command line, also when nobody is there to confirm a deletion
     6  the key store refused or is not available; the text says why and what to do
-  130  interrupted
+  129  ended by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM; keys made for a trial are deleted first
 """
 
 _PROBE_EPILOG = """\
@@ -103,12 +103,16 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "sceplab-hsm") -> int
     arguments = build_parser(prog).parse_args(argv)
     from sceplab_hsm import cli_commands, cli_lab
     from sceplab_hsm.cli_output import CommandError, Output
+    from sceplab_hsm.cli_signals import EndedError, orderly_end
 
     output = Output(as_json=arguments.json, prog=prog)
     room = cli_lab if arguments.command.endswith("-init") else cli_commands
     run = getattr(room, arguments.command.replace("-", "_") + "_command")
     try:
-        run(arguments, output)
+        with orderly_end():
+            run(arguments, output)
+    except EndedError as error:
+        return output.fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return output.fail("interrupted", EXIT_INTERRUPTED)
     except CommandError as error:

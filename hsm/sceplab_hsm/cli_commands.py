@@ -18,7 +18,7 @@ from sceplab_hsm.cli_output import CommandError, Output, pairs, table
 from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import secrets_from
-from sceplab_hsm.trial import measure, try_store
+from sceplab_hsm.trial import NAME_PREFIX, measure, try_store
 from sceplab_hsm.uri import check_key_id, join_key_uri, split_key_uri
 
 
@@ -29,6 +29,11 @@ def list_command(arguments: argparse.Namespace, output: Output) -> None:
         residence = store.capabilities().residence.value
     rows = [(i.key_id, i.algorithm.value, i.created_at or "-", _fingerprint(i)) for i in infos]
     count = f"{len(rows)} {'key' if len(rows) == 1 else 'keys'} in {store.uri} ({residence})"
+    if any(info.key_id.startswith(NAME_PREFIX) for info in infos):
+        output.say(
+            f"keys named {NAME_PREFIX}... are of a probe or bench that runs or was killed; "
+            "when none runs: delete STORE KEY"
+        )
     headings = ("key", "type", "made", "sha256 of the public key")
     output.answer(
         {"store": store.uri, "residence": residence, "keys": [_key_json(store, i) for i in infos]},
@@ -102,12 +107,13 @@ def probe_command(arguments: argparse.Namespace, output: Output) -> None:
         failed = []
         if arguments.is_trying:
             tried: list[dict[str, object]] = []
-            for finding in try_store(store):
-                result = "ok" if finding.is_ok else finding.reason
-                if not output.as_json:
-                    output.say(f"{finding.algorithm.value} {finding.operation}: {result}")
-                tried.append({**asdict(finding), "algorithm": finding.algorithm.value})
-                failed += [] if finding.is_ok else [finding]
+            with contextlib.closing(try_store(store)) as findings:
+                for finding in findings:
+                    result = "ok" if finding.is_ok else finding.reason
+                    if not output.as_json:
+                        output.say(f"{finding.algorithm.value} {finding.operation}: {result}")
+                    tried.append({**asdict(finding), "algorithm": finding.algorithm.value})
+                    failed += [] if finding.is_ok else [finding]
             value["tried"] = tried
             rows.append(("tried", f"{len(tried)} uses, {len(failed)} failed"))
     if failed:

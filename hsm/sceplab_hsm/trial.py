@@ -1,15 +1,16 @@
 """Tries a key store out: does it do what it says, and how fast.
 
 Keys made here bear names that begin with ``sceplab-trial-`` and are deleted at the end, also when
-something fails in between.
+something fails in between. What a killed process or a power cut leaves, `sceplab-hsm list` names.
 """
 
 from __future__ import annotations
 
 import contextlib
 import secrets
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -32,6 +33,7 @@ _SHA256 = hashes.SHA256()
 _PSS = PSS(mgf=MGF1(hashes.SHA256()), salt_length=32)
 _OAEP = OAEP(mgf=MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303 - what CMS peers use
 _ROUND_S = 0.1
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _RSA_BITS = {
     KeyAlgorithm.RSA_2048: 2048,
     KeyAlgorithm.RSA_3072: 3072,
@@ -64,8 +66,11 @@ class Throughput:
         return self.per_second / self.in_memory_per_second
 
 
-def try_store(store: KeyStore) -> Iterator[Finding]:
-    """Makes a key of each type the store lists and uses it in each way the store claims."""
+def try_store(store: KeyStore) -> Generator[Finding, None, None]:
+    """Makes a key of each type the store lists and uses it in each way the store claims.
+
+    Close it before the store when you do not go through to its end: that deletes the last key.
+    """
     capabilities = store.capabilities()
     for algorithm in KeyAlgorithm:
         if algorithm not in capabilities.algorithms:
@@ -122,11 +127,28 @@ def measure(store: KeyStore, algorithm: KeyAlgorithm, *, seconds: float) -> list
 def trial_key(store: KeyStore, algorithm: KeyAlgorithm) -> Iterator[KeyHandle]:
     """A key that is deleted again."""
     key_id = NAME_PREFIX + secrets.token_hex(8)
-    handle = store.generate(key_id, algorithm)
-    try:
+    with contextlib.ExitStack() as stack:
+        # Else a signal may come when the key is there and nobody knows it yet, or in the middle of
+        # the deletion; and what is interrupted while it holds a lock may not let it go in time.
+        with _signals_held_back():
+            handle = store.generate(key_id, algorithm)
+            stack.callback(_delete, store, key_id)
         yield handle
-    finally:
+
+
+def _delete(store: KeyStore, key_id: str) -> None:
+    with _signals_held_back():
         store.delete(key_id)
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Signals that end the process are delivered afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _uses(store: KeyStore, handle: KeyHandle) -> Iterator[tuple[str, Callable[[], bool]]]:
