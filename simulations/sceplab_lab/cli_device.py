@@ -41,8 +41,8 @@ def serve(
     keys: Annotated[
         str,
         typer.Option(
-            help="URI of a key store, for example pkcs11:token=r1. One store for each device."
-            " Default: a software store in the state folder."
+            help="URI of a key store, for example pkcs11:token=r1?module-name=softhsm2. One store"
+            " for each device. Default: a software store in the state folder."
         ),
     ] = "",
     keys_secret: Annotated[
@@ -65,7 +65,7 @@ def serve(
         sceplab device serve --profile cisco-ios --console tcp:127.0.0.1:2001 \\
             --server http://127.0.0.1:8080/certsrv/mscep/mscep.dll --state ./r1
         sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:2002 --state ./r2 \\
-            --keys 'pkcs11:token=r2' --keys-secret file:./pin
+            --keys 'pkcs11:token=r2?module-name=softhsm2' --keys-secret file:./pin
     """
     from sceplab_lab.device_service import DeviceService, run_device_service
 

@@ -43,7 +43,8 @@ def _examples(*lines: str) -> str:
         "serve",
         "serve --state ./lab --port 8080 --approval manual",
         "serve --profile ndes --challenge one-time --trace",
-        "serve --state ./lab --ra-key-bits 4096 --keys 'pkcs11:token=ra' --keys-secret file:./pin",
+        "serve --state ./lab --ra-key-bits 4096"
+        " --keys 'pkcs11:token=ra?module-name=softhsm2' --keys-secret file:./pin",
     )
 )
 def serve(
@@ -69,8 +70,8 @@ def serve(
     keys: Annotated[
         str | None,
         typer.Option(
-            help="URI of the key store of CA and RA, for example pkcs11:token=ra. Default: a"
-            " software store in the state folder."
+            help="URI of the key store of CA and RA, for example"
+            " pkcs11:token=ra?module-name=softhsm2. Default: a software store in the state folder."
         ),
     ] = None,
     keys_secret: Annotated[

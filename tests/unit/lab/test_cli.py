@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sceplab_hsm.pkcs11.uri import Pkcs11Uri
 from tests.unit.lab.test_demo import command, environment
 
 pytestmark = pytest.mark.daemon
@@ -28,6 +30,16 @@ def test_help_names_every_part(tmp_path: Path) -> None:
     shown = run(tmp_path, "--help").stdout
     for word in ("demo", "ndes", "device", "agent", "Exit codes"):
         assert word in shown
+
+
+@pytest.mark.parametrize("words", [("device", "serve"), ("ndes", "serve")])
+def test_the_tokens_of_the_examples_can_be_named_so(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """What the help gives as the URI of a token is one."""
+    shown = " ".join(run(tmp_path, *words, "--help").stdout.split())
+    uris = re.findall(r"pkcs11:[^\s'.]+", shown)
+    assert len(uris) == 2
+    for uri in uris:
+        assert Pkcs11Uri.parse(uri).module_name == "softhsm2"
 
 
 def test_agent_arguments_reach_the_agents_parser(tmp_path: Path) -> None:
