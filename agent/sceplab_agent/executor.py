@@ -42,7 +42,7 @@ from sceplab_agent.key_claims import KeyClaims, public_key_of
 from sceplab_agent.key_stores import may_pass
 from sceplab_agent.observer import Observer, SilentObserver
 from sceplab_agent.scep_client import ScepClient
-from sceplab_agent.transaction import RandomBytes, ReplyReader, RequestBuilder
+from sceplab_agent.transaction import RandomBytes, ReplyReader, RequestBuilder, reason_of
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyHandle, KeyStore
 from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
@@ -142,7 +142,9 @@ class Executor:
             key = self._store.get(command.signer_key_id)
         except KeyStoreError as error:
             return TransportFailed(
-                cause=FailureCause.KEY_STORE, reason=str(error), is_retryable=True
+                cause=FailureCause.KEY_STORE,
+                reason=reason_of(error),
+                is_retryable=may_pass(error),
             )
         self._observer.message_sent(self._config.name, command.message_der)
         try:
@@ -169,11 +171,8 @@ class Executor:
                 key = self._store.get(key_id)
             except KeyNotFoundError as error:
                 if command.must_exist:
-                    reason = (
-                        f"{error}: the certificate in use has lost its key; restore it, or set "
-                        "renewal.new_key = true to enroll with another"
-                    )
-                    return KeyFailed(reason=reason, key_id=key_id)
+                    reason = f"the certificate in use has lost its key: {reason_of(error)}"
+                    return KeyFailed(reason=reason, key_id=key_id, is_retryable=False)
                 key = self._store.generate(key_id, self._config.key_algorithm)
             else:
                 self._require_own(key, command)

@@ -29,12 +29,13 @@ def is_settled(session: EnrollmentSession) -> bool:
     """Whether waiting is over for somebody who wants a certificate now.
 
     A renewal is repeated until the old certificate ends; who waits for it is told after the first
-    refusal, or after as many failures as an enrollment would be allowed.
+    refusal, after the first failure of a key store that waiting does not mend, or after as many
+    failures as an enrollment would be allowed.
     """
     machine = session.machine
     if machine.state is State.RETRY_WAIT:
         failure = machine.failure
-        is_passing = failure is None or failure.cause in _PASSING
+        is_passing = failure is None or (failure.cause in _PASSING and not failure.is_lasting)
         if failure is not None and failure.cause is FailureCause.TRUST:
             # A step that is repeated: a reply of a stranger, and the server's may still come.
             is_passing = machine.attempts > 0

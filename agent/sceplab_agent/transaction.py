@@ -33,7 +33,7 @@ from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig, alternative_names
 from sceplab_agent.watched_key import WatchedKey
 from sceplab_hsm.api import KeyHandle, KeyStore
-from sceplab_hsm.errors import KeyStoreError, SecretUnavailableError
+from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError, SecretUnavailableError
 from sceplab_scep.algorithms import AlgorithmSuite, lowest_floor
 from sceplab_scep.attributes import NONCE_BYTES, MessageType, PkiStatus
 from sceplab_scep.capabilities import choose_algorithms
@@ -84,7 +84,7 @@ class RequestBuilder:
         except SecretUnavailableError as error:
             return self._failed(FailureCause.CONFIGURATION, f"challenge password: {error}")
         except KeyStoreError as error:
-            failed = self._failed(FailureCause.KEY_STORE, str(error))
+            failed = self._failed(FailureCause.KEY_STORE, reason_of(error))
             return dataclasses.replace(failed, is_retryable=may_pass(error))
         except UnsupportedAlgorithmError as error:
             return self._failed(FailureCause.CONFIGURATION, str(error))
@@ -242,7 +242,7 @@ class ReplyReader:
             if failure is not None:
                 return TransportFailed(
                     cause=FailureCause.KEY_STORE,
-                    reason=str(failure),
+                    reason=reason_of(failure),
                     is_retryable=may_pass(failure),
                 )
             return self._unusable(FailureCause.PEER, str(error), is_retryable=True)
@@ -278,6 +278,13 @@ class ReplyReader:
         return TransportFailed(
             cause=cause, reason=f"unusable reply: {text}{advice}", is_retryable=is_retryable
         )
+
+
+def reason_of(error: KeyStoreError) -> str:
+    """What a person is told of a key store's failure, with the next step."""
+    if isinstance(error, KeyNotFoundError):
+        return f"{error}; restore it, or enroll again with renewal.new_key = true"
+    return str(error)
 
 
 def _load(certificate_der: bytes | None) -> x509.Certificate | None:

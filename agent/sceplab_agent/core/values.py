@@ -261,6 +261,8 @@ class Failure:
     fail_info_text: str = ""
     """Received text: for a person, never parsed."""
     hresult: int | None = None
+    is_lasting: bool = False
+    """Whether waiting alone does not help: a key is gone, a PIN is wrong."""
 
     def to_json(self) -> Json:
         """JSON-ready form."""
@@ -272,6 +274,7 @@ class Failure:
             "fail_info": None if self.fail_info is None else int(self.fail_info),
             "fail_info_text": self.fail_info_text,
             "hresult": self.hresult,
+            "is_lasting": self.is_lasting,
         }
 
     @classmethod
@@ -286,6 +289,7 @@ class Failure:
             fail_info=None if fail_info is None else FailInfo(fail_info),
             fail_info_text=str(data["fail_info_text"]),
             hresult=data["hresult"],
+            is_lasting=bool(data.get("is_lasting", False)),  # older snapshots do not say
         )
 
 

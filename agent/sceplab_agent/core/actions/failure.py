@@ -6,6 +6,7 @@ the active certificate still signs (``rounds`` counts). The active certificate i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sceplab_agent.core.events import (
@@ -166,11 +167,15 @@ def describe_failure(turn: Turn) -> Failure:
             hresult=event.hresult,
         )
     if isinstance(event, KeyFailed):
-        return _failure(turn, FailureCause.KEY_STORE, event.reason)
+        failure = _failure(turn, FailureCause.KEY_STORE, event.reason)
+        return replace(failure, is_lasting=not event.is_retryable)
     if isinstance(event, InstallFailed):
         return _failure(turn, FailureCause.STORAGE, event.reason)
     assert isinstance(event, (TransportFailed, RequestFailed, CertificateUnfit))
-    return _failure(turn, event.cause, event.reason)
+    failure = _failure(turn, event.cause, event.reason)
+    if isinstance(event, CertificateUnfit) or event.cause is not FailureCause.KEY_STORE:
+        return failure
+    return replace(failure, is_lasting=not event.is_retryable)
 
 
 def _failure(turn: Turn, cause: FailureCause, reason: str) -> Failure:
