@@ -18,6 +18,7 @@ from sceplab_hsm.api import KeyStore
 from sceplab_hsm.lab import ensure_lab_secret
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import secrets_from
+from sceplab_hsm.serial import for_threads
 from sceplab_lab.alarm import Alarm
 from sceplab_lab.clock import LabClock
 from sceplab_lab.device_port import AgentPort, ignore_move
@@ -163,6 +164,7 @@ def _build(
             moved=plan.moved,
         )
         undo.callback(port.close)
+        port.keys()  # the first listing is waited for: here, where no console is open yet
         device = plan.profile.new_device(
             port=port, clock=clock, hostname=plan.hostname, enable_password=plan.enable_password
         )
@@ -187,7 +189,7 @@ def _open_keys(plan: DevicePlan, clock: LabClock) -> KeyStore:
     if not uri:
         uri = f"soft:{(plan.state_dir / 'keys').absolute()}?kdf=lab"
         secret = ensure_lab_secret(plan.state_dir / "passphrase")
-    return open_key_store(uri, secrets_from(secret), create=True, now=clock)
+    return for_threads(open_key_store(uri, secrets_from(secret), create=True, now=clock))
 
 
 def random_source(seed: int | None, part: str) -> random.Random:

@@ -8,15 +8,16 @@ active.
 A store may be shared, with another device or with anybody else. Only keys that this device made are
 destroyed: those that its book notes. All others are listed, and left alone.
 
-Keys are made and listed by the worker, for a chip may be at work for seconds. Everything else
-happens in the owner's thread.
+Keys are made, listed and, when nothing needs them any more, destroyed by the worker, for a chip may
+be at work for seconds. In the owner's thread are only the first listing, which a device needs
+before it does anything, and a deletion that an operator has ordered and whose outcome is awaited.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -37,6 +38,53 @@ NEXT_MARK = "#"
 
 Done = Callable[[str], None]
 """Told in the owner's thread why there is no new key; empty: there is one."""
+
+
+class _Making:
+    """A key pair that is being made, in the worker.
+
+    Args:
+        store: makes it.
+        label: it is for.
+        algorithm: wanted.
+        known: keys of the store, for when it does not list them now.
+    """
+
+    def __init__(
+        self, store: KeyStore, label: str, algorithm: KeyAlgorithm, *, known: Sequence[KeyInfo]
+    ) -> None:
+        self.label = label
+        self.key_id = ""
+        """Its name in the store, once it is chosen."""
+        self.listed = known
+        """The keys of the store, with the new one once it is there."""
+        self._store = store
+        self._algorithm = algorithm
+
+    def run(self) -> None:
+        """Makes it.
+
+        Raises:
+            KeyStoreError: the store refuses.
+        """
+        self._list()
+        self.key_id = self._free_id()
+        self._store.generate(self.key_id, self._algorithm)
+        self._list()
+
+    def _free_id(self) -> str:
+        """A name that no key has and no renewal gives."""
+        base = key_id_of(self.label)
+        taken = {info.key_id for info in self.listed}
+        if base not in taken:
+            return base
+        return next(name for number in count(2) if (name := f"{base}@{number}") not in taken)
+
+    def _list(self) -> None:
+        try:
+            self.listed = self._store.list_keys()
+        except KeyStoreError as error:
+            logger.warning("the key store does not answer: %s", error)
 
 
 class PortKeys:
@@ -64,9 +112,9 @@ class PortKeys:
         self._worker = worker
         self._book = book
         self._changed = changed
+        self._capabilities = store.capabilities()
         self._listed: list[KeyInfo] | None = None
-        """``None``: to be asked for again."""
-        self._last_listed: list[KeyInfo] = []
+        """As far as is known; ``None``: never listed."""
         self._seen_at: dict[str, datetime] = {}
         """By name in the store: for keys nobody noted."""
         self._made: set[str] = set()
@@ -74,17 +122,19 @@ class PortKeys:
         self._waiting: deque[Callable[[], None]] = deque()
         self._is_busy = False
         self._is_looking = False
+        self._discarding = 0
+        self._is_unanswered = False
         self._is_stale = False
         """What is being listed may be out of date already."""
 
     @property
     def is_busy(self) -> bool:
-        """Whether the worker makes or lists keys."""
-        return self._is_busy or self._is_looking
+        """Whether the worker makes, lists or destroys keys."""
+        return self._is_busy or self._is_looking or self._discarding > 0
 
     def algorithms(self) -> frozenset[str]:
         """What the store can make."""
-        return frozenset(algorithm.value for algorithm in self._store.capabilities().algorithms)
+        return frozenset(algorithm.value for algorithm in self._capabilities.algorithms)
 
     def id_of(self, label: str) -> str:
         """Name of the labelled key in the store, there or not."""
@@ -101,7 +151,7 @@ class PortKeys:
             self._run_next()
 
     def delete(self, label: str) -> bool:
-        """Destroys a key pair of this device; false when there is none.
+        """Destroys a key pair of this device, and waits for it; false when there is none.
 
         Raises:
             DeviceError: the store refuses.
@@ -109,13 +159,14 @@ class PortKeys:
         key_id = self._book.find(label)
         if not key_id:
             return False
-        self._forget_listing()
         try:
             self._store.delete(key_id)
         except KeyNotFoundError:
+            self._drop(key_id)
             return False
         except KeyStoreError as error:
             raise DeviceError(str(error)) from error
+        self._drop(key_id)
         self._book.drop(key_id)
         return True
 
@@ -135,7 +186,12 @@ class PortKeys:
             self._name(key_id, label + NEXT_MARK if is_next else label)
 
     def views(self) -> list[KeyView]:
-        """All key pairs, oldest first; those of the last look while the store does not answer."""
+        """All key pairs of the last look, oldest first; only at the first the store is waited for.
+
+        A store that did not answer when it was last asked is asked again, in the worker.
+        """
+        if self._is_unanswered and not self._is_looking:
+            self.look_again()
         views = [self._view(info) for info in self._list()]
         return sorted(views, key=lambda view: (view.generated_at, view.label))
 
@@ -156,9 +212,10 @@ class PortKeys:
 
         def looked(error: BaseException | None) -> None:
             self._is_looking = False
-            if error is None:
-                self._listed = self._last_listed = found
-            else:
+            self._is_unanswered = error is not None
+            if error is None and not self._is_stale:
+                self._listed = found
+            elif error is not None:
                 logger.warning("the key store does not answer: %s", error)
             if self._is_stale:
                 self.look_again()
@@ -194,12 +251,17 @@ class PortKeys:
         if active != before and self._is_successor(active, label, base):
             # First: a key left over by a crash in between would belong to nobody.
             if before not in in_use and self._is_own(before):
-                self._forget_listing()
-                discard_key(self._store, before)
-            self._name(active, label)
+                self._discard(before, lambda: self._take_over(active, label, before, base))
+            else:
+                self._name(active, label)
         is_renewal = new is not None and new != active and new.startswith(f"{base}.")
         if is_renewal and new is not None and self._book.get(new) is None:
             self._name(new, label + NEXT_MARK)
+
+    def _take_over(self, key_id: str, label: str, before: str, base: str) -> None:
+        """Moves the label to the key of a renewal, unless it went elsewhere meanwhile."""
+        if self.id_of(label) == before and self._is_successor(key_id, label, base):
+            self._name(key_id, label)
 
     def _is_successor(self, key_id: str, label: str, base: str) -> bool:
         """Whether a renewal made the key: by its mark or, where nothing is noted, by its name."""
@@ -215,8 +277,7 @@ class PortKeys:
             return
         if note is not None and not note.label.endswith(NEXT_MARK):
             return
-        self._forget_listing()
-        discard_key(self._store, key_id)
+        self._discard(key_id)
         self._made.discard(key_id)
         try:
             self._book.drop(key_id)
@@ -245,27 +306,24 @@ class PortKeys:
         self._waiting.popleft()()
 
     def _start(self, label: str, wanted: KeyAlgorithm, *, exportable: bool, done: Done) -> None:
-        key_id = self._free_id(label)
-
-        def make() -> None:
-            self._store.generate(key_id, wanted)
+        making = _Making(self._store, label, wanted, known=tuple(self._listed or ()))
 
         def made(error: BaseException | None) -> None:
             self._is_busy = False
-            done(self._replace(label, key_id, exportable=exportable, error=error))
+            done(self._replace(making, exportable=exportable, error=error))
             if self._waiting and not self._is_busy:
                 self._run_next()
 
-        self._worker.run(make, made)
+        self._worker.run(making.run, made)
 
-    def _replace(
-        self, label: str, key_id: str, *, exportable: bool, error: BaseException | None
-    ) -> str:
+    def _replace(self, making: _Making, *, exportable: bool, error: BaseException | None) -> str:
         """Gives the label to the key that was made; why not, or an empty text."""
-        self._forget_listing()
-        if isinstance(error, KeyStoreError):
-            return str(error)
+        label, key_id = making.label, making.key_id
+        self._is_stale = True
         if error is not None:
+            self.look_again()
+            if isinstance(error, KeyStoreError):
+                return str(error)
             logger.error("key %s: %s", label, type(error).__name__)
             return "the key store failed"
         before = self.id_of(label)
@@ -274,31 +332,41 @@ class PortKeys:
         try:
             self._book.put(key_id, note)
         except DeviceError as unwritable:
-            discard_key(self._store, key_id)
+            self._discard(key_id)
             return str(unwritable)
+        self._listed = list(making.listed)
+        if key_id not in {info.key_id for info in self._listed}:
+            self.look_again()
         if before != key_id and is_own:
-            discard_key(self._store, before)
+            self._discard(before)
         return ""
 
-    def _free_id(self, label: str) -> str:
-        """A name that no key has and no renewal gives."""
-        base = key_id_of(label)
-        taken = {info.key_id for info in self._list()}
-        if base not in taken:
-            return base
-        return next(name for number in count(2) if (name := f"{base}@{number}") not in taken)
+    def _discard(self, key_id: str, then: Callable[[], None] = lambda: None) -> None:
+        """Destroys a key in the worker; it is listed no more, unless it stays."""
+        self._drop(key_id)
+        self._discarding += 1
 
-    def _forget_listing(self) -> None:
-        self._listed = None
+        def discarded(error: BaseException | None) -> None:
+            self._discarding -= 1
+            if error is not None:
+                logger.error("key %s: %s", key_id, type(error).__name__)
+            then()
+            self.look_again()
+
+        self._worker.run(lambda: discard_key(self._store, key_id), discarded)
+
+    def _drop(self, key_id: str) -> None:
         self._is_stale = True
+        if self._listed is not None:
+            self._listed = [info for info in self._listed if info.key_id != key_id]
 
     def _list(self) -> list[KeyInfo]:
         if self._listed is None:
             try:
-                self._listed = self._last_listed = self._store.list_keys()
+                self._listed = self._store.list_keys()
             except KeyStoreError as error:
                 logger.warning("the key store does not answer: %s", error)
-                return self._last_listed
+                return []
         return self._listed
 
     def _view(self, info: KeyInfo) -> KeyView:
@@ -309,7 +377,7 @@ class PortKeys:
             public_key_der=info.public_key_der,
             generated_at=self._made_at(info, note),
             exportable=note is not None and note.exportable,
-            storage=self._store.capabilities().residence.value,
+            storage=self._capabilities.residence.value,
         )
 
     def _made_at(self, info: KeyInfo, note: KeyNote | None) -> datetime:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sceplab_hsm.api import KeyStore
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret, resolve_secret
+from sceplab_hsm.serial import for_threads
 from sceplab_ndes.access import AdminUser
 from sceplab_ndes.challenge import ChallengeDesk
 from sceplab_ndes.config import KeyStoreConfig, ServerConfig
@@ -196,12 +197,13 @@ def _open_keys(folder: StateFolder, config: ServerConfig, clock: Clock) -> KeySt
         uri = folder.keys_uri
         reference = reference or f"file:{folder.secret_path('passphrase').absolute()}"
     # The folder's own passphrase is none for a token: each wrong PIN counts.
-    return open_key_store(
+    store = open_key_store(
         uri,
         lambda prompt: resolve_secret(reference or "prompt:", prompt=prompt),
         create=True,
         now=clock,
     )
+    return for_threads(store)
 
 
 def _plan(config: ServerConfig, profile: ServerProfile) -> CaPlan:

@@ -63,7 +63,8 @@ class TroubledStore:
         ]  # fmt: skip
 
     def delete(self, key_id: str) -> None:
-        """Removes a key."""
+        """Waits at the gate, and removes a key."""
+        assert self.gate.wait(PATIENCE_S)
         self._fail()
         self.store.delete(key_id)
 
@@ -136,6 +137,59 @@ async def test_a_slow_store_keeps_nobody_waiting(tmp_path: Path) -> None:
         await bench.settle()
         assert bench.answers == ["", "", ""]
         assert sorted(label for label, _ in bench.listed()) == ["A", "B", "C"]
+
+
+async def test_a_new_key_is_shown_while_the_store_is_at_work(tmp_path: Path) -> None:
+    """What is shown after a key was made does not ask the store again."""
+    with ThreadPoolExecutor(2) as pool:
+        bench = Bench(tmp_path, LoopWorker(pool))
+        bench.generate("A")
+        await bench.settle()
+        bench.store.gate.clear()
+        try:
+            assert bench.listed() == [("A", False)]
+        finally:
+            bench.store.gate.set()
+
+
+async def test_keys_that_are_not_needed_go_in_the_worker(tmp_path: Path) -> None:
+    """A renewal's key takes the label once the one before it is gone; nobody waits for that."""
+    with ThreadPoolExecutor(2) as pool:
+        bench = Bench(tmp_path, LoopWorker(pool))
+        bench.generate("A")
+        await bench.settle()
+        bench.store.store.generate("A.2", KeyAlgorithm.EC_P256)
+        bench.keys.follow("A", base="A", active="A", new="A.2")
+        await bench.settle()
+        assert sorted(bench.listed()) == [("A", False), ("A#", False)]
+        bench.store.gate.clear()
+        try:
+            for _ in range(2):  # told twice before it is done
+                bench.keys.follow("A", base="A", active="A.2", new=None)
+            assert bench.listed() == [("A#", False)]
+            assert bench.keys.is_busy
+        finally:
+            bench.store.gate.set()
+        await bench.settle()
+        assert bench.listed() == [("A", False)]
+        assert bench.keys.id_of("A") == "A.2"
+        assert [info.key_id for info in bench.store.list_keys()] == ["A.2"]
+
+
+async def test_a_store_that_came_back_is_asked_by_the_next_look(tmp_path: Path) -> None:
+    """The look itself shows what is known; the list that it asked for comes behind it."""
+    with ThreadPoolExecutor(2) as pool:
+        bench = Bench(tmp_path, LoopWorker(pool))
+        bench.generate("A")
+        await bench.settle()
+        bench.store.store.generate("B", KeyAlgorithm.EC_P256)
+        bench.store.failure = TokenMissingError("the token was removed; insert it again")
+        bench.keys.look_again()
+        await bench.settle()
+        bench.store.failure = None
+        assert [label for label, _ in bench.listed()] == ["A"]
+        await bench.settle()
+        assert sorted(label for label, _ in bench.listed()) == ["A", "B"]
 
 
 def test_a_store_that_refuses_costs_no_key(tmp_path: Path) -> None:
