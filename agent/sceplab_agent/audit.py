@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sceplab_agent.config import AgentConfig
-from sceplab_agent.config_paths import is_unmade, place_of
+from sceplab_agent.config_paths import is_unmade, may_be_one_store, place_of
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.model import Enrollment, Goal
@@ -158,7 +158,9 @@ class KeyAudit:
             store = self._stores.open(config, create=False)
             before = _listing(store)
             findings = [*self._missing(neighbours, before, store, uri)]
-            findings += self._strays(neighbours, before, store, uri)
+            # Names of others that may keep their keys here, by another way of writing the store.
+            others = [c for c in self._tenants if c not in neighbours and self._may_meet(c, config)]
+            findings += self._strays(neighbours, others, before, store, uri)
             return StoreAudit(
                 uri=uri, trustpoints=names, keys=len(before), findings=tuple(findings)
             )
@@ -167,6 +169,10 @@ class KeyAudit:
             if is_unused and isinstance(error, ABSENCES):
                 return StoreAudit(uri=uri, trustpoints=names, absence=str(error))
             return StoreAudit(uri=uri, trustpoints=names, error=str(error))
+
+    def _may_meet(self, one: TrustpointConfig, other: TrustpointConfig) -> bool:
+        uris = one.store_uri, other.store_uri
+        return may_be_one_store(*uris) or self._stores.are_one(*uris)
 
     def _missing(
         self,
@@ -195,12 +201,13 @@ class KeyAudit:
     def _strays(
         self,
         neighbours: Sequence[TrustpointConfig],
+        others: Sequence[TrustpointConfig],
         before: dict[str, KeyInfo],
         store: KeyStore,
         uri: str,
     ) -> Iterator[KeyFinding]:
         named = set()
-        for config in neighbours:
+        for config in [*neighbours, *others]:
             named |= {key.key_id for key in self._keys_of(config)}
             is_fresh = all(key.role == _RETIRED for key in self._named(config.name))
             if is_fresh or not config.policy.owns_key:

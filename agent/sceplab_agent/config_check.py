@@ -13,6 +13,7 @@ from sceplab_agent.core.policy import UnpinnedCa
 from sceplab_agent.errors import ConfigError, ConfigProblem
 from sceplab_agent.journal import StoredSnapshot
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
+from sceplab_agent.key_names import require_own_names
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.status import read_status
 from sceplab_agent.store_choice import foresee_store, holds_key
@@ -31,7 +32,7 @@ def check_surroundings(
 
     Raises:
         ConfigError: a file or secret that is named is not there, or not usable.
-        KeyStoreError: a key store does not open.
+        KeyStoreError: a key store does not open, or keys of two trustpoints would meet in one.
         JournalError: the journal cannot be read.
     """
     configs = list(configs)
@@ -48,6 +49,8 @@ def check_surroundings(
     try:
         for trustpoint in configs:
             findings += _check_stores(trustpoint, snapshots[trustpoint.name], stores)
+        for variant in [variant for trustpoint in configs for variant in trustpoint.variants()]:
+            require_own_names(variant, config.trustpoints, stores.are_one)
     finally:
         stores.close()
     return list(dict.fromkeys(findings))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from sceplab_agent.config import AgentConfig
 from sceplab_agent.core.policy import EnrollmentPolicy, PinAlgorithm
 from sceplab_agent.fingerprint import format_pin
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_scep.names import name_text
+
+if TYPE_CHECKING:
+    from sceplab_agent.config import AgentConfig  # it imports the users of `mask_uri`
 
 View = dict[str, object]
 

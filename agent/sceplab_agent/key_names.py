@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sceplab_agent.config_paths import may_be_one_store, place_of
+from sceplab_agent.config_view import mask_uri
 from sceplab_agent.trustpoint import TrustpointConfig
+from sceplab_hsm.errors import KeyStoreError
 
 _MAY_MEET = "; their URIs may mean one token: if they do not, write serial= into both"
 
@@ -19,6 +21,33 @@ def find_conflicts(trustpoints: Sequence[TrustpointConfig]) -> Iterator[tuple[st
             if hint is not None:
                 yield trustpoint.name, reason + hint
                 break
+
+
+def require_own_names(
+    config: TrustpointConfig,
+    trustpoints: Iterable[TrustpointConfig],
+    are_one: Callable[[str, str], bool],
+) -> None:
+    """Looks again once stores are open: then it is known which URIs are of one store.
+
+    Args:
+        config: whose store is open.
+        trustpoints: all of the configuration.
+        are_one: whether two URIs turned out to be of one store.
+
+    Raises:
+        KeyStoreError: another trustpoint may make or delete the keys of this one.
+    """
+    for other in trustpoints:
+        reason = key_conflict(config, other) if other.name != config.name else ""
+        if not reason:
+            continue
+        for variant in other.variants():
+            if are_one(config.store_uri, variant.store_uri):
+                raise KeyStoreError(
+                    f"trustpoint {config.name}: key.id {reason} ({mask_uri(config.store_uri)} and "
+                    f"{mask_uri(variant.store_uri)} are one store)"
+                )
 
 
 def key_conflict(one: TrustpointConfig, other: TrustpointConfig) -> str:

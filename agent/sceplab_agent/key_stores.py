@@ -20,11 +20,12 @@ from sceplab_hsm.errors import (
     LockoutError,
     MechanismUnsupportedError,
     ModuleMissingError,
+    SecretUnavailableError,
     StoreLockedError,
     StoreUnavailableError,
     StoreUriError,
 )
-from sceplab_hsm.registry import open_key_store
+from sceplab_hsm.registry import identity_of, open_key_store
 from sceplab_hsm.secret import Secret, resolve_secret
 from sceplab_hsm.serial import for_threads
 
@@ -88,6 +89,12 @@ class KeyStores:
             place = self._places.setdefault(config.store_uri, _Place())
         return place.open(lambda: self._open_anew(config, create=create))
 
+    def are_one(self, one: str, other: str) -> bool:
+        """Whether two URIs turned out to be of one store; both have to be open for that."""
+        places = self._places.get(one), self._places.get(other)
+        first, second = (place.identity if place is not None else "" for place in places)
+        return bool(first) and first == second
+
     def close(self) -> None:
         """Closes every store, for good. One in which a call hangs is left after `CLOSING_S`."""
         with self._lock:
@@ -110,6 +117,8 @@ class KeyStores:
         def provide(prompt: str) -> Secret:
             if refusal is not None and reference.startswith(_PROMPT):
                 raise refusal.repeated()  # who typed it starts the command again
+            if offered and reference.startswith(_PROMPT):
+                raise SecretUnavailableError("it is typed in once; start again to type another")
             secret = resolve_secret(reference, prompt=prompt)
             if refusal is not None and refusal.is_for(secret):
                 raise refusal.repeated()
@@ -143,6 +152,12 @@ class _Place:
     def is_open(self) -> bool:
         """Whether the store is open already."""
         return self._store is not None
+
+    @property
+    def identity(self) -> str:
+        """What tells the store from others; empty: it is not open."""
+        store = self._store
+        return "" if store is None else identity_of(store)
 
     def open(self, make: Callable[[], KeyStore]) -> KeyStore:
         """The store, opened by the first who asks; the others wait for it."""

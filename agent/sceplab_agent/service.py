@@ -32,6 +32,7 @@ from sceplab_agent.executor import Surroundings
 from sceplab_agent.install import FileInstaller
 from sceplab_agent.journal import Journal
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
+from sceplab_agent.key_names import require_own_names
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.observer import Observer
 from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled
@@ -126,12 +127,14 @@ class AgentService:
         and told before anything else happens.
 
         Raises:
-            KeyStoreError: its key store does not open.
+            KeyStoreError: its key store does not open, or is that of a trustpoint whose keys have
+                the same names.
             JournalError: its snapshot is unreadable, or the journal cannot be written.
         """
         assert self._stores is not None
         outside = self._outside
         choice = choose_store(config, self.journal.snapshot(config.name), self._stores)
+        require_own_names(choice.config, self._config.trustpoints, self._stores.are_one)
         surroundings = Surroundings(
             store=choice.store,
             journal=self.journal,

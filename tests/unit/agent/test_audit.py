@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 
 from sceplab_agent import cli, cli_audit
+from sceplab_agent.audit import Fault, KeyAudit, KeyFinding
+from sceplab_agent.config import AgentConfig, load_config
 from sceplab_agent.core.events import EnrollRequested, RenewRequested
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
+from sceplab_agent.key_claims import KeyClaimedError
+from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.state_dir import StateDirLock
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.errors import StoreBusyError
@@ -272,3 +276,54 @@ def test_store_that_vanished_with_its_keys_is_an_error(audited: Audited) -> None
     document = audited.document()
     assert document["exit_code"] == ExitCode.KEY_STORE
     assert "there is no key store" in document["stores"][0]["error"]
+
+
+def in_two_ways(audited: Audited) -> AgentConfig:
+    """Trustpoints ``lab`` and ``lab7``, the second one by a link and with the key ``lab.7``."""
+    (audited.folder / "link").symlink_to("keys")
+    audited.configure("lab", "lab7")
+    lab, other = load_config(audited.folder / "agent.toml").trustpoints
+    other = replace(
+        other,
+        store_uri=f"soft:{audited.folder}/link",
+        policy=replace(other.policy, key_id="lab.7"),
+    )
+    config = load_config(audited.folder / "agent.toml")
+    return replace(config, trustpoints=(lab, other))
+
+
+def test_a_key_that_a_trustpoint_has_by_another_spelling_is_no_orphan(audited: Audited) -> None:
+    """Its name tells, and its public key does where the name is not known to be of this store."""
+    config = in_two_ways(audited)
+    journal = audited.agent.journal
+    stores = KeyStores(now=lambda: T0)
+    policy = {"name": "lab7", "key_id": "lab.7"}
+    neighbour = Agent(audited.folder, policy=policy, config={"name": "lab7"}, journal=journal)
+    neighbour.driver.feed(EnrollRequested())
+    audit = KeyAudit(config, journal, stores)
+    assert [found.findings for found in audit.run(config.trustpoints)] == [()]
+    alone = replace(config, trustpoints=config.trustpoints[:1])
+    (found,) = KeyAudit(alone, journal, stores).run(alone.trustpoints)
+    assert [(one.key_id, one.fault) for one in found.findings] == [("lab.7", Fault.REMOVED)]
+    elsewhere = replace(config.trustpoints[1], store_uri=f"soft:{audited.folder}/elsewhere")
+    config = replace(config, trustpoints=(config.trustpoints[0], elsewhere))
+    audit = KeyAudit(config, journal, stores)
+    (found,) = audit.run(config.trustpoints[:1])
+    assert found.findings == ()
+    orphan = KeyFinding(fault=Fault.ORPHAN, store=found.uri, key_id="lab.7")
+    with pytest.raises(KeyClaimedError, match="stays: it is the key in use of trustpoint 'lab7'"):
+        audit.delete(orphan)
+    assert audited.stored() == ["lab", "lab.7"]
+    stores.close()
+
+
+def test_two_spellings_of_one_store_are_told_before_anything_is_deleted(audited: Audited) -> None:
+    """What would make one trustpoint's key an orphan of the other is a mistake in the file."""
+    (audited.folder / "link").symlink_to("keys")
+    key = 'key = { store = "soft:link", secret = "file:pass", id = "lab.7" }\n'
+    audited.configure("lab", "lab7", extra=key)
+    audited.agent.store.generate("lab.7", EC)
+    code, _, error = audited.run("--delete-orphans", "--yes")
+    assert code == ExitCode.CONFIGURATION
+    assert "'lab.7' is what a renewal names a new key of 'lab'" in error
+    assert audited.stored() == ["lab", "lab.7"]

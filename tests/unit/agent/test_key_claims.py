@@ -13,8 +13,11 @@ from sceplab_agent.core.states import State
 from sceplab_agent.errors import JournalError
 from sceplab_agent.journal import MemoryJournal
 from sceplab_agent.key_claims import KeyClaimedError, KeyClaims
-from sceplab_hsm.api import KeyAlgorithm
+from sceplab_hsm.api import KeyAlgorithm, KeyStore
+from sceplab_hsm.registry import open_key_store
+from sceplab_hsm.secret import secrets_from
 from tests.support.scripted_peer import T0, Agent
+from tests.support.softhsm import make_token, open_token
 
 NEW_KEY = RenewalPolicy(new_key=True)
 
@@ -149,3 +152,47 @@ def _own_active_key(journal: MemoryJournal, agent: Agent) -> None:
         snapshot={**snapshot.body, "active": {**active, "is_key_ours": True}},
     )
     journal.commit(agent.session.name, snapshot.at, record)
+
+
+def token_stores() -> tuple[KeyStore, KeyStore]:
+    """One SoftHSM token, opened by two spellings of its URI."""
+    token = make_token()
+    query = f"x-softhsm2-conf={token.configuration}&module-name=softhsm2"
+    swapped = f"pkcs11:token={token.label}?{query}"
+    assert swapped != token.uri
+    secrets = secrets_from(token.secret_reference)
+    return open_token(token), open_key_store(swapped, secrets)
+
+
+def token_tenants(place: Path, first_key: str, second_key: str) -> tuple[Agent, Agent]:
+    """Two trustpoints of one journal on that token."""
+    journal, agents = MemoryJournal(), []
+    for name, key_id, store in zip("ab", (first_key, second_key), token_stores(), strict=True):
+        agent = tenant(place, journal, name, key_id)
+        agent.store = store
+        agent.restart()
+        agents.append(agent)
+    return agents[0], agents[1]
+
+
+def test_a_token_by_two_uris_keeps_the_key_of_each(tmp_path: Path) -> None:
+    """SoftHSM: a taken first key is refused, and the renewal of its owner takes nothing else."""
+    first, second = token_tenants(tmp_path, "lab", "lab")
+    first.driver.feed(EnrollRequested())
+    second.driver.feed(EnrollRequested())
+    assert "is the key in use of trustpoint 'a'" in reason(second)
+    second.driver.feed(EnrollmentCancelled())
+    assert stored(first) == ["lab"]
+    first.driver.feed(RenewRequested())
+    assert stored(second) == ["lab.2"]
+
+
+def test_a_renewal_on_a_token_by_another_uri_does_not_take_a_key_in_use(tmp_path: Path) -> None:
+    """SoftHSM: the next key's name is another's active key; neither taken nor cancelled away."""
+    first, second = token_tenants(tmp_path, "lab.2", "lab")
+    first.driver.feed(EnrollRequested())
+    second.driver.feed(EnrollRequested())
+    second.driver.feed(RenewRequested())
+    assert second.state is State.RETRY_WAIT
+    second.driver.feed(EnrollmentCancelled())
+    assert stored(first) == ["lab", "lab.2"]

@@ -6,7 +6,7 @@ import asyncio
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ challenge = "file:otp"
         """The configuration as it stands on disk."""
         return load_config(self.folder / "agent.toml")
 
-    def service(self) -> AgentService:
+    def service(self, config: AgentConfig | None = None) -> AgentService:
         """A service, as a new process would make it."""
         self.peer.is_closed = False
         draw = random.Random(5)
@@ -130,7 +130,7 @@ challenge = "file:otp"
             new_transaction_id=lambda: draw.randbytes(16).hex().upper(),
             observer=self.diary,
         )
-        return AgentService(self.config, outside)
+        return AgentService(config or self.config, outside)
 
     def enroll(self, **options: Any) -> dict[str, State]:
         """Enrolls everything; the states by name."""
@@ -163,6 +163,22 @@ def test_finished_trustpoint_is_left_alone(place: Place) -> None:
     place.configure("first", "second", "third")
     assert place.enroll()["third"] is State.INSTALLED
     assert len(place.peer.received) == sent + 1
+
+
+def test_one_store_by_two_spellings_serves_one_of_two_that_would_share_keys(place: Place) -> None:
+    """Where only the open stores tell that they are one, the second trustpoint is left out."""
+    (place.folder / "link").symlink_to("keys")
+    first, second = place.config.trustpoints
+    second = replace(
+        second,
+        store_uri=f"soft:{place.folder}/link",
+        policy=replace(second.policy, key_id=first.policy.first_key_id),
+    )
+    config = replace(place.config, trustpoints=(first, second))
+    with place.service(config) as service:
+        (session,) = service.enroll(config.trustpoints, wait=True, again=False)
+        assert (session.name, session.state) == ("first", State.INSTALLED)
+        assert "are one store)" in str(service.unopened["second"])
 
 
 def test_expired_certificate_is_enrolled_for_again(place: Place) -> None:
