@@ -167,7 +167,8 @@ class KeyStore(Protocol):
 
 
 SecretProvider = Callable[[str], Secret]
-"""Asked for the store's passphrase or PIN, with a prompt for people; at most once an opening."""
+"""Asked for the store's passphrase or PIN, with a prompt for people; at most once an opening, and
+again when an open token, removed and inserted, refuses what it took before."""
 
 Clock = Callable[[], datetime]
 """Current time, timezone-aware UTC."""

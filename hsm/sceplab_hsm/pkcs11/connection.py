@@ -2,7 +2,10 @@
 
 Login belongs to the process: once a token is logged in, its module takes no second PIN and checks
 none. So the first opening logs in, and a later one has its PIN compared with the first. A wrong PIN
-is refused without asking the token; a PIN that was changed meanwhile needs all stores closed first.
+is refused without asking the token.
+
+A PIN that was changed elsewhere is refused when the token has to be logged in again. It is tried
+once; then the secret is asked for anew at each use, and tried when it has become another.
 
 The PIN is kept while a store is open. Without it a token that was removed and inserted again could
 not be used again without asking a person.
@@ -49,10 +52,18 @@ class TokenConnection:
         module: that shows the token.
         identity: of the token.
         pin: the user's; ``None`` for a token that asks for none.
+        ask_pin: gives the PIN again after the token has refused it, which was changed elsewhere.
     """
 
-    def __init__(self, module: LoadedModule, identity: TokenIdentity, pin: Secret | None) -> None:
+    def __init__(
+        self,
+        module: LoadedModule,
+        identity: TokenIdentity,
+        pin: Secret | None,
+        ask_pin: Callable[[], Secret],
+    ) -> None:
         self.module = module
+        self._ask_pin = ask_pin
         self.identity = identity
         self.lock = module.lock
         self.users = 0
@@ -151,15 +162,30 @@ class TokenConnection:
         mine, other = self._pin.reveal(), pin.reveal()
         return hmac.compare_digest(mine.encode("utf-8"), other.encode("utf-8"))
 
+    def correct(self, pin: Secret | None) -> bool:
+        """Takes another PIN than the one that the token refused; whether it is another."""
+        if self._refusal is None or self.matches(pin):
+            return False
+        self._pin, self._refusal = pin, None
+        # The module may still know the old PIN, and has a session of the refused login.
+        self.module.restart()
+        return True
+
     def _open(self, is_fresh: bool) -> pkcs11.Session:
         self.module.require_ready()
+        if self._refusal is not None and not self.correct(self._asked_again()):
+            # Trying the same again would count as a wrong try each time.
+            raise self._refusal
         with self.module.entering():
             return self._open_alone(is_fresh)
 
+    def _asked_again(self) -> Secret | None:
+        try:
+            return self._ask_pin()
+        except KeyStoreError:
+            return self._pin  # the file is away, or nobody is there to type it: nothing new
+
     def _open_alone(self, is_fresh: bool) -> pkcs11.Session:
-        if self._refusal is not None:
-            # Trying again would count as a wrong try each time.
-            raise self._refusal
         # It may have been inserted since the module was started, which then has to look anew.
         pauses_s = list(self.module.look_pauses_s)[1 if is_fresh else 0 :]
         while True:
@@ -210,7 +236,8 @@ def connect(
     Args:
         module: that shows the token.
         token: as it was found.
-        ask_pin: called once when the token wants a PIN, outside the module's lock.
+        ask_pin: called once when the token wants a PIN, outside the module's lock; and under it
+            when a token that was logged in refuses its PIN later.
 
     Raises:
         LockoutError: the token says that its PIN is locked.
@@ -227,10 +254,10 @@ def connect(
     with module.lock:
         connection = module.connections.get(identity)
         if connection is None:
-            connection = TokenConnection(module, identity, pin)
+            connection = TokenConnection(module, identity, pin, ask_pin)
             connection.session()
             module.connections[identity] = connection
-        elif not connection.matches(pin):
+        elif not connection.matches(pin) and not connection.correct(pin):
             raise StoreLockedError(
                 f"{connection.subject} is open in this process with another PIN; correct the "
                 "secret, or, when the PIN was changed, close the other stores on it first"

@@ -24,7 +24,7 @@ from sceplab_hsm.pkcs11.failures import translate
 from sceplab_hsm.pkcs11.softhsm import LabToken
 from sceplab_hsm.pkcs11.store import Pkcs11KeyStore
 from sceplab_hsm.registry import open_key_store
-from sceplab_hsm.secret import Secret
+from sceplab_hsm.secret import Secret, secrets_from
 from tests.support.child_process import start_child, wait_for_child
 from tests.support.programs import require_program
 from tests.support.softhsm import (
@@ -234,6 +234,54 @@ def test_a_pin_that_was_changed_meanwhile_is_tried_once(token: LabToken, store: 
     again = open_token(token)
     assert works(again.get("k"))
     again.close()
+
+
+def test_a_pin_that_is_corrected_meanwhile_opens_the_same_store(
+    token: LabToken, tmp_path: Path
+) -> None:
+    """The reference is followed again after a refusal; open stores and handles work on."""
+    tool = require_program("pkcs11-tool", package="opensc")
+    reference = tmp_path / "pin"
+    reference.touch(mode=0o600)
+    reference.write_text(pin_of(token))
+    store = open_key_store(token.uri, secrets_from(f"file:{reference}"))
+    handle = store.generate("k", EC)
+    command = [tool, "--module", MODULE, "--token-label", token.label, "--change-pin"]
+    environment = {**os.environ, "SOFTHSM2_CONF": os.fspath(token.configuration)}
+    pins = ["--login", "--pin", pin_of(token), "--new-pin", "87654321"]
+    subprocess.run([*command, *pins], env=environment, check=True, capture_output=True)
+    put_back(token, take_out(token))
+    with pytest.raises(errors.TokenMissingError):
+        open_key_store(token.uri.replace(token.label, "no-such"), lambda _: Secret(""))
+    for _ in range(2):
+        with pytest.raises(errors.StoreLockedError, match="refuses the PIN"):
+            works(handle)
+    reference.unlink()
+    with pytest.raises(errors.StoreLockedError, match="refuses the PIN"):
+        works(handle)
+    reference.touch(mode=0o600)
+    reference.write_text("87654321")
+    assert works(handle)
+    assert works(store.get("k"))
+    store.close()
+
+
+def test_a_second_opening_corrects_the_pin_of_the_first(token: LabToken, store: KeyStore) -> None:
+    """A store that was opened with a PIN that no longer holds works once another one is known."""
+    handle = store.generate("k", EC)
+    tool = require_program("pkcs11-tool", package="opensc")
+    command = [tool, "--module", MODULE, "--token-label", token.label, "--change-pin"]
+    environment = {**os.environ, "SOFTHSM2_CONF": os.fspath(token.configuration)}
+    pins = ["--login", "--pin", pin_of(token), "--new-pin", "87654321"]
+    subprocess.run([*command, *pins], env=environment, check=True, capture_output=True)
+    with pytest.raises(errors.TokenMissingError):
+        open_key_store(token.uri.replace(token.label, "no-such"), lambda _: Secret(""))
+    with pytest.raises(errors.StoreLockedError, match="refuses the PIN"):
+        works(handle)
+    second = open_key_store(token.uri, lambda _: Secret("87654321"))
+    assert works(second.get("k"))
+    assert works(handle)
+    second.close()
 
 
 def test_a_key_deleted_by_another_process_is_gone(token: LabToken, store: KeyStore) -> None:
