@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from sceplab_hsm.api import Clock, KeyStore, SecretProvider, StoreFactory
 from sceplab_hsm.errors import KeyStoreError, StoreUnavailableError, StoreUriError
+from sceplab_hsm.guard import GuardedKeyStore
 from sceplab_hsm.uri import scheme_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def open_key_store(
     missing = [name for name in _METHODS if not callable(getattr(store, name, None))]
     if missing:
         raise StoreUnavailableError(f"{origin} gave no key store: it lacks {', '.join(missing)}")
-    return store
+    return store if _is_built_in(scheme) else GuardedKeyStore(store, origin)
 
 
 def identity_of(store: KeyStore) -> str:
@@ -76,9 +77,17 @@ def known_schemes() -> list[str]:
     return sorted({*_BUILT_IN, *(point.name.lower() for point in _entry_points())})
 
 
-def _load_factory(scheme: str) -> tuple[StoreFactory, str]:
+def _name_of(scheme: str) -> str:
     # A wrapper is named before a plus sign; what stands behind it is the wrapper's matter.
-    name = f"{scheme.partition('+')[0]}+" if "+" in scheme else scheme
+    return f"{scheme.partition('+')[0]}+" if "+" in scheme else scheme
+
+
+def _is_built_in(scheme: str) -> bool:
+    return _name_of(scheme) in _BUILT_IN
+
+
+def _load_factory(scheme: str) -> tuple[StoreFactory, str]:
+    name = _name_of(scheme)
     if name in _BUILT_IN:
         origin, target = f"key store '{name}'", _BUILT_IN[name]
     else:

@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
+from sceplab_hsm import cli
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.errors import StoreLockedError, StoreUnavailableError, StoreUriError
 from sceplab_hsm.registry import known_schemes, open_key_store
@@ -50,6 +53,59 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 def ask(prompt: str) -> Secret:
     """Knows the passphrase."""
     return Secret(PASSPHRASE)
+
+
+FAULTY = """
+from sceplab_hsm.api import KeyAlgorithm, StoreCapabilities
+class Handle:
+    key_id, uri, algorithm, public_key = "k", "faulty:x#k", KeyAlgorithm.EC_P256, None
+    def sign(self, *_): raise ValueError("quotes " + secret)
+    def decrypt(self, *_): raise OSError("quotes " + secret)
+class Store:
+    uri = "faulty:x"
+    def capabilities(self):
+        return StoreCapabilities(algorithms=frozenset(), keys_leave_store=True,
+                                 supports_oaep=False, thread_safe=True)
+    def get(self, key_id): return Handle()
+    def generate(self, *_): raise TypeError("quotes " + secret)
+    def list_keys(self): raise ValueError("quotes " + secret)
+    def delete(self, *_): raise KeyError("quotes " + secret)
+    def close(self): pass
+def opened(uri, secrets, *, create, now):
+    global secret
+    secret = secrets("PIN: ").reveal()
+    return Store()
+"""
+
+
+def test_what_a_plugin_raises_in_use_is_a_failure_of_the_store(install: Install) -> None:
+    """Only key store errors leave a store: the class of another is named, its text is not."""
+    install("faulty", "faulty", FAULTY)
+    store = open_key_store("faulty:x", ask)
+    uses: list[tuple[str, Callable[[], object]]] = [
+        ("make a key: TypeError", lambda: store.generate("k", KeyAlgorithm.EC_P256)),
+        ("list its keys: ValueError", store.list_keys),
+        ("delete a key: KeyError", lambda: store.delete("k")),
+        ("sign: ValueError", lambda: store.get("k").sign(b"", hashes.SHA256())),
+        ("decrypt: OSError", lambda: store.get("k").decrypt(b"", PKCS1v15())),
+    ]
+    for words, use in uses:
+        with pytest.raises(StoreUnavailableError, match=f"of fake_faulty.* failed to {words}") as e:
+            use()
+        assert PASSPHRASE not in str(e.value)
+    store.close()
+
+
+def test_the_command_line_tells_a_faulty_plugin(
+    install: Install, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 6 and one line, no traceback."""
+    install("faulty", "faulty", FAULTY)
+    monkeypatch.setenv("FAULTY_PIN", PASSPHRASE)
+    assert cli.main(["list", "faulty:x", "--secret", "env:FAULTY_PIN"]) == cli.EXIT_KEY_STORE
+    told = capsys.readouterr()
+    assert "failed to list its keys: ValueError" in told.err
+    assert PASSPHRASE not in told.out + told.err
 
 
 def test_the_software_store_is_built_in(tmp_path: Path) -> None:
