@@ -7,10 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import wait
 from datetime import datetime
 
-from sceplab_agent.daemon_threads import start_daemon
 from sceplab_agent.key_claims import KeyClaimedError
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyStore
+from sceplab_hsm.daemon_threads import start_daemon
 from sceplab_hsm.errors import (
     AmbiguousKeyError,
     AmbiguousTokenError,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from sceplab_agent.daemon_threads import start_daemon
+from sceplab_hsm.daemon_threads import start_daemon
 
 T = TypeVar("T")
 

@@ -15,11 +15,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from sceplab_hsm.api import KeyAlgorithm
-from sceplab_hsm.errors import ModuleMissingError
+from sceplab_hsm.errors import ModuleMissingError, StoreUnavailableError
 from sceplab_hsm.tpm.chip import KeyBlobs, LockoutState, TpmError, TpmGoneError
+from sceplab_hsm.tpm.patience import (
+    CONNECT_LIMIT_S,
+    NoAnswerError,
+    PatientContext,
+    answer_within,
+)
 from sceplab_hsm.tpm.reach import missing_kind, unreachable
 
 Result = TypeVar("Result")
@@ -44,7 +51,7 @@ class EsapiChip:
 
     Args:
         binding: the module ``tpm2_pytss``.
-        context: its open ``ESAPI``.
+        context: its open ``ESAPI``, with limits.
     """
 
     def __init__(self, binding: Any, context: Any) -> None:
@@ -295,9 +302,24 @@ def connect_esapi(tcti: str) -> EsapiChip:
     if not binding.TCTILdr.is_available(name):
         raise missing_kind(name)
     try:
-        return EsapiChip(binding, binding.ESAPI(tcti))
+        context = answer_within(
+            CONNECT_LIMIT_S,
+            lambda: binding.ESAPI(tcti),
+            lambda call: call.add_done_callback(_close_late),
+        )
     except binding.TSS2_Exception as error:
         raise unreachable(tcti, int(error.rc)) from error
+    except NoAnswerError as error:
+        raise StoreUnavailableError(
+            f"no TPM answers at {tcti}: something is there and was silent for "
+            f"{CONNECT_LIMIT_S:g} s; look at it and restart it"
+        ) from error
+    return EsapiChip(binding, PatientContext(context))
+
+
+def _close_late(call: Future[Any]) -> None:
+    if call.exception() is None:
+        call.result().close()
 
 
 def load_binding() -> Any:
