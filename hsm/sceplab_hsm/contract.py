@@ -35,6 +35,7 @@ from sceplab_hsm.errors import (
     KeyNotFoundError,
     KeyStoreError,
     MechanismUnsupportedError,
+    StoreLockedError,
 )
 from sceplab_hsm.registry import identity_of
 from sceplab_hsm.uri import scheme_of, split_key_uri
@@ -126,6 +127,15 @@ class KeyStoreContract:
         keys that were made.
         """
         raise TypeError(f"{cls.__name__} must override open_store(place), given {place}")
+
+    @classmethod
+    def open_store_with(cls, place: Path, secret: str) -> KeyStore:
+        """Opens the store of a place that `open_store` has made, with that secret.
+
+        Override it where the store has a secret; else nobody tests that a wrong one is refused.
+        """
+        del place, secret
+        pytest.skip(f"{cls.__name__} does not override open_store_with: a store without a secret?")
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -352,6 +362,23 @@ class KeyStoreContract:
         assert first != other, "two places have one identity"
         if self.passphrase:
             assert self.passphrase not in first, "the identity shows the secret"
+
+    def test_a_wrong_secret_is_refused(self, own_place: Path, quick: KeyAlgorithm) -> None:
+        """Another secret opens nothing and is not repeated; the right one does so afterwards."""
+        store = self.open_store(own_place)
+        store.generate("locked", quick)
+        store.close()
+        wrong = "Wrong-7391"
+        with pytest.raises(StoreLockedError) as caught:
+            self.open_store_with(own_place, wrong).close()
+        assert wrong not in str(caught.value), "the wrong secret is shown"
+        if self.passphrase:
+            assert self.passphrase not in str(caught.value), "the right secret is shown"
+        store = self.open_store(own_place)
+        try:
+            assert store.get("locked").sign(MESSAGE, hashes.SHA256())
+        finally:
+            store.close()
 
     def test_a_closed_store_is_dead(self, own_place: Path, quick: KeyAlgorithm) -> None:
         """After ``close``, twice, the store and its handles raise ``KeyStoreError``."""

@@ -18,6 +18,7 @@ from sceplab_hsm.errors import (
     KeyNotFoundError,
     KeyStoreError,
     MechanismUnsupportedError,
+    StoreLockedError,
     StoreUnavailableError,
 )
 from sceplab_hsm.uri import check_key_id
@@ -71,11 +72,17 @@ class PlainStore:
     handle_type = PlainHandle
     check_name = staticmethod(check_key_id)
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, secret: str = PIN) -> None:
+        self.check_secret(secret)
         self.uri = f"plain:{place}"
         self._place = place
         self.keys = PLACES.setdefault(place, {})
         self.is_open = True
+
+    def check_secret(self, secret: str) -> None:
+        """Raises when it is not the store's."""
+        if secret != PIN:
+            raise StoreLockedError("the PIN is wrong")
 
     def check(self, handle: PlainHandle) -> None:
         """Raises when the handle is dead."""
@@ -253,6 +260,13 @@ class OpenStore(PlainStore):
     handle_type = OpenHandle
 
 
+class GullibleStore(PlainStore):
+    """Flaw: opens with every secret."""
+
+    def check_secret(self, secret: str) -> None:
+        del secret
+
+
 FLAWS: dict[type[PlainStore], str] = {
     ReplacingStore: "test_never_replaces",
     ForgetfulStore: "test_keys_outlive_the_store_object",
@@ -265,5 +279,6 @@ FLAWS: dict[type[PlainStore], str] = {
     OracleStore: "test_decryption_failures_look_alike",
     OneHashStore: "test_signatures_verify",
     OpenStore: "test_handles_give_no_private_key",
+    GullibleStore: "test_a_wrong_secret_is_refused",
 }
 """Each flaw and the tests that must catch it."""

@@ -19,6 +19,10 @@ class TestIt(KeyStoreContract):
     @classmethod
     def open_store(cls, place):
         return {name}(place)
+
+    @classmethod
+    def open_store_with(cls, place, secret):
+        return {name}(place, secret)
 """
 
 

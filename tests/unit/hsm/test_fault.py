@@ -81,6 +81,11 @@ class TestUndisturbedStore(KeyStoreContract):
         """A software store behind the prefix, with a fault that never comes."""
         return open_faulty(place, "busy:sign:999999")
 
+    @classmethod
+    def open_store_with(cls, place: Path, secret: str) -> KeyStore:
+        """The same with another secret."""
+        return open_faulty(place, "busy:sign:999999", passphrase=secret)
+
 
 class TestUndisturbedStub(KeyStoreContract):
     """The same over the TPM stub."""
@@ -90,8 +95,12 @@ class TestUndisturbedStub(KeyStoreContract):
     @classmethod
     def open_store(cls, place: Path) -> KeyStore:
         """A stub behind the prefix."""
-        uri = f"fault+tpm-stub:{place}"
-        return open_key_store(uri, lambda _: Secret(PASSPHRASE), create=True)
+        return cls.open_store_with(place, PASSPHRASE)
+
+    @classmethod
+    def open_store_with(cls, place: Path, secret: str) -> KeyStore:
+        """The same with another secret."""
+        return open_key_store(f"fault+tpm-stub:{place}", lambda _: Secret(secret), create=True)
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -7,6 +7,8 @@ from pathlib import Path
 from sceplab_hsm.api import KeyStore
 from sceplab_hsm.contract import KeyStoreContract
 from sceplab_hsm.pkcs11.softhsm import LabToken
+from sceplab_hsm.registry import open_key_store
+from sceplab_hsm.secret import Secret
 from tests.support.softhsm import make_token, open_token
 
 
@@ -22,3 +24,9 @@ class TestSoftHsm(KeyStoreContract):
         token: LabToken = make_token(name)
         cls.passphrase = Path(token.secret_reference.removeprefix("file:")).read_text().strip()
         return open_token(token)
+
+    @classmethod
+    def open_store_with(cls, place: Path, secret: str) -> KeyStore:
+        """The same with another secret."""
+        token = make_token(f"place-{place.name}")
+        return open_key_store(token.uri, lambda _: Secret(secret))

@@ -35,6 +35,10 @@ class TestSample(KeyStoreContract):
     def open_store(cls, place):
         secrets = lambda _: Secret(cls.passphrase)
         return open_key_store(f"sample:{{place}}/ring", secrets, create=True)
+
+    @classmethod
+    def open_store_with(cls, place, secret):
+        return open_key_store(f"sample:{{place}}/ring", lambda _: Secret(secret), create=True)
 """
 
 

@@ -39,6 +39,11 @@ class TestSoftwareStore(KeyStoreContract):
         """A directory store, made at the first call."""
         return soft_store(place)
 
+    @classmethod
+    def open_store_with(cls, place: Path, secret: str) -> KeyStore:
+        """The same with another secret."""
+        return soft_store(place, passphrase=secret)
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:

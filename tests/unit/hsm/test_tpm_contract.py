@@ -32,6 +32,11 @@ class TestTpmStore(KeyStoreContract):
         """Opens the store of that folder on the shared chip."""
         return tpm_store(cls.chip, place)
 
+    @classmethod
+    def open_store_with(cls, place: Path, secret: str) -> KeyStore:
+        """The same with another secret."""
+        return tpm_store(cls.chip, place, pin=secret)
+
     def test_tells_what_the_chip_can_do(self, store: KeyStore) -> None:
         """Residence and key types are the chip's: libtpms makes no RSA-4096."""
         capabilities = store.capabilities()

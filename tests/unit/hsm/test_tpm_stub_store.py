@@ -45,6 +45,11 @@ class TestStubStore(KeyStoreContract):
         """A store and its chip, made at the first call."""
         return open_stub(place)
 
+    @classmethod
+    def open_store_with(cls, place: Path, secret: str) -> KeyStore:
+        """The same with another secret."""
+        return open_stub(place, pin=secret)
+
 
 class TestStubStoreWithLockout(TestStubStore):
     """The same where wrong PINs count."""
