@@ -27,6 +27,7 @@ from sceplab_agent.outcome import raise_for_outcome
 from sceplab_agent.service import AgentService, Outside
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.status import TrustpointStatus, describe_machine, read_status
+from sceplab_agent.terminal import terminal_kept
 from sceplab_agent.trustpoint import TrustpointConfig
 
 _TRANSACTION_ID_BYTES = 16
@@ -80,7 +81,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Serves all trustpoints until a signal comes."""
     config, configs = _load(arguments)
     with _service(config, output, is_tracing=arguments.trace) as service:
-        sessions, number = asyncio.run(_run_until_signal(service, configs))
+        with terminal_kept():
+            sessions, number = asyncio.run(_run_until_signal(service, configs))
         code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
         output.say(f"stopped by {signal.Signals(number).name}")
         output.statuses(_statuses(service, configs, sessions), ExitCode.OK)
