@@ -189,7 +189,7 @@ class EnrollmentPort(Protocol):
         """
 
     def delete_key(self, label: str) -> bool:
-        """Destroys a key pair; false when there is none of that label.
+        """Destroys a key pair of the device; false when it has none of that label.
 
         Raises:
             DeviceError: it cannot be destroyed now.

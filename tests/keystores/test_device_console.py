@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from sceplab_hsm.api import KeyAlgorithm
 from tests.support.served_device import Operator, Site, open_site
-from tests.support.softhsm import make_token
+from tests.support.softhsm import make_token, open_token
 
 PIN = "12345678"
 
@@ -129,6 +131,26 @@ async def test_a_new_key_replaces_the_one_of_its_label(place: str, tmp_path: Pat
         assert after.public_key_der != before.public_key_der
         await operator.type("crypto key zeroize rsa K", "yes")
         assert operator.hosted.device.port.keys() == []
+
+
+async def test_zeroizing_leaves_the_keys_of_others_in_a_shared_token(tmp_path: Path) -> None:
+    """Keys that the device neither made nor labelled are listed, and are there afterwards."""
+    token = make_token()
+    with closing(open_token(token)) as store:
+        for key_id in ("agent", "agent.2", "K"):
+            store.generate(key_id, KeyAlgorithm.RSA_2048)
+        before = store.list_keys()
+        async with (
+            open_site(tmp_path / "r1", keys=token.uri, keys_secret=token.secret_reference) as site,
+            site.device() as operator,
+        ):
+            await operator.type("crypto key generate rsa label OWN modulus 2048")
+            assert "OWN" in [info.key_id for info in store.list_keys()]
+            printed = await operator.type("crypto key zeroize rsa", "yes")
+            await operator.type("crypto key generate rsa label K modulus 2048")
+            await operator.type("crypto key zeroize rsa K", "yes")
+        assert "agent" not in printed
+        assert store.list_keys() == before
 
 
 async def test_a_replaced_key_enrolls_again(place: str, tmp_path: Path) -> None:

@@ -97,11 +97,12 @@ def zeroize_key(ctx: Context) -> Dialog:
     if sure:
         for label in labels:
             try:
-                ctx.device.port.delete_key(label)
+                is_gone = ctx.device.port.delete_key(label)
             except DeviceError as error:
                 ctx.say("keys.zeroize_failed", reason=error)
                 return
-            ctx.device.syslog("key_deleted", label=label)
+            if is_gone:
+                ctx.device.syslog("key_deleted", label=label)
 
 
 def order_key(router: Router, trustpoint: Trustpoint, *, resumes: str = "") -> str:
