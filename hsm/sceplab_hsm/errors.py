@@ -20,7 +20,7 @@ class ModuleMissingError(StoreUnavailableError):
 
 
 class TokenMissingError(StoreUnavailableError):
-    """The token or chip that the URI names is not there: never made, removed, or not reachable."""
+    """The token or chip that the URI names is not there. One that is there and fails is not meant."""
 
 
 class AmbiguousTokenError(StoreUnavailableError):
