@@ -20,7 +20,7 @@ class ModuleMissingError(StoreUnavailableError):
 
 
 class TokenMissingError(StoreUnavailableError):
-    """The token or chip that the URI names is not there. One that is there and fails is not meant."""
+    """The token or chip that the URI names is not there; one that fails is another error."""
 
 
 class AmbiguousTokenError(StoreUnavailableError):
