@@ -122,7 +122,7 @@ def test_a_signal_in_the_middle_cleans_up(tmp_path: Path, number: signal.Signals
             if "admin page" in line:
                 break
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=90)
     assert process.returncode == 130
     assert "interrupted" in said
     assert "Traceback" not in said
