@@ -47,7 +47,7 @@ from sceplab_hsm.files import (
 )
 from sceplab_hsm.keyfile import KEY_FILE_LIMIT_BYTES, KeyFile, decode_key_file, encode_key_file
 from sceplab_hsm.sealing import Seal
-from sceplab_hsm.software_key import PrivateKey, PublicKey, SoftwareKeyHandle
+from sceplab_hsm.software_key import PrivateKey, SoftwareKeyHandle
 from sceplab_hsm.store_header import (
     HEADER_LIMIT_BYTES,
     HEADER_NAME,
@@ -58,6 +58,7 @@ from sceplab_hsm.store_header import (
     find_header,
     write_header,
 )
+from sceplab_hsm.stored_key import PublicKey
 from sceplab_hsm.uri import DirectoryUri, check_key_id
 
 _MAX_LOADED_KEYS = 64

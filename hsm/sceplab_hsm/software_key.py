@@ -9,17 +9,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import OAEP, AsymmetricPadding, PKCS1v15
 
-from sceplab_hsm.api import KeyAlgorithm, KeyInfo
+from sceplab_hsm.api import KeyInfo
 from sceplab_hsm.errors import KeyStoreError, MechanismUnsupportedError
-from sceplab_hsm.uri import join_key_uri
+from sceplab_hsm.stored_key import PublicKey, StoredKey
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 _PKCS1V15 = PKCS1v15()
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
-
-class SoftwareKeyHandle:
+class SoftwareKeyHandle(StoredKey):
     """One key of an open software store; dead when the store is closed or the key deleted.
 
     Args:
@@ -29,7 +27,7 @@ class SoftwareKeyHandle:
         load: gives the private key for one use, or raises what the handle's caller shall see.
     """
 
-    __slots__ = ("_info", "_load", "_public_key", "_store_uri")
+    __slots__ = ("_load",)
 
     def __init__(
         self,
@@ -39,30 +37,8 @@ class SoftwareKeyHandle:
         public_key: PublicKey,
         load: Callable[[KeyInfo], PrivateKey],
     ) -> None:
-        self._store_uri = store_uri
-        self._info = info
+        super().__init__(store_uri=store_uri, info=info, public_key=public_key)
         self._load = load
-        self._public_key = public_key
-
-    @property
-    def key_id(self) -> str:
-        """Name of the key inside its store."""
-        return self._info.key_id
-
-    @property
-    def uri(self) -> str:
-        """URI of the key: the store's, with the key's name as fragment."""
-        return join_key_uri(self._store_uri, self._info.key_id)
-
-    @property
-    def algorithm(self) -> KeyAlgorithm:
-        """Type and size."""
-        return self._info.algorithm
-
-    @property
-    def public_key(self) -> PublicKey:
-        """Public half."""
-        return self._public_key
 
     def sign(
         self,
@@ -109,6 +85,3 @@ class SoftwareKeyHandle:
         except Exception:
             # One text and no cause for every failure: what went wrong would help an attacker.
             raise KeyStoreError("decryption failed") from None
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key handle is not pickled; pass its URI")

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.padding import (
     PKCS1v15,
 )
 
-from sceplab_hsm.api import KeyAlgorithm, KeyInfo
+from sceplab_hsm.api import KeyInfo
 from sceplab_hsm.errors import KeyStoreError, MechanismUnsupportedError
+from sceplab_hsm.stored_key import PublicKey, StoredKey
 from sceplab_hsm.tpm.chip import TpmChip, TpmError
 from sceplab_hsm.tpm.response import is_about_access
 from sceplab_hsm.tpm.session import KeyDisplacedError
-from sceplab_hsm.tpm.verifying import PublicKey, hash_of, is_signed_digest
-from sceplab_hsm.uri import join_key_uri
+from sceplab_hsm.tpm.verifying import hash_of, is_signed_digest
 
 Result = TypeVar("Result")
 
@@ -35,7 +35,7 @@ class UseKey(Protocol):
         """Loads the key; the work gets chip, handle and authorisation value."""
 
 
-class TpmKeyHandle:
+class TpmKeyHandle(StoredKey):
     """One key of an open TPM store; dead when the store is closed or the key deleted.
 
     Args:
@@ -45,35 +45,13 @@ class TpmKeyHandle:
         use: runs work with the key, or raises what the handle's caller shall see.
     """
 
-    __slots__ = ("_info", "_public_key", "_store_uri", "_use")
+    __slots__ = ("_use",)
 
     def __init__(
         self, *, store_uri: str, info: KeyInfo, public_key: PublicKey, use: UseKey
     ) -> None:
-        self._store_uri = store_uri
-        self._info = info
-        self._public_key = public_key
+        super().__init__(store_uri=store_uri, info=info, public_key=public_key)
         self._use = use
-
-    @property
-    def key_id(self) -> str:
-        """Name of the key inside its store."""
-        return self._info.key_id
-
-    @property
-    def uri(self) -> str:
-        """URI of the key: the store's, with the key's name as fragment."""
-        return join_key_uri(self._store_uri, self._info.key_id)
-
-    @property
-    def algorithm(self) -> KeyAlgorithm:
-        """Type and size."""
-        return self._info.algorithm
-
-    @property
-    def public_key(self) -> PublicKey:
-        """Public half."""
-        return self._public_key
 
     def sign(
         self,
@@ -154,9 +132,6 @@ class TpmKeyHandle:
         raise MechanismUnsupportedError(
             f"key '{self.key_id}' cannot sign with {hash_algorithm.name}{name}"
         )
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key handle is not pickled; pass its URI")
 
 
 class _EncryptionScheme(NamedTuple):

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from sceplab_hsm.api import KeyAlgorithm
-
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+from sceplab_hsm.stored_key import PublicKey
 
 RSA_BITS = {KeyAlgorithm.RSA_2048: 2048, KeyAlgorithm.RSA_3072: 3072}
 CURVES: dict[KeyAlgorithm, ec.EllipticCurve] = {

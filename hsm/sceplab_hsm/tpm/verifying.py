@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sceplab_hsm.errors import KeyDamagedError
-
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+from sceplab_hsm.stored_key import PublicKey
 
 
 def load_public_key(public_key_der: bytes) -> PublicKey:
