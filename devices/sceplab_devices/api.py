@@ -7,7 +7,7 @@ it with the agent's machine. Every text and table a console prints comes from a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -118,6 +118,8 @@ class PortEventKind:
     STATE_CHANGED = "state_changed"
     KEY_GENERATED = "key_generated"
     KEY_REFUSED = "key_refused"
+    REQUEST_CREATED = "request_created"
+    """`EnrollmentPort.create_request` made a request: ``csr_der``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,3 +199,64 @@ class EnrollmentPort(Protocol):
 
     def keys(self) -> list[KeyView]:
         """All key pairs, oldest first."""
+
+    # --- certificates that an operator carries --------------------------------------------------
+    #
+    # For trustpoints without a URL (``enrollment terminal``) and for import and export. `configure`
+    # comes first as ever. They touch no server; unless said otherwise they are done on return.
+
+    def import_ca(self, name: str, certificates_der: Sequence[bytes]) -> None:
+        """Trusts CA certificates that the operator brought and vouched for.
+
+        Args:
+            name: of the trustpoint.
+            certificates_der: the CA certificate first, then its chain, DER.
+
+        Raises:
+            DeviceError: they are no CA certificates, or the trustpoint has a CA already.
+        """
+
+    def create_request(self, name: str, *, challenge: str = "") -> None:
+        """Makes a certificate request for the operator to carry to the CA.
+
+        Ends in ``request_created`` (``csr_der``) or ``enroll_failed``. The trustpoint is pending
+        until `import_certificate` or `cancel`; `TrustpointView.pending_csr_der` is the request.
+        """
+
+    def import_certificate(self, name: str, certificate_der: bytes) -> None:
+        """Installs a certificate that the CA gave for the request; ``cert_issued`` follows.
+
+        Raises:
+            DeviceError: it is not for the trustpoint's key, not from its CA, or not valid now.
+        """
+
+    def import_pkcs12(
+        self, name: str, data: bytes, passphrase: str, *, key_label: str, exportable: bool
+    ) -> None:
+        """Takes key pair, certificate and CA certificates from a PKCS#12 file (DER).
+
+        Raises:
+            DeviceError: wrong passphrase, not such a file, or no place for a key from outside
+                (tokens and chips make theirs).
+        """
+
+    def export_pkcs12(self, name: str, passphrase: str) -> bytes:
+        """Key pair, certificate and CA certificates of a trustpoint, as PKCS#12 (DER).
+
+        Raises:
+            DeviceError: there is no certificate, or its key is not exportable.
+        """
+
+    def import_key(self, label: str, pem: str, passphrase: str, *, exportable: bool) -> None:
+        """Takes a private key (PEM, PKCS#8 or traditional, encrypted or not) as a key pair.
+
+        Raises:
+            DeviceError: wrong passphrase, no such key, label taken, or no place for it.
+        """
+
+    def export_key(self, label: str, passphrase: str, cipher: str) -> str:
+        """Private key as PEM, encrypted with ``cipher``: ``aes``, ``3des`` or ``des``.
+
+        Raises:
+            DeviceError: there is none of that label, or it is not exportable.
+        """

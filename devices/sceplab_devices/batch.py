@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from sceplab_devices.builtin import PRIVILEGED
 from sceplab_devices.context import CommandContext
-from sceplab_devices.interpreter import interpret
 from sceplab_devices.running import CommandRun
 from sceplab_devices.session import LineInfo, open_session
 
@@ -48,7 +47,8 @@ def carry_out(device: Device, lines: Iterable[str], *, mode: str) -> list[Remark
     context.enter_mode(mode)
     remarks = []
     for line in lines:
-        run = CommandRun(device, session, interpret(device, session, line), line=line)
+        decision = device.profile.language.interpret(device, session, line)
+        run = CommandRun(device, session, decision, line=line)
         run.start()
         text = run.take_output() if run.step is None else "it asks a question"
         run.close()

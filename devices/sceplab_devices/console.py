@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 from sceplab_devices import keys
 from sceplab_devices.api import PortEvent
-from sceplab_devices.completion import complete, help_text
 from sceplab_devices.context import CommandContext
 from sceplab_devices.editing import BELL, LineEditor
-from sceplab_devices.interpreter import NOTHING_TO_DO, Decision, interpret, prompt_of
+from sceplab_devices.interpreter import NOTHING_TO_DO, Decision, prompt_of
 from sceplab_devices.keys import KeyReader
 from sceplab_devices.paging import Pager
 from sceplab_devices.running import CommandRun
@@ -65,11 +64,12 @@ class Console:
         "on_activity", "session",
     )  # fmt: skip
 
-    def __init__(self, device: Device, line: LineInfo) -> None:
+    def __init__(self, device: Device, line: LineInfo, *, user: str = "") -> None:
         self.device = device
         self.on_activity: Callable[[], None] | None = None
         self.is_closed = False
         self.session = open_session(device.profile, line, device.now())
+        self.session.user = user
         self._keys = KeyReader()
         self._editor = LineEditor(device.profile.shell.line_limit)
         self._screen = Screen()
@@ -261,14 +261,16 @@ class Console:
         typed = self._editor.text[: self._editor.cursor]
         self._screen.echo("?\n")
         self._pager.restart()
-        self._page(help_text(self.device, self.session, typed), self._retype)
+        language = self.device.profile.language
+        self._page(language.help_text(self.device, self.session, typed), self._retype)
 
     def _on_tab(self) -> None:
-        editor = self._editor
-        completed = complete(self.device, self.session, editor.text[: editor.cursor])
-        if completed is None:
+        editor, language = self._editor, self.device.profile.language
+        found = language.complete(self.device, self.session, editor.text[: editor.cursor])
+        if len(found) != 1:
             self._screen.echo(BELL)
             return
+        completed = found[0]
         tail = editor.text[editor.cursor :]
         if len(completed + tail) <= editor.limit:
             editor.text, editor.cursor = completed + tail, len(completed)
@@ -307,7 +309,7 @@ class Console:
         """Carries out a typed line."""
         if not self.session.mode.raw:
             self._editor.remember(text, self.session.history_size)
-        decision = interpret(self.device, self.session, text)
+        decision = self.device.profile.language.interpret(self.device, self.session, text)
         self._start(
             CommandRun(self.device, self.session, decision, line=text, ends_modes=ends_modes)
         )

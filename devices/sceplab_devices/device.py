@@ -38,6 +38,9 @@ class Device:
         consoles: open sessions, oldest first.
         on_save: called with the configuration's text whenever it is saved; empty text: erased.
             Raises `DeviceError` when it cannot be kept.
+        on_reload: called when the operator has the box start anew. Whoever hosts the device ends
+            its sessions and puts a new device in its place, with what was saved; without a host
+            nothing happens.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Device:
         self.log_buffer: deque[str] = deque(maxlen=LOG_BUFFER_LINES)
         self.consoles: list[Console] = []
         self.on_save: Callable[[str], None] = _forget_text
+        self.on_reload: Callable[[], None] = _stay
         self._clock = clock
         port.subscribe(self._receive_event)
 
@@ -65,9 +69,14 @@ class Device:
         """The device's time, aware UTC."""
         return self._clock()
 
-    def open_console(self, line: LineInfo = CONSOLE_LINE) -> Console:
-        """A new session on ``line``. The caller sends what `Console.open` returns first."""
-        console = Console(self, line)
+    def open_console(self, line: LineInfo = CONSOLE_LINE, *, user: str = "") -> Console:
+        """A new session on ``line``. The caller sends what `Console.open` returns first.
+
+        Args:
+            line: where it comes from.
+            user: who the line itself has let in (SSH); the opening dialog asks nobody again.
+        """
+        console = Console(self, line, user=user)
         self.consoles.append(console)
         return console
 
@@ -98,6 +107,16 @@ class Device:
         """Hook for profiles that keep hashes: whether what was typed is this password."""
         return hmac.compare_digest(password.encode(), typed.encode())
 
+    @property
+    def asks_login(self) -> bool:
+        """Hook for profiles: whether a network line has to ask who is there."""
+        return bool(self.users)
+
+    def accepts_login(self, user: str, password: str) -> bool:
+        """Hook for profiles: whether ``user`` may come in with this password."""
+        known = self.users.get(user)
+        return known is not None and self.matches_password(known, password)
+
     def handle_event(self, event: PortEvent) -> None:
         """Hook for profiles: the enrollment engine reported something; dialogs see it next."""
 
@@ -117,3 +136,7 @@ class Device:
 
 def _forget_text(_text: str) -> None:
     """For devices whose saved configuration nobody keeps."""
+
+
+def _stay() -> None:
+    """For devices that nobody can start anew."""

@@ -95,6 +95,7 @@ from sceplab_devices.context import Handler
 from sceplab_devices.device import Device
 from sceplab_devices.errors import HostnameError, ProfileError
 from sceplab_devices.grammar import Command, Form, Grammar
+from sceplab_devices.language import GrammarLanguage, Language
 from sceplab_devices.modes import LeaveHandler, Mode
 from sceplab_devices.profile_data import Data, ProfileReader, merge, read_defaults, read_folder
 from sceplab_devices.shell import LineSettings, ShellSettings
@@ -117,6 +118,7 @@ class DeviceProfile:
         handlers: by the names that data uses, built-in ones included.
         leave_handlers: as ``on_leave`` of modes names them.
         data: the table ``[data]``, free for the profile's handlers.
+        language: reads what is typed.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class DeviceProfile:
         handlers: Mapping[str, Handler] | None = None,
         leave_handlers: Mapping[str, LeaveHandler] | None = None,
         device_class: type[Device] = Device,
+        language: Language | None = None,
     ) -> None:
         identity = data.get("profile", {})
         self.name: str = identity.get("name", "")
@@ -154,6 +157,7 @@ class DeviceProfile:
         self._errors: Mapping[str, str] = reader.texts("errors")
         self._texts: Mapping[str, str] = reader.texts("texts")
         self._device_class = device_class
+        self.language: Language = language or GrammarLanguage()
         self._grammars: dict[tuple[str, int], Grammar] = {}
         self._levels = sorted({command.privilege for command in self.commands})
         reader.check_references(self)

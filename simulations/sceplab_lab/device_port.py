@@ -33,6 +33,7 @@ from sceplab_devices.errors import DeviceError
 from sceplab_hsm.api import KeyStore
 from sceplab_lab.breakdown import describe_breakdown
 from sceplab_lab.port_announcer import PortAnnouncer
+from sceplab_lab.port_carried import CarriedCertificates
 from sceplab_lab.port_keybook import KeyBook
 from sceplab_lab.port_keys import PortKeys
 from sceplab_lab.port_lifetime import LifetimeInstaller, LifetimeStore
@@ -52,7 +53,7 @@ def ignore_move(trustpoint: str, old: State, new: State) -> None:
     del trustpoint, old, new
 
 
-class AgentPort:
+class AgentPort(CarriedCertificates):
     """Implements `sceplab_devices.api.EnrollmentPort` with the agent.
 
     Lives in one thread; `tick` is to be called when `next_deadline` has come.

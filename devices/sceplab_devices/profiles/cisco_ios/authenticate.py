@@ -6,11 +6,11 @@ from collections.abc import Generator
 from typing import Any
 
 from sceplab_devices.api import PortEvent, PortEventKind
-from sceplab_devices.profiles.cisco_ios.hexdump import grouped_hex
-from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
+from sceplab_devices.profiles.cisco.hexdump import grouped_hex
+from sceplab_devices.profiles.cisco.questions import ask_yes_no
+from sceplab_devices.profiles.cisco.x509_text import fingerprint_text
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint
-from sceplab_devices.profiles.cisco_ios.x509_text import fingerprint_text
 from sceplab_devices.steps import Dialog, Step, WaitFor
 
 FETCH_TIMEOUT_S = 120.0

@@ -9,14 +9,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from sceplab_devices.profiles.cisco_ios.dates import Zone, date_text
-from sceplab_devices.profiles.cisco_ios.hexdump import serial_hex
-from sceplab_devices.profiles.cisco_ios.names import (
+from sceplab_devices.profiles.cisco.dates import Zone, date_text
+from sceplab_devices.profiles.cisco.hexdump import serial_hex
+from sceplab_devices.profiles.cisco.names import (
     UNSTRUCTURED_ADDRESS,
     first_value,
     shown_rdns,
 )
-from sceplab_devices.profiles.cisco_ios.x509_text import (
+from sceplab_devices.profiles.cisco.x509_text import (
     alternative_addresses,
     distribution_points,
     extension_lines,

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from cryptography import x509
 
-from sceplab_devices.profiles.cisco_ios.dates import weekday_text
-from sceplab_devices.profiles.cisco_ios.hexdump import hex_lines, serial_hex
-from sceplab_devices.profiles.cisco_ios.obfuscation import hash_secret, is_hashed, obfuscate
+from sceplab_devices.profiles.cisco.dates import weekday_text
+from sceplab_devices.profiles.cisco.hexdump import hex_lines, serial_hex
+from sceplab_devices.profiles.cisco.obfuscation import hash_secret, is_hashed, obfuscate
 from sceplab_devices.profiles.cisco_ios.router import Router
 from sceplab_devices.profiles.cisco_ios.running_config import Block, Interface
 from sceplab_devices.profiles.cisco_ios.terminal_lines import FACTORY_LINES

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from sceplab_devices.profiles.cisco.questions import ask_yes_no
 from sceplab_devices.profiles.cisco_ios.authenticate import fetch_ca
 from sceplab_devices.profiles.cisco_ios.automatic import is_running
 from sceplab_devices.profiles.cisco_ios.keys import provide_key
-from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.trustpoint import (
     Trustpoint,

@@ -7,7 +7,7 @@ from typing import Any
 
 from sceplab_devices.api import PortEvent, PortEventKind
 from sceplab_devices.errors import DeviceError
-from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
+from sceplab_devices.profiles.cisco.questions import ask_yes_no
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
 from sceplab_devices.profiles.cisco_ios.trustpoint import (
     Trustpoint,

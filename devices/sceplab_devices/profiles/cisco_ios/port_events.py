@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from sceplab_devices.api import PortEvent, PortEventKind
+from sceplab_devices.profiles.cisco.dates import date_text, iso_text
+from sceplab_devices.profiles.cisco.hexdump import serial_hex
+from sceplab_devices.profiles.cisco.names import shown_on_one_line
+from sceplab_devices.profiles.cisco.x509_text import fingerprint_text
 from sceplab_devices.profiles.cisco_ios.automatic import enroll_automatically
-from sceplab_devices.profiles.cisco_ios.dates import date_text, iso_text
-from sceplab_devices.profiles.cisco_ios.hexdump import serial_hex
-from sceplab_devices.profiles.cisco_ios.names import shown_on_one_line
-from sceplab_devices.profiles.cisco_ios.x509_text import fingerprint_text
 
 if TYPE_CHECKING:
     from sceplab_devices.profiles.cisco_ios.router import Router

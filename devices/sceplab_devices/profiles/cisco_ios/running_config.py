@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sceplab_devices.profiles.cisco_ios.dates import Zone
+from sceplab_devices.profiles.cisco.dates import Zone
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sceplab_devices.api import KeyView
-from sceplab_devices.profiles.cisco_ios.dates import date_text
-from sceplab_devices.profiles.cisco_ios.hexdump import hex_lines
+from sceplab_devices.profiles.cisco.dates import date_text
+from sceplab_devices.profiles.cisco.hexdump import hex_lines
 from sceplab_devices.profiles.cisco_ios.router import Context
 
 

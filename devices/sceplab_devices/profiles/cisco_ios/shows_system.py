@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sceplab_devices.profiles.cisco.dates import clock_text, uptime_text
 from sceplab_devices.profiles.cisco_ios.config_text import interface_lines, render_config
-from sceplab_devices.profiles.cisco_ios.dates import clock_text, uptime_text
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.session import Session
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from sceplab_devices.profiles.cisco_ios.dates import iso_text, remaining_text
+from sceplab_devices.profiles.cisco.dates import iso_text, remaining_text
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
 
 EXPIRY_ALERT_BEFORE = timedelta(days=60)

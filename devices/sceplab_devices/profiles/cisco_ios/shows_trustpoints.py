@@ -5,12 +5,12 @@ from __future__ import annotations
 from cryptography import x509
 
 from sceplab_devices.api import TrustpointView
-from sceplab_devices.profiles.cisco_ios.dates import date_text
-from sceplab_devices.profiles.cisco_ios.hexdump import serial_hex
-from sceplab_devices.profiles.cisco_ios.names import shown_on_one_line, shown_rdns
+from sceplab_devices.profiles.cisco.dates import date_text
+from sceplab_devices.profiles.cisco.hexdump import serial_hex
+from sceplab_devices.profiles.cisco.names import shown_on_one_line, shown_rdns
+from sceplab_devices.profiles.cisco.x509_text import fingerprint_text, usage_text
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint, key_label_of, shown_url
-from sceplab_devices.profiles.cisco_ios.x509_text import fingerprint_text, usage_text
 
 
 def show_trustpoints(ctx: Context) -> None:

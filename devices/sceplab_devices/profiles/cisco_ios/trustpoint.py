@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sceplab_devices.api import TrustpointSettings
-from sceplab_devices.profiles.cisco_ios.names import read_subject, request_subject
+from sceplab_devices.profiles.cisco.names import read_subject, request_subject
 
 if TYPE_CHECKING:
     from sceplab_devices.profiles.cisco_ios.router import Router

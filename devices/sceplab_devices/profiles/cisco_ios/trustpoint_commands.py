@@ -5,11 +5,11 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping
 
+from sceplab_devices.profiles.cisco.names import read_subject
+from sceplab_devices.profiles.cisco.obfuscation import obfuscate, reveal
+from sceplab_devices.profiles.cisco.questions import ask_yes_no
 from sceplab_devices.profiles.cisco_ios.automatic import enroll_automatically
 from sceplab_devices.profiles.cisco_ios.keys import is_in_range
-from sceplab_devices.profiles.cisco_ios.names import read_subject
-from sceplab_devices.profiles.cisco_ios.obfuscation import obfuscate, reveal
-from sceplab_devices.profiles.cisco_ios.questions import ask_yes_no
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
 from sceplab_devices.profiles.cisco_ios.store import line_key
 from sceplab_devices.profiles.cisco_ios.trustpoint import (

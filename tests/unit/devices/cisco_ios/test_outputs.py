@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from sceplab_devices.profiles.cisco_ios.x509_text import (
+from sceplab_devices.profiles.cisco.x509_text import (
     extension_lines,
     key_lines,
     signature_text,

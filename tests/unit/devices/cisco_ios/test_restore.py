@@ -8,9 +8,9 @@ import pytest
 
 from sceplab_devices.batch import carry_out
 from sceplab_devices.errors import DeviceError, HostnameError
+from sceplab_devices.profiles.cisco.obfuscation import hash_secret
 from sceplab_devices.profiles.cisco_ios import create_profile
 from sceplab_devices.profiles.cisco_ios.config_text import render_config
-from sceplab_devices.profiles.cisco_ios.obfuscation import hash_secret
 from tests.support.ios import RouterBench
 
 

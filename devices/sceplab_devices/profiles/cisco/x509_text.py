@@ -9,8 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from sceplab_devices.profiles.cisco_ios.hexdump import grouped_hex
-from sceplab_devices.profiles.cisco_ios.names import first_value
+from sceplab_devices.profiles.cisco.hexdump import grouped_hex
+from sceplab_devices.profiles.cisco.names import first_value
 
 _KEY_USAGES = (
     ("digital_signature", "Digital Signature"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sceplab_devices.profiles.cisco_ios.dates import (
+from sceplab_devices.profiles.cisco.dates import (
     Zone,
     clock_text,
     date_text,
@@ -16,8 +16,8 @@ from sceplab_devices.profiles.cisco_ios.dates import (
     uptime_text,
     weekday_text,
 )
-from sceplab_devices.profiles.cisco_ios.hexdump import grouped_hex, hex_lines, serial_hex
-from sceplab_devices.profiles.cisco_ios.obfuscation import hash_secret, obfuscate, reveal
+from sceplab_devices.profiles.cisco.hexdump import grouped_hex, hex_lines, serial_hex
+from sceplab_devices.profiles.cisco.obfuscation import hash_secret, obfuscate, reveal
 
 MOMENT = datetime(2024, 2, 7, 9, 56, 57, 45_678, UTC)
 MOSCOW = Zone("MSK", 180)

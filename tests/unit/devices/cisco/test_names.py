@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from sceplab_devices.profiles.cisco_ios.names import (
+from sceplab_devices.profiles.cisco.names import (
     first_value,
     read_subject,
     request_subject,

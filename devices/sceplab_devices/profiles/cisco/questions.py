@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from sceplab_devices.profiles.cisco_ios.router import Context
+from sceplab_devices.context import CommandContext
 from sceplab_devices.steps import Ask, Step
 
 
 def ask_yes_no(
-    ctx: Context, prompt: str, *, default: bool | None = None
+    ctx: CommandContext[Any], prompt: str, *, default: bool | None = None
 ) -> Generator[Step, Any, bool]:
     """The operator's answer, asked again until it is one.
 

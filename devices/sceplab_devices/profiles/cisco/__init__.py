@@ -1,0 +1,1 @@
+"""What the Cisco platforms share: names, dates, certificate text, yes-or-no questions."""
