@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sceplab_devices.errors import EndpointError
 from sceplab_devices.lines.connection import Connection
-from sceplab_devices.lines.endpoint import Endpoint, parse_endpoint
+from sceplab_devices.lines.endpoint import Endpoint
 from sceplab_devices.session import LineInfo
 
 if TYPE_CHECKING:
@@ -83,6 +83,12 @@ class LineServer:
             raise self._refused(error) from error
         logger.info("%s listens on %s", device.hostname, self.endpoint)
 
+    def swap(self, device: Device | None) -> None:
+        """Closes all connections; new ones reach ``device``, or nobody while there is none."""
+        self._device = device
+        for task in self._tasks:
+            task.cancel()
+
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can connect; after `bind`."""
@@ -112,7 +118,9 @@ class LineServer:
         # A plain function, not a coroutine: tasks that the streams make themselves print a
         # traceback each when they are cancelled.
         device = self._device
-        assert device is not None, "nobody connects before serve"
+        if device is None:
+            writer.close()
+            return
         number = min(set(range(len(self._tasks) + 1)) - set(self._tasks.values()))
         if number >= device.profile.lines[self._kind].count:
             writer.close()
@@ -133,19 +141,3 @@ class LineServer:
         self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()):
             logger.error("%s: connection failed", task.get_name(), exc_info=error)
-
-
-async def serve(device: Device, endpoint: str) -> LineServer:
-    """An open line of ``device``, for example on ``telnet:127.0.0.1:0``. Close it in the same loop.
-
-    Raises:
-        EndpointError: the text is not understood, or cannot be listened on.
-    """
-    server = LineServer(parse_endpoint(endpoint))
-    await server.bind()
-    try:
-        await server.serve(device)
-    except EndpointError:
-        await server.close()
-        raise
-    return server

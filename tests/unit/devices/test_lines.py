@@ -8,7 +8,7 @@ import pytest
 
 from sceplab_devices.console import Console
 from sceplab_devices.errors import EndpointError
-from sceplab_devices.lines import LineServer, parse_endpoint, serve
+from sceplab_devices.lines import Line, LineServer, parse_endpoint, serve
 from sceplab_devices.lines.server import is_loopback
 from sceplab_devices.profile import DeviceProfile
 from tests.support.consoles import IdlePort, ManualClock
@@ -72,16 +72,16 @@ class Rack:
         self.session_ended = asyncio.Event()
         self._forget = self.device.forget_console
         self.device.forget_console = self._note_end  # type: ignore[method-assign]
-        self.servers: list[LineServer] = []
+        self.servers: list[Line] = []
         self.clients: list[Client] = []
 
-    async def line(self, kind: str) -> LineServer:
+    async def line(self, kind: str) -> Line:
         """A line on a free port."""
         server = await serve(self.device, f"{kind}:127.0.0.1:0")
         self.servers.append(server)
         return server
 
-    async def client(self, server: LineServer) -> Client:
+    async def client(self, server: Line) -> Client:
         """A connection to a line."""
         pair = await asyncio.open_connection(server.endpoint.host, server.endpoint.port)
         self.clients.append(Client(*pair))
@@ -90,6 +90,10 @@ class Rack:
     def _note_end(self, console: Console) -> None:
         self._forget(console)
         self.session_ended.set()
+
+    def reload(self) -> SampleDevice:
+        """Another device of the same kind, not yet on any line."""
+        return self.device.profile.new_device(port=IdlePort(), clock=self.clock, hostname="new")  # type: ignore[return-value]
 
     async def ended(self) -> None:
         """Waits until a session has ended."""
@@ -286,6 +290,18 @@ async def _bind_and_serve(line: LineServer, rack: Rack, other: LineServer) -> No
     await line.serve(rack.device)
 
 
+async def test_a_reload_ends_sessions_and_brings_the_new_device(rack: Rack) -> None:
+    """On the same port; while the box is down, connections end at once."""
+    server = await rack.line("telnet")
+    client = await rack.client(server)
+    await client.until(b">")
+    server.swap(None)
+    assert await client.rest() == b""
+    assert await (await rack.client(server)).rest() == b""
+    server.swap(rack.reload())
+    assert await (await rack.client(server)).until(b">") == OPENING + b"new>"
+
+
 @pytest.mark.parametrize(
     ("address", "only_here"),
     [
@@ -309,6 +325,7 @@ def test_a_loop_that_ends_with_open_connections_stays_silent(
         client = await rack.client(server)
         await client.until(b">")
         client.writer.close()
+        assert isinstance(server, LineServer)
         assert server._server is not None
         server._server.close()
 
