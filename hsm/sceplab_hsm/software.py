@@ -61,6 +61,15 @@ from sceplab_hsm.store_header import (
 from sceplab_hsm.stored_key import PublicKey
 from sceplab_hsm.uri import DirectoryUri, check_key_id
 
+CAPABILITIES = StoreCapabilities(
+    algorithms=frozenset(KeyAlgorithm),
+    keys_leave_store=True,
+    supports_oaep=True,
+    thread_safe=True,
+    supports_pss=True,
+)
+"""What every store of this kind can do, open or not."""
+
 _MAX_LOADED_KEYS = 64
 _RSA_BITS = {
     KeyAlgorithm.RSA_2048: 2048,
@@ -127,13 +136,7 @@ class SoftwareKeyStore:
 
     def capabilities(self) -> StoreCapabilities:
         """All algorithms, both paddings, any number of threads; keys are as safe as the files."""
-        return StoreCapabilities(
-            algorithms=frozenset(KeyAlgorithm),
-            keys_leave_store=True,
-            supports_oaep=True,
-            thread_safe=True,
-            supports_pss=True,
-        )
+        return CAPABILITIES
 
     def generate(self, key_id: str, algorithm: KeyAlgorithm) -> SoftwareKeyHandle:
         """Makes a key; its file is durable when this returns.
