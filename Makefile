@@ -18,7 +18,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 LOCK_NOTE := \# Pinned by `make lock` from the ranges in pyproject.toml; every file is checked against its hash.
 
-.PHONY: help demo dev test quick test-slow check lint types layers fresh fmt bench fuzz docs \
+.PHONY: help demo dev clients test quick test-slow check lint types layers fresh fmt bench fuzz docs \
 	coverage-table lock dist clean
 
 help: ## list the targets
@@ -30,6 +30,9 @@ demo: ## watch an emulated router get and renew a certificate
 
 dev: ## make the virtual environment with the test and check tools
 	@scripts/bootstrap.sh dev
+
+clients: ## make the environments of foreign clients (netmiko, Ansible, ...) that tests drive our devices with
+	@scripts/bootstrap.sh clients
 
 test: ## all tests but the slow ones; as root installs the Debian packages they need
 	@scripts/bootstrap.sh test
@@ -84,7 +87,10 @@ lock: ## pin the requirements anew (needs uv)
 	@$(LOCK) --upgrade $(ARGS) --group test -c requirements/base.txt -o requirements/test.txt
 	@$(LOCK) --upgrade $(ARGS) --group check -c requirements/base.txt -c requirements/test.txt \
 		-o requirements/check.txt
-	@for file in requirements/*.txt; do sed -i.old '1i\
+	@mkdir -p requirements/clients
+	@for name in main scrapli2026 ansible parsers fakenos; do \
+		$(LOCK) --upgrade $(ARGS) --group clients-$$name -o requirements/clients/$$name.txt || exit 1; done
+	@for file in requirements/*.txt requirements/clients/*.txt; do sed -i.old '1i\
 	$(LOCK_NOTE)' $$file && rm $$file.old; done
 
 dist: dev ## build the source distribution and the wheel into dist/

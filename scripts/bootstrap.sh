@@ -5,10 +5,12 @@
 #   scripts/bootstrap.sh dev       run, and the test and check tools
 #   scripts/bootstrap.sh packages  (as root on Debian) the packages of scripts/debian-packages.txt
 #   scripts/bootstrap.sh tpm       run, and the extra `tpm`, which is compiled
-#   scripts/bootstrap.sh test      dev, packages and the extra `tpm`
+#   scripts/bootstrap.sh clients   the environments of foreign clients below .venvs, see requirements/clients
+#   scripts/bootstrap.sh test      dev, packages, the extra `tpm`, and as root the clients
 #
 # Variables: PYTHON  interpreter to use, default the first suitable on the path
 #            VENV    virtual environment, default .venv
+#            CLIENTS  where the environments of foreign clients are, default .venvs
 #            SCEPLAB_NO_APT=1  never call apt-get, also not as root
 #            POLICY_RC_D  where Debian asks whether a service may start, default /usr/sbin/policy-rc.d
 #
@@ -17,9 +19,9 @@ set -eu
 
 mode=${1:-run}
 case $mode in
-run | dev | packages | tpm | test) ;;
+run | dev | packages | tpm | clients | test) ;;
 *)
-    echo "usage: scripts/bootstrap.sh [run|dev|packages|tpm|test]" >&2
+    echo "usage: scripts/bootstrap.sh [run|dev|packages|tpm|clients|test]" >&2
     exit 2
     ;;
 esac
@@ -27,6 +29,7 @@ esac
 cd "$(dirname "$0")/.."
 root=$(pwd -P)
 venv=${VENV:-.venv}
+clients=${CLIENTS:-.venvs}
 packages_file=scripts/debian-packages.txt
 
 say() { printf 'bootstrap: %s\n' "$*" >&2; }
@@ -302,6 +305,26 @@ install_tpm_extra() {
     fi
 }
 
+# --- environments of foreign clients -----------------------------------------------------------------
+
+# One environment for each lock: these clients want other versions of what we and each other use.
+install_clients() {
+    for lock in requirements/clients/*.txt; do
+        name=$(basename "$lock" .txt)
+        home=$clients/$name
+        key="$(identify_python "$python")|$(cksum <"$lock")"
+        [ "$(cat "$home/sceplab-made-for" 2>/dev/null)" != "$key" ] || continue
+        if [ -e "$home" ] && [ ! -f "$home/pyvenv.cfg" ]; then
+            fail "$home exists and is not a virtual environment; move it away."
+        fi
+        say "making $home ($(grep -c == "$lock") packages)"
+        "$python" -m venv --clear "$home" >&2 || fail "python -m venv failed."
+        "$home/bin/python" -m pip --disable-pip-version-check -qq --no-input install --require-hashes \
+            --no-deps -r "$lock" >&2 || fail "pip could not install $lock (see its message above)."
+        echo "$key" >"$home/sceplab-made-for"
+    done
+}
+
 prepare_python() {
     find_python
     make_venv
@@ -311,6 +334,10 @@ prepare_python() {
 case $mode in
 run | dev) prepare_python "$mode" ;;
 packages) install_test_packages ;;
+clients)
+    find_python
+    install_clients
+    ;;
 tpm)
     prepare_python run
     install_tpm_extra
@@ -319,5 +346,10 @@ test)
     prepare_python dev
     install_test_packages
     install_tpm_extra
+    if is_root; then
+        install_clients
+    else
+        say "tests with foreign clients skip until they are there:  make clients"
+    fi
     ;;
 esac

@@ -11,7 +11,11 @@ from packaging.utils import canonicalize_name
 
 from tests.support.source_tree import ROOT, modules_of_tests
 
-FILES = ("base", "test", "check", "tpm-build", "tpm")
+OURS = ("base", "test", "check", "tpm-build", "tpm")
+"""Installed into one environment."""
+CLIENTS = ("main", "scrapli2026", "ansible", "parsers", "fakenos")
+"""Installed into one environment each."""
+FILES = (*OURS, *(f"clients/{name}" for name in CLIENTS))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -27,7 +31,7 @@ def _declared(file: str) -> list[str]:
     if file in {"base", "tpm"}:
         extra = PROJECT["project"]["optional-dependencies"].get(file, [])
         return [*PROJECT["project"]["dependencies"], *_group("build"), *extra]
-    return list(_group(file))
+    return list(_group(file.replace("/", "-")))
 
 
 def _pins(file: str) -> dict[str, str]:
@@ -62,7 +66,7 @@ def test_every_pin_has_hashes_and_no_origin(file: str) -> None:
 def test_shared_pins_agree() -> None:
     """The files can be installed together."""
     together: dict[str, set[str]] = {}
-    for file in FILES:
+    for file in OURS:
         for name, version in _pins(file).items():
             together.setdefault(name, set()).add(version)
     assert {name: versions for name, versions in together.items() if len(versions) > 1} == {}
