@@ -9,8 +9,9 @@ from cryptography import x509
 from sceplab_devices.profiles.cisco.dates import weekday_text
 from sceplab_devices.profiles.cisco.hexdump import hex_lines, serial_hex
 from sceplab_devices.profiles.cisco.obfuscation import hash_secret, is_hashed, obfuscate
+from sceplab_devices.profiles.cisco.store import Block
 from sceplab_devices.profiles.cisco_ios.router import Router
-from sceplab_devices.profiles.cisco_ios.running_config import Block, Interface
+from sceplab_devices.profiles.cisco_ios.running_config import Interface
 from sceplab_devices.profiles.cisco_ios.terminal_lines import FACTORY_LINES
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sceplab_devices.context import Handler
 from sceplab_devices.modes import LeaveHandler
+from sceplab_devices.profiles.cisco import store as kept
 from sceplab_devices.profiles.cisco_ios import (
     authenticate,
     certificate_chain,
@@ -48,9 +49,9 @@ _PLAIN: tuple[Handler, ...] = (
     shows_timers.show_timers,
     shows_trustpoints.show_counters,
     shows_trustpoints.show_trustpoints,
-    store.store,
+    kept.store,
+    kept.store_in_block,
     store.store_block,
-    store.store_in_block,
     system.clear_logging,
     system.clock_set,
     system.configure,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
+from sceplab_devices.profiles.cisco.store import keep_line
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.running_config import Interface
-from sceplab_devices.profiles.cisco_ios.store import keep_line
 
 
 def enter_interface(ctx: Context) -> None:

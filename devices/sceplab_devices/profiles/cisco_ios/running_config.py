@@ -5,16 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sceplab_devices.profiles.cisco.dates import Zone
+from sceplab_devices.profiles.cisco.store import Block
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint
-
-
-@dataclass(slots=True)
-class Block:
-    """A header with indented lines below it."""
-
-    header: str
-    lines: dict[str, str] = field(default_factory=dict)
-    """Line by the key that identifies it."""
 
 
 @dataclass(slots=True)

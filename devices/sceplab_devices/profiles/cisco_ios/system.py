@@ -10,12 +10,12 @@ from sceplab_devices.batch import MEMORY_LINE
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco.dates import MONTHS, Zone, weekday_text
 from sceplab_devices.profiles.cisco.obfuscation import is_hashed, reveal
+from sceplab_devices.profiles.cisco.store import store
 from sceplab_devices.profiles.cisco_ios.config_text import render_config
 from sceplab_devices.profiles.cisco_ios.keys import FACTORY_HOSTNAME
 from sceplab_devices.profiles.cisco_ios.port_events import MESSAGES, TRANSACTIONS
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.running_config import User
-from sceplab_devices.profiles.cisco_ios.store import store
 from sceplab_devices.profiles.cisco_ios.terminal_lines import apply_line_settings
 from sceplab_devices.steps import Ask, AskKey, Dialog
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sceplab_devices.profiles.cisco.store import Block, keep_line
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
-from sceplab_devices.profiles.cisco_ios.running_config import Block
-from sceplab_devices.profiles.cisco_ios.store import keep_line
 
 if TYPE_CHECKING:
     from sceplab_devices.session import Session

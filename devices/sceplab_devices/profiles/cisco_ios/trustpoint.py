@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sceplab_devices.api import TrustpointSettings
 from sceplab_devices.profiles.cisco.names import read_subject, request_subject
+from sceplab_devices.profiles.cisco.trustpoint import TrustpointLines, pin_algorithm
 
 if TYPE_CHECKING:
     from sceplab_devices.profiles.cisco_ios.router import Router
@@ -22,40 +22,17 @@ LATEST_RENEWAL_SHARE = 0.99
 """Deviation: ``auto-enroll`` without a percentage renews at the very end of the lifetime; here a
 little earlier, because an expired certificate signs nothing."""
 
-_PIN_ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}
 _CURVES = {"256": "ec:p256", "384": "ec:p384", "521": "ec:p521"}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One configured line of a trustpoint."""
-
-    line: str
-    values: Mapping[str, str] = field(repr=False)
-    """Parameters by name. May hold the challenge password."""
-
-
 @dataclass(slots=True)
-class Trustpoint:
+class Trustpoint(TrustpointLines):
     """What is configured, plus what the operator answered when enrolling."""
 
-    name: str
-    entries: dict[str, Entry] = field(default_factory=dict, repr=False)
-    """By the key that identifies the line, for example ``enrollment url``."""
     answered_serial: bool = False
     """Last answer to the serial number question."""
     answered_address: str = ""
     """Last answer to the IP address question, resolved."""
-
-    def value(self, key: str, parameter: str) -> str:
-        """A parameter of a line; empty when the line is absent or lacks it."""
-        entry = self.entries.get(key)
-        return entry.values.get(parameter, "") if entry else ""
-
-    @property
-    def url(self) -> str:
-        """SCEP enrollment URL as typed; empty with other enrollment methods."""
-        return self.value("enrollment url", "url")
 
     @property
     def pin(self) -> str:
@@ -89,11 +66,6 @@ class Trustpoint:
     def renews(self) -> bool:
         """``auto-enroll`` is configured."""
         return "auto-enroll" in self.entries
-
-
-def pin_algorithm(pin_hex: str) -> str:
-    """Hash of a fingerprint of this length; empty when no hash fits."""
-    return _PIN_ALGORITHMS.get(len(pin_hex), "")
 
 
 def shown_url(url: str) -> str:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from sceplab_devices.profiles.cisco.names import read_subject
 from sceplab_devices.profiles.cisco.obfuscation import obfuscate, reveal
 from sceplab_devices.profiles.cisco.questions import ask_yes_no
+from sceplab_devices.profiles.cisco.store import line_key
+from sceplab_devices.profiles.cisco.trustpoint import Entry, pin_algorithm
 from sceplab_devices.profiles.cisco_ios.automatic import enroll_automatically
 from sceplab_devices.profiles.cisco_ios.keys import is_in_range
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
-from sceplab_devices.profiles.cisco_ios.store import line_key
 from sceplab_devices.profiles.cisco_ios.trustpoint import (
-    Entry,
     Trustpoint,
-    pin_algorithm,
     shown_url,
 )
 from sceplab_devices.steps import Dialog
