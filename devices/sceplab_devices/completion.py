@@ -43,22 +43,20 @@ def help_text(device: Device, session: Session, typed: str) -> str:
     return device.profile.error(kind, line=typed) + "\n"
 
 
-def complete(device: Device, session: Session, typed: str) -> str | None:
-    """The line with its last word completed and a blank behind it; ``None``: no one way."""
+def complete(device: Device, session: Session, typed: str) -> list[str]:
+    """The lines that ``typed`` becomes with its last word completed, each with a blank behind."""
     tokens = tokenize(typed)
     if not tokens or typed.endswith(" "):
-        return None
+        return []
     partial = tokens.pop()
     for mode in mode_chain(device, session.mode):
         walk = device.profile.grammar(mode.id, session.privilege).walk(tokens)
         if walk.problem or _is_rest(walk):
             continue
         found = _keywords(device, walk, partial.text)
-        if len(found) == 1:
-            return typed[: partial.offset] + found[0] + " "
         if found:
-            return None
-    return None
+            return [f"{typed[: partial.offset]}{word} " for word in found]
+    return []
 
 
 def _is_rest(walk: Walk) -> bool:

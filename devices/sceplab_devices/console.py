@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from sceplab_devices import keys
 from sceplab_devices.api import PortEvent
+from sceplab_devices.completer import Completer
 from sceplab_devices.context import CommandContext
-from sceplab_devices.editing import BELL, LineEditor
+from sceplab_devices.editing import LineEditor
 from sceplab_devices.interpreter import NOTHING_TO_DO, Decision, prompt_of
 from sceplab_devices.keys import KeyReader
 from sceplab_devices.paging import Pager
@@ -59,9 +60,9 @@ class Console:
     """
 
     __slots__ = (
-        "_after_paging", "_command", "_editor", "_is_opening", "_keys", "_last_input_at",
-        "_literal_next", "_log_lines", "_pager", "_screen", "_waits", "device", "is_closed",
-        "on_activity", "session",
+        "_after_paging", "_command", "_completer", "_editor", "_is_opening", "_keys",
+        "_last_input_at", "_literal_next", "_log_lines", "_pager", "_screen", "_waits", "device",
+        "is_closed", "on_activity", "session",
     )  # fmt: skip
 
     def __init__(self, device: Device, line: LineInfo, *, user: str = "") -> None:
@@ -70,9 +71,11 @@ class Console:
         self.is_closed = False
         self.session = open_session(device.profile, line, device.now())
         self.session.user = user
-        self._keys = KeyReader()
-        self._editor = LineEditor(device.profile.shell.line_limit)
-        self._screen = Screen()
+        shell = device.profile.shell
+        self._keys = KeyReader(alone=shell.completion_keys)
+        self._editor = LineEditor(shell.line_limit)
+        self._completer = Completer(shell.completion, self._editor)
+        self._screen = Screen(shell.newline)
         self._pager = Pager()
         self._waits = _Waits.NOTHING
         self._command: CommandRun | None = None
@@ -223,6 +226,8 @@ class Console:
         action = _LINE_KEYS.get(key) or (_COMMAND_KEYS.get(key) if is_command else None)
         if action:
             action(self)
+        elif is_command and key in self.device.profile.shell.completion_keys:
+            self._on_completion(key)
         elif key.isprintable():
             self._screen.echo(self._editor.insert(key))
         else:
@@ -264,18 +269,18 @@ class Console:
         language = self.device.profile.language
         self._page(language.help_text(self.device, self.session, typed), self._retype)
 
-    def _on_tab(self) -> None:
-        editor, language = self._editor, self.device.profile.language
-        found = language.complete(self.device, self.session, editor.text[: editor.cursor])
-        if len(found) != 1:
-            self._screen.echo(BELL)
+    def _on_completion(self, key: str) -> None:
+        if key == " ":
+            self._screen.echo(self._completer.press_blank(self._candidates))
             return
-        completed = found[0]
-        tail = editor.text[editor.cursor :]
-        if len(completed + tail) <= editor.limit:
-            editor.text, editor.cursor = completed + tail, len(completed)
-        self._screen.echo("\n")
-        self._retype()
+        shown, reprint = self._completer.press(self._candidates)
+        self._screen.echo(shown)
+        if reprint:
+            self._screen.echo("\n")
+            self._retype()
+
+    def _candidates(self, typed: str) -> list[str]:
+        return self.device.profile.language.complete(self.device, self.session, typed)
 
     def _on_single_key(self, key: str) -> None:
         step = self._step
@@ -469,6 +474,5 @@ _LINE_KEYS: dict[str, Callable[[Console], None]] = {
 """While a line is typed. Redraw: Ctrl-R and Ctrl-L."""
 _COMMAND_KEYS: dict[str, Callable[[Console], None]] = {
     keys.HELP: Console._on_help,
-    keys.TAB: Console._on_tab,
 }
 """While the line is a command."""

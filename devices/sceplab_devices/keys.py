@@ -9,6 +9,7 @@ are dropped.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 ENTER = "\r"
 BACKSPACE = "\x7f"
@@ -27,6 +28,7 @@ WORD_BACK, WORD_FORWARD, WORD_DELETE = "\x1bb", "\x1bf", "\x1bd"
 TYPE_AHEAD_LIMIT_BYTES = 64 * 1024
 
 _TEXT = re.compile(rb"[\x20-\x3e\x40-\x7e]+|\?")
+_WORDS = re.compile(rb"[\x21-\x3e\x40-\x7e]+|\?|\x20")
 _SINGLE = re.compile(rb"[\x20-\x7e]")
 _DROPPED = re.compile(rb"[\x80-\xff\x00]+")
 _CR, _LF, _NUL, _ESCAPE = 0x0D, 0x0A, 0x00, 0x1B
@@ -39,11 +41,16 @@ _META = {"b": WORD_BACK, "f": WORD_FORWARD, "d": WORD_DELETE}
 
 
 class KeyReader:
-    """Bytes in, keys out, one at a time: what a key does may change how the next is read."""
+    """Bytes in, keys out, one at a time: what a key does may change how the next is read.
 
-    __slots__ = ("_buffer", "_position", "_skip")
+    Args:
+        alone: characters that are never given as part of a run; a blank may be one.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_buffer", "_position", "_skip", "_text")
+
+    def __init__(self, *, alone: Collection[str] = ()) -> None:
+        self._text = _WORDS if " " in alone else _TEXT
         self._buffer = b""
         self._position = 0
         self._skip = False
@@ -77,7 +84,7 @@ class KeyReader:
             single: give text one character at a time.
         """
         buffer = self._buffer
-        text = _SINGLE if single else _TEXT
+        text = _SINGLE if single else self._text
         while self._position < len(buffer):
             byte = buffer[self._position]
             belongs_to_cr = self._skip and byte in (_LF, _NUL)

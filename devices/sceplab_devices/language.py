@@ -42,6 +42,5 @@ class GrammarLanguage:
         return help_text(device, session, typed)
 
     def complete(self, device: Device, session: Session, typed: str) -> list[str]:
-        """See `Language.complete`: one line, or none."""
-        completed = complete(device, session, typed)
-        return [] if completed is None else [completed]
+        """See `Language.complete`."""
+        return complete(device, session, typed)

@@ -20,6 +20,9 @@ handlers. A distribution registers ``create_profile() -> DeviceProfile`` in the 
     more = " --More-- "
     more_erase = "\\b\\b\\b        \\b\\b\\b"  # what wipes it from the screen
     line_limit = 1024                   # longer typed lines are cut
+    newline = "\\r\\n"                  # what ends a line on the wire
+    completion = "reprint"              # or "in_place", "cycle": how Tab shows what it found
+    completion_keys = ["\\t"]           # and " " where a blank completes too
 
     [lines.vty]                         # also [lines.console]
     opening = "login"                   # handler run before the first prompt; "" for none

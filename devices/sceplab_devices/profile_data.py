@@ -11,6 +11,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sceplab_devices.completer import MANNERS
 from sceplab_devices.errors import ProfileError
 from sceplab_devices.grammar import Command
 from sceplab_devices.kinds import BUILT_IN, Kind, own_kind
@@ -173,6 +174,11 @@ class ProfileReader:
                 self._check_handler(f"modes.{mode.id}.{key}", getattr(mode, key), profile.handlers)
             place = f"modes.{mode.id}.on_leave"
             self._check_handler(place, mode.on_leave, profile.leave_handlers)
+        if profile.shell.completion not in MANNERS:
+            self._unknown("shell.completion", "manner", profile.shell.completion, MANNERS)
+        for key in profile.shell.completion_keys:
+            if key not in ("\t", " "):
+                self._unknown("shell.completion_keys", "key", key, ("\t", " "))
         for kind, line in profile.lines.items():
             self._check_handler(f"lines.{kind}.opening", line.opening, profile.handlers)
             if line.closing not in CLOSINGS:

@@ -15,11 +15,15 @@ class Screen:
 
     Only printable ASCII, CR, LF, backspace and bell leave it; anything else in a text becomes
     ``?``, so that a name inside a certificate cannot steer an operator's terminal.
+
+    Args:
+        newline: what ends a line on the wire.
     """
 
-    __slots__ = ("_at_line_start", "_parts", "_size", "is_full_after_take")
+    __slots__ = ("_at_line_start", "_newline", "_parts", "_size", "is_full_after_take")
 
-    def __init__(self) -> None:
+    def __init__(self, newline: str = "\r\n") -> None:
+        self._newline = newline
         self._parts: list[str] = []
         self._size = 0
         self._at_line_start = True
@@ -60,5 +64,5 @@ class Screen:
 
     def _add(self, text: str) -> None:
         self._at_line_start = text.endswith("\n")
-        self._parts.append(text.replace("\n", "\r\n"))
+        self._parts.append(text.replace("\n", self._newline))
         self._size += len(text)

@@ -31,6 +31,12 @@ class ShellSettings:
     terminal_width: int
     interrupt_ends_modes: bool
     suspend_ends_modes: bool
+    newline: str
+    """What ends a line on the wire."""
+    completion: str
+    """How a completion key shows its result, see `completer`."""
+    completion_keys: tuple[str, ...]
+    """Tab, and a blank where it completes too; a blank that completes nothing is a blank."""
 
     def mark(self, privilege: int) -> str:
         """``{mark}`` at a privilege."""

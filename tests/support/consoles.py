@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sceplab_devices.api import KeyView, PortEvent, TrustpointSettings, TrustpointView
 from sceplab_devices.device import Device
+from sceplab_devices.errors import DeviceError
 from sceplab_devices.profile import DeviceProfile
 from sceplab_devices.session import CONSOLE_LINE, LineInfo
 
@@ -86,6 +87,35 @@ class IdlePort:
         """None."""
         return []
 
+    def import_ca(self, name: str, certificates_der: Sequence[bytes]) -> None:
+        """Refused."""
+        raise DeviceError("nothing is kept here")
+
+    def create_request(self, name: str, *, challenge: str = "") -> None:
+        """Nothing happens."""
+
+    def import_certificate(self, name: str, certificate_der: bytes) -> None:
+        """Refused."""
+        raise DeviceError("nothing is kept here")
+
+    def import_pkcs12(
+        self, name: str, data: bytes, passphrase: str, *, key_label: str, exportable: bool
+    ) -> None:
+        """Refused."""
+        raise DeviceError("nothing is kept here")
+
+    def export_pkcs12(self, name: str, passphrase: str) -> bytes:
+        """There is none."""
+        raise DeviceError("nothing is kept here")
+
+    def import_key(self, label: str, pem: str, passphrase: str, *, exportable: bool) -> None:
+        """Refused."""
+        raise DeviceError("nothing is kept here")
+
+    def export_key(self, label: str, passphrase: str, cipher: str) -> str:
+        """There is none."""
+        raise DeviceError("nothing is kept here")
+
 
 class Terminal:
     """A console with its device, driven by what a person types."""
@@ -113,12 +143,12 @@ class Terminal:
         """What appeared without typing."""
         return self.shown(self.console.take_output())
 
-    @staticmethod
-    def shown(data: bytes) -> str:
-        """Received bytes as text, each CR LF one line feed, and no bare line feed."""
+    def shown(self, data: bytes) -> str:
+        """Received bytes as text, each line end of the platform one line feed, no bare one."""
+        newline = self.device.profile.shell.newline
         text = data.decode("ascii")
-        assert "\n" not in text.replace("\r\n", ""), "a line feed without its carriage return"
-        return text.replace("\r\n", "\n")
+        assert "\n" not in text.replace(newline, ""), "a line feed without its carriage return"
+        return text.replace(newline, "\n")
 
 
 __all__ = ["CONSOLE_LINE", "START", "VTY", "IdlePort", "ManualClock", "Terminal"]

@@ -41,8 +41,7 @@ class Screen(Protocol):
     def later(self) -> str:
         """What appeared without typing."""
 
-    @staticmethod
-    def shown(data: bytes) -> str:
+    def shown(self, data: bytes) -> str:
         """Received bytes as such text."""
 
 
