@@ -47,6 +47,7 @@ class DeviceBench:
         return {
             **{f"ca-{name}": action for name, action in ca.items()},
             "poll": self.port.poll,
+            "request-comes": lambda _: self.port.request_comes(),
             "renew": self.port.renew,
             "wait-minutes": lambda minutes: self.advance(timedelta(minutes=float(minutes))),
             "wait-days": lambda days: self.advance(timedelta(days=float(days))),

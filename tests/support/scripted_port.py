@@ -9,20 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, NameOID
 
 from sceplab_devices.api import (
@@ -33,10 +24,15 @@ from sceplab_devices.api import (
     TrustpointView,
 )
 from sceplab_devices.errors import DeviceError
+from sceplab_lab.key_pem import PrivateKey
+from tests.support.scripted_carried import (
+    Pair,
+    ScriptedCarried,
+    ScriptedTrustpoint,
+    load_test_key,
+    spki,
+)
 
-PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey
-
-KEY_FOLDER = Path(__file__).with_name("ios_test_keys")
 LIFETIME = timedelta(days=365)
 NAME_OVERRIDES = {
     "serialNumber": NameOID.SERIAL_NUMBER,
@@ -45,45 +41,7 @@ NAME_OVERRIDES = {
 }
 
 
-@cache
-def load_test_key(name: str) -> PrivateKey:
-    """One of the published test keys."""
-    key = load_pem_private_key((KEY_FOLDER / f"{name}.pem").read_bytes(), None)
-    assert isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey)
-    return key
-
-
-def spki(key: PrivateKey) -> bytes:
-    """SubjectPublicKeyInfo, DER."""
-    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-@dataclass
-class _Pair:
-    key: PrivateKey
-    view: KeyView
-
-
-@dataclass
-class _Trustpoint:
-    settings: TrustpointSettings
-    state: str = "CONFIGURED"
-    authorities: tuple[bytes, ...] = ()
-    certificate: bytes | None = None
-    certificate_key: str = ""
-    request: bytes | None = None
-    request_key: str = ""
-    is_pending: bool = False
-    last_status: str = ""
-    next_poll_at: datetime | None = None
-    polls_sent: int = 0
-    renew_at: datetime | None = None
-    installed_at: datetime | None = None
-    failure: str = ""
-    is_renewing: bool = False
-
-
-class ScriptedPort:
+class ScriptedPort(ScriptedCarried):
     """An `EnrollmentPort` whose CA is the test.
 
     Attributes:
@@ -95,16 +53,13 @@ class ScriptedPort:
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
-        self.clock = clock
+        super().__init__(clock)
         self.challenges: list[str] = []
         self.algorithms = frozenset({"rsa:2048", "ec:p256"})
-        self.storage = "software"
         self.keys_are_slow = False
         self.key_failure = ""
         self._ordered: list[tuple[str, str, bool]] = []
         self._listeners: list[Callable[[PortEvent], None]] = []
-        self._trustpoints: dict[str, _Trustpoint] = {}
-        self._pairs: dict[str, _Pair] = {}
         self._next_serial = 2
         self._rsa_keys = 0
         self.authority = self._authority_certificate(load_test_key("ca"), "Lab CA")
@@ -117,14 +72,14 @@ class ScriptedPort:
 
     def configure(self, settings: TrustpointSettings) -> None:
         """Keeps the settings; a subject that is no RFC 4514 text is the device's error."""
-        if not settings.subject:
+        if not settings.subject and settings.url:
             raise ValueError("empty subject")
         x509.Name.from_rfc4514_string(settings.subject, NAME_OVERRIDES)
         known = self._trustpoints.get(settings.name)
         if known:
             known.settings = settings
         else:
-            self._trustpoints[settings.name] = _Trustpoint(settings)
+            self._trustpoints[settings.name] = ScriptedTrustpoint(settings)
 
     def remove(self, name: str) -> None:
         """Forgets the trustpoint."""
@@ -166,7 +121,7 @@ class ScriptedPort:
         trustpoint = self._trustpoints.get(name)
         if trustpoint and trustpoint.request:
             trustpoint.request, trustpoint.is_pending, trustpoint.next_poll_at = None, False, None
-            trustpoint.state = "CA_PINNED"
+            trustpoint.state = "CA_PINNED" if trustpoint.authorities else "CONFIGURED"
             self._publish(name, PortEventKind.ENROLL_CANCELLED)
 
     def view(self, name: str) -> TrustpointView:
@@ -222,7 +177,7 @@ class ScriptedPort:
             exportable=exportable,
             storage=self.storage,
         )
-        self._pairs[label] = _Pair(key, view)
+        self._pairs[label] = Pair(key, view)
 
     def delete_key(self, label: str) -> bool:
         """Forgets the key pair."""
@@ -347,11 +302,11 @@ class ScriptedPort:
         self._trustpoints[name].state = "CA_PINNED"
         self._publish(name, PortEventKind.CA_TRUSTED, certificate_der=self.authority)
 
-    def _schedule_poll(self, trustpoint: _Trustpoint) -> None:
+    def _schedule_poll(self, trustpoint: ScriptedTrustpoint) -> None:
         wait = timedelta(seconds=trustpoint.settings.retry_period_s)
         trustpoint.next_poll_at = self.clock() + wait
 
-    def _replace_key(self, trustpoint: _Trustpoint) -> None:
+    def _replace_key(self, trustpoint: ScriptedTrustpoint) -> None:
         """A key made for a renewal takes the name of the one it replaces."""
         label = trustpoint.settings.key_label
         if trustpoint.request_key != label:
@@ -362,7 +317,11 @@ class ScriptedPort:
     def _send_request(self, name: str, challenge: str, label: str) -> None:
         trustpoint = self._trustpoints[name]
         trustpoint.state, trustpoint.request_key = "REQUESTING", label
-        settings = trustpoint.settings
+        trustpoint.request = self._build_request(name, challenge, label)
+        self._publish(name, PortEventKind.PKCSREQ_SENT, csr_der=trustpoint.request)
+
+    def _build_request(self, name: str, challenge: str, label: str) -> bytes:
+        settings = self._trustpoints[name].settings
         if label not in self._pairs:
             self._make_pair(label, settings.key_algorithm, exportable=False)
         builder = x509.CertificateSigningRequestBuilder(
@@ -374,8 +333,7 @@ class ScriptedPort:
         if challenge:
             builder = builder.add_attribute(AttributeOID.CHALLENGE_PASSWORD, challenge.encode())
         request = builder.sign(self._pairs[label].key, hashes.SHA256())
-        trustpoint.request = request.public_bytes(Encoding.DER)
-        self._publish(name, PortEventKind.PKCSREQ_SENT, csr_der=trustpoint.request)
+        return request.public_bytes(Encoding.DER)
 
     def _issue(self, request: x509.CertificateSigningRequest) -> bytes:
         authority = x509.load_der_x509_certificate(self.authority)
