@@ -90,6 +90,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources.abc import Traversable
+from inspect import Parameter, signature
 from typing import Any
 
 from sceplab_devices import builtin
@@ -191,6 +192,21 @@ class DeviceProfile:
         return self._device_class(
             self, hostname=hostname or self.hostname, port=port, clock=clock, **settings
         )
+
+    def device_settings(self) -> dict[str, Any]:
+        """What `new_device` takes beyond what every device has, with the defaults."""
+        common = signature(Device).parameters
+        found: dict[str, Any] = {}
+        for kind in self._device_class.__mro__:
+            if "__init__" not in vars(kind):
+                continue
+            parameters = signature(vars(kind)["__init__"]).parameters.values()
+            for parameter in parameters:
+                if parameter.kind is Parameter.KEYWORD_ONLY and parameter.name not in common:
+                    found.setdefault(parameter.name, parameter.default)
+            if not any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
+                break
+        return found
 
     def check_hostname(self, hostname: str) -> None:
         """Refuses a host name that a device of this platform cannot have.
