@@ -65,10 +65,18 @@ def _is_rest(walk: Walk) -> bool:
 
 def _keywords(device: Device, walk: Walk, prefix: str) -> list[str]:
     if walk.pipe >= 0:
-        if walk.after_pipe:
+        if _filter_words(device, walk):
             return []
-        return [verb for verb in device.profile.shell.filters if verb.startswith(prefix.lower())]
+        return device.profile.filters.candidates(prefix)
     return [walk.state.keywords[word] for word in walk.state.completions(prefix)]
+
+
+def _filter_words(device: Device, walk: Walk) -> list[str]:
+    """The words of the filter that is being typed, the last one where several may follow."""
+    words = [token.text for token in walk.after_pipe]
+    while device.profile.filters.chained and "|" in words:
+        del words[: words.index("|") + 1]
+    return words
 
 
 def _words(device: Device, walk: Walk, partial: Token) -> list[str]:
@@ -89,9 +97,12 @@ def _table(device: Device, mode: Mode, walk: Walk) -> list[tuple[str, str]]:
     """What may follow, with descriptions: parameters, keywords, then ``|`` and ``<cr>``."""
     tables = (mode.help, device.profile.help)
     if walk.pipe >= 0:
-        if walk.after_pipe:
-            return [("LINE", "Regular Expression")] if len(walk.after_pipe) == 1 else [("<cr>", "")]
-        return [(verb, describe(tables, [], verb)) for verb in sorted(device.profile.shell.filters)]
+        words = _filter_words(device, walk)
+        if words:
+            return [("LINE", "Regular Expression")] if len(words) == 1 else [("<cr>", "")]
+        return [
+            (verb, describe(tables, [], verb)) for verb in sorted(device.profile.filters.makers)
+        ]
     if _is_rest(walk):
         return [("LINE", ""), ("<cr>", "")]
     state = walk.state

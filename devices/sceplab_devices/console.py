@@ -111,6 +111,11 @@ class Console:
         """Typed bytes wait only because the output was getting long."""
         return bool(len(self._keys)) and self._screen.is_full_after_take
 
+    @property
+    def is_asking(self) -> bool:
+        """A command has asked the operator something and waits for the answer."""
+        return self._waits in (_Waits.ANSWER, _Waits.KEY) and not self._is_opening
+
     def take_output(self) -> bytes:
         """What appeared since the last call of any method that gives output."""
         return self._screen.take()
@@ -396,7 +401,8 @@ class Console:
         """Writes ``text``, asking for more where the page ends, then goes on with ``then``."""
         self._waits = _Waits.NOTHING
         self._after_paging = then
-        self._screen.write(self._pager.show(text, self.session.length))
+        pages = self._command is None or self._command.pages
+        self._screen.write(self._pager.show(text, self.session.length if pages else 0))
         self._continue_paging()
 
     def _continue_paging(self) -> None:

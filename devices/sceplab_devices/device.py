@@ -9,13 +9,13 @@ from __future__ import annotations
 import hmac
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sceplab_devices.api import EnrollmentPort, PortEvent
 from sceplab_devices.console import Console
-from sceplab_devices.session import CONSOLE_LINE, LineInfo
+from sceplab_devices.session import CONSOLE_LINE, LineInfo, Session
 
 if TYPE_CHECKING:
     from sceplab_devices.profile import DeviceProfile
@@ -102,6 +102,23 @@ class Device:
         Args:
             text: as `on_save` got it; empty: none was saved.
         """
+
+    def prompt_values(self, session: Session) -> Mapping[str, str]:
+        """Hook for profiles: what prompts may name besides host name, mark and values of modes."""
+        return {"user": session.user}
+
+    def store_output(self, url: str, text: str, *, append: bool) -> str:
+        """Hook for profiles: keeps what an output filter sends to a file.
+
+        Args:
+            url: as typed.
+            text: lines with their ends.
+            append: behind what is there.
+
+        Returns:
+            What the terminal says about it; empty: nothing, it is kept.
+        """
+        return self.profile.error("unwritable", url=url)
 
     def matches_password(self, password: str, typed: str) -> bool:
         """Hook for profiles that keep hashes: whether what was typed is this password."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sceplab_devices.filters import Filter, FilterFailure, parse_filter
+from sceplab_devices.filters import Filter, FilterFailure
 from sceplab_devices.grammar import Failure, Match
 from sceplab_devices.modes import Mode, render_prompt
 
@@ -71,7 +71,7 @@ def _reach(failure: Failure) -> tuple[int, bool]:
 def _decide(device: Device, session: Session, line: str, match: Match, mode: Mode) -> Decision:
     chosen: Filter | None = None
     if match.filter:
-        result = parse_filter(match.filter, device.profile.shell.filters)
+        result = device.profile.filters.parse(match.filter, device, session)
         if isinstance(result, FilterFailure):
             if result.kind == "invalid":
                 text = invalid_input(device, session, line, result.offset)
@@ -103,7 +103,7 @@ def invalid_input(
         offset: of the word in the line.
         first: it is the first word.
     """
-    column = len(prompt_of(device, session)) + offset
+    column = len(prompt_of(device, session).rpartition("\n")[2]) + offset
     if session.width:
         column %= session.width
     word = line[offset:].split(maxsplit=1)
@@ -118,4 +118,5 @@ def invalid_input(
 def prompt_of(device: Device, session: Session) -> str:
     """The session's present prompt."""
     mark = device.profile.shell.mark(session.privilege)
-    return render_prompt(session.frames[-1], hostname=device.hostname, mark=mark)
+    values = device.prompt_values(session)
+    return render_prompt(session.frames[-1], hostname=device.hostname, mark=mark, values=values)

@@ -22,8 +22,9 @@ class Mode:
 
     id: str
     prompt: str
-    """Template: ``{hostname}``, ``{mark}`` (by privilege, ``shell.marks``) and the values the mode
-    was entered with. Written as it stands, trailing space included."""
+    """Template: ``{hostname}``, ``{mark}`` (by privilege, ``shell.marks``), ``{user}`` and whatever
+    else `Device.prompt_values` gives, and the values the mode was entered with. Written as it
+    stands, trailing space included; it may have several lines."""
     hostname_limit: int = 0
     """The host name is cut to this many characters in the prompt; 0: not cut."""
     groups: tuple[str, ...] = ()
@@ -58,8 +59,8 @@ LeaveHandler = Callable[[Any, Mapping[str, str]], None]
 """``handler(ctx, values)``; must not ask or wait."""
 
 
-def render_prompt(frame: ModeFrame, *, hostname: str, mark: str) -> str:
-    """Prompt of an open mode."""
+def render_prompt(frame: ModeFrame, *, hostname: str, mark: str, values: Mapping[str, str]) -> str:
+    """Prompt of an open mode; ``values`` are what the device adds to those of the mode."""
     mode = frame.mode
     shown = hostname[: mode.hostname_limit] if mode.hostname_limit else hostname
-    return mode.prompt.format_map({**frame.values, "hostname": shown, "mark": mark})
+    return mode.prompt.format_map({**values, **frame.values, "hostname": shown, "mark": mark})

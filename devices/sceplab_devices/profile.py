@@ -15,6 +15,7 @@ handlers. A distribution registers ``create_profile() -> DeviceProfile`` in the 
     base_mode = "exec"                  # the mode a session starts in
     privilege = 1                       # of a new session without login
     filters = ["include", "exclude", "begin", "section", "count", "redirect", "tee"]
+    filter_chain = false                # "| include a | exclude b" is two filters
     filterable = ["show"]               # first words of commands that read "| include …"
     marks = { "1" = ">", "15" = "#" }   # {mark}: the highest entry not above the privilege
     more = " --More-- "
@@ -80,7 +81,8 @@ reads.
 
 Built-in handlers (`sceplab_devices.builtin`) can be named in data without any Python. What a
 profile leaves out of ``[shell]``, ``[lines]``, ``[errors]``, ``[help]`` and ``[texts.login]`` comes
-from ``defaults.toml``. Syntax is described in `sceplab_devices.grammar`.
+from ``defaults.toml``. Filters of a platform's own are ``DeviceProfile(filters=…)``, see
+`sceplab_devices.filters`. Syntax is described in `sceplab_devices.grammar`.
 """
 
 from __future__ import annotations
@@ -98,6 +100,7 @@ from sceplab_devices.api import EnrollmentPort
 from sceplab_devices.context import Handler
 from sceplab_devices.device import Device
 from sceplab_devices.errors import HostnameError, ProfileError
+from sceplab_devices.filters import MAKERS, FilterMaker
 from sceplab_devices.grammar import Command, Form, Grammar
 from sceplab_devices.language import GrammarLanguage, Language
 from sceplab_devices.modes import LeaveHandler, Mode
@@ -123,6 +126,7 @@ class DeviceProfile:
         leave_handlers: as ``on_leave`` of modes names them.
         data: the table ``[data]``, free for the profile's handlers.
         language: reads what is typed.
+        filters: what may stand behind ``|``.
     """
 
     def __init__(
@@ -133,6 +137,7 @@ class DeviceProfile:
         leave_handlers: Mapping[str, LeaveHandler] | None = None,
         device_class: type[Device] = Device,
         language: Language | None = None,
+        filters: Mapping[str, FilterMaker] | None = None,
     ) -> None:
         identity = data.get("profile", {})
         self.name: str = identity.get("name", "")
@@ -160,6 +165,7 @@ class DeviceProfile:
         self.data: Data = reader.section("data")
         self._errors: Mapping[str, str] = reader.texts("errors")
         self._texts: Mapping[str, str] = reader.texts("texts")
+        self.filters = reader.filters(self.shell, {**MAKERS, **(filters or {})})
         self._device_class = device_class
         self.language: Language = language or GrammarLanguage()
         self._grammars: dict[tuple[str, int], Grammar] = {}
@@ -272,7 +278,11 @@ class DeviceProfile:
         ]
 
 
-_BUILT_IN = {"cisco-ios": "sceplab_devices.profiles.cisco_ios:create_profile"}
+_BUILT_IN = {
+    "cisco-ios": "sceplab_devices.profiles.cisco_ios:create_profile",
+    "cisco-ios-xe": "sceplab_devices.profiles.cisco_ios:create_xe_profile",
+    "cisco-ios-xe-26": "sceplab_devices.profiles.cisco_ios:create_strict_xe_profile",
+}
 """Found without an installed distribution too; the entry points of the same names win."""
 
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sceplab_devices.completer import MANNERS
 from sceplab_devices.errors import ProfileError
+from sceplab_devices.filters import FilterMaker, FilterSet
 from sceplab_devices.grammar import Command
 from sceplab_devices.kinds import BUILT_IN, Kind, own_kind
 from sceplab_devices.modes import Mode
-from sceplab_devices.shell import CLOSINGS
+from sceplab_devices.shell import CLOSINGS, ShellSettings
 from sceplab_devices.syntax import (
     NOTHING,
     Choice,
@@ -164,6 +165,13 @@ class ProfileReader:
             self._check_handler(place, entry.handler, handlers)
             commands.append(self._command(place, entry, kinds))
         return tuple(commands)
+
+    def filters(self, shell: ShellSettings, makers: Mapping[str, FilterMaker]) -> FilterSet:
+        """The filters that ``shell.filters`` names."""
+        for name in shell.filters:
+            if name not in makers:
+                self._unknown("shell.filters", "filter", name, makers)
+        return FilterSet({name: makers[name] for name in shell.filters}, shell.filter_chain)
 
     def check_references(self, profile: DeviceProfile) -> None:
         """Handlers that modes and lines name, and the base mode, must exist."""

@@ -51,18 +51,26 @@ class _Piece:
 class LinePattern:
     """A compiled pattern.
 
+    Args:
+        text: the pattern.
+        delimiters: ``_`` is a delimiter; else it is a character like others.
+        ignore_case: capitals and small letters are the same.
+
     Raises:
         PatternError: from the constructor.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, delimiters: bool = True, ignore_case: bool = False) -> None:
         if len(text) > PATTERN_LIMIT_CHARS:
             raise PatternError(f"pattern is longer than {PATTERN_LIMIT_CHARS} characters")
-        self._literal = text if text and not _SPECIAL.intersection(text) else None
+        self._ignores_case = ignore_case
+        text = text.lower() if ignore_case else text
+        special = _SPECIAL if delimiters else _SPECIAL - {"_"}
+        self._literal = text if text and not special.intersection(text) else None
         self._nodes: list[_Node] = []
         if self._literal is not None:
             return
-        compiler = _Compiler(text, self._nodes)
+        compiler = _Compiler(text, self._nodes, delimiters=delimiters)
         self._accept = compiler.finish()
         self._at_begin = self._closure([compiler.first], begin=True)
         self._restart = self._closure([compiler.first], begin=False)
@@ -70,6 +78,7 @@ class LinePattern:
 
     def matches(self, line: str) -> bool:
         """Whether the pattern occurs anywhere in ``line``."""
+        line = line.lower() if self._ignores_case else line
         if self._literal is not None:
             return self._literal in line
         present = self._at_begin
@@ -119,8 +128,9 @@ class LinePattern:
 class _Compiler:
     """Reads a pattern and fills the node list."""
 
-    def __init__(self, text: str, nodes: list[_Node]) -> None:
+    def __init__(self, text: str, nodes: list[_Node], *, delimiters: bool) -> None:
         self.text = text
+        self.delimiters = delimiters
         self.nodes = nodes
         self.position = 0
         self.first = 0
@@ -189,7 +199,7 @@ class _Compiler:
                 raise PatternError("missing )")
             self.position += 1
             return piece
-        if char == "_":
+        if char == "_" and self.delimiters:
             return self.delimiter()
         if char in "^$":
             return self.single(only="begin" if char == "^" else "end")

@@ -79,8 +79,13 @@ class CommandRun:
         chosen = self._decision.filter
         if chosen is None or self.step is not None:
             return text
-        lines = chosen(text.removesuffix("\n").split("\n") if text else [])
+        lines = chosen.apply(text.removesuffix("\n").split("\n") if text else [])
         return "".join(f"{line}\n" for line in lines)
+
+    @property
+    def pages(self) -> bool:
+        """Whether its output stops where a page ends."""
+        return self._decision.filter is None or self._decision.filter.pages
 
     def keep(self, event: PortEvent) -> None:
         """The enrollment engine reported something."""

@@ -17,7 +17,9 @@ class ShellSettings:
     privilege: int
     """Of a session without login."""
     filters: tuple[str, ...]
-    """Output filters behind ``|``."""
+    """Output filters behind ``|``, in the order in which they are shown."""
+    filter_chain: bool
+    """Further filters may follow, each behind a ``|``."""
     filterable: tuple[str, ...]
     """First words of the commands that read a filter."""
     marks: Mapping[str, str]

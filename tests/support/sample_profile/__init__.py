@@ -185,6 +185,7 @@ HANDLERS = {
         log_text, broken, configure, hostname, enter_site, color, port, enter_paste, paste_line,
     )
 }  # fmt: skip
+LEAVE_HANDLERS = {"config_left": config_left, "site_left": site_left}
 HANDLERS["echo_words"] = HANDLERS["make_key"] = echo_words
 
 
@@ -198,6 +199,6 @@ def create_profile() -> DeviceProfile:
     return DeviceProfile.load(
         folder(),
         handlers=HANDLERS,
-        leave_handlers={"config_left": config_left, "site_left": site_left},
+        leave_handlers=LEAVE_HANDLERS,
         device_class=SampleDevice,
     )

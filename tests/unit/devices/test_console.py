@@ -6,7 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from sceplab_devices.profile import DeviceProfile
-from tests.support.consoles import CONSOLE_LINE, Terminal
+from sceplab_devices.profile_data import read_folder
+from tests.support.consoles import CONSOLE_LINE, IdlePort, ManualClock, Terminal
+from tests.support.sample_profile import HANDLERS, LEAVE_HANDLERS, SampleDevice, folder
 
 
 def test_the_prompt_comes_first(terminal: Terminal) -> None:
@@ -198,7 +200,7 @@ def test_terminal_length_zero_turns_paging_off(terminal: Terminal) -> None:
         ("show run | inc (", "% Invalid regular expression\n\n"),
         ("show run | xyz e", " " * 15 + "^\n% Invalid input detected at '^' marker.\n\n"),
         ("show run | inc", "% Incomplete command.\n\n"),
-        ("show run | redirect flash:x", ""),
+        ("show run | redirect flash:x", "%Error opening flash:x (No such device)\n"),
         ("show ver | include nothing", ""),
     ],
 )
@@ -207,6 +209,48 @@ def test_output_filters(privileged: Terminal, line: str, answer: str) -> None:
     for command in ("conf t", "site a", "color red", "end"):
         privileged.run(command)
     assert privileged.run(line) == f"{line}\n{answer}box#"
+
+
+def test_output_goes_to_a_file_of_the_device(privileged: Terminal) -> None:
+    """Whole lines, without the prompt; tee shows them too."""
+    kept: list[tuple[str, str, bool]] = []
+
+    def store(url: str, text: str, *, append: bool) -> str:
+        kept.append((url, text, append))
+        return ""
+
+    privileged.device.store_output = store  # type: ignore[method-assign]
+    assert privileged.run("show clock | redirect flash:a").count("\n") == 1
+    assert privileged.run("show clock | append flash:a").count("\n") == 1
+    assert "12:00:00 UTC" in privileged.run("show clock | tee flash:b")
+    text = "12:00:00 UTC 2026-03-01\n"
+    assert kept == [("flash:a", text, False), ("flash:a", text, True), ("flash:b", text, False)]
+
+
+def test_a_filter_may_turn_paging_off() -> None:
+    """For this command alone."""
+    data = {**read_folder(folder()), "shell": {"filters": ["no-more"]}}
+    p = Terminal(
+        DeviceProfile(
+            data, handlers=HANDLERS, device_class=SampleDevice, leave_handlers=LEAVE_HANDLERS
+        )
+    )
+    assert p.run("show lines 50 | no-more").count("\n") == 51
+    assert p.run("show lines 50").endswith(" --More-- ")
+
+
+def test_prompts_of_two_lines_name_the_user_and_the_path(caplog: pytest.LogCaptureFixture) -> None:
+    """The error's marker counts the last line."""
+    data = {
+        "profile": {"name": "p", "hostname": "mx"},
+        "modes": {"exec": {"prompt": "\n[edit]\n{user}@{hostname}# "}},
+    }
+    profile = DeviceProfile(data)
+    device = profile.new_device(port=IdlePort(), clock=ManualClock())
+    console = device.open_console(user="admin")
+    assert console.open() == b"\r\n[edit]\r\nadmin@mx# "
+    assert console.receive(b"foo\r").split(b"\r\n")[1] == b" " * len("admin@mx# ") + b"^"
+    assert not caplog.records
 
 
 def test_a_filter_works_behind_do(privileged: Terminal) -> None:
