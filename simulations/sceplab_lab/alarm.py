@@ -30,7 +30,7 @@ class Alarm:
         self._is_closed = False
         self._changed = asyncio.Event()
         port.on_change = self._set
-        clock.on_move(self._moved)
+        self._leave_clock = clock.on_move(self._moved)
 
     def is_due(self) -> bool:
         """Whether a deadline has come that is not served yet."""
@@ -45,13 +45,13 @@ class Alarm:
     def close(self) -> None:
         """Wakes nobody any more."""
         self._is_closed = True
+        self._leave_clock()
         if self._handle is not None:
             self._handle.cancel()
 
     def _moved(self) -> None:
-        if not self._is_closed:
-            self._device.tick(self._clock())
-            self._set()
+        self._device.tick(self._clock())
+        self._set()
 
     def _set(self) -> None:
         self._changed.set()

@@ -21,7 +21,10 @@ def serve(
     profile: Annotated[str, typer.Option(help="Platform; `sceplab device profiles` lists them.")],
     console: Annotated[
         list[str],
-        typer.Option(help="Where to listen: telnet:HOST:PORT or tcp:HOST:PORT; 0: a free port."),
+        typer.Option(
+            help="Where to listen, for example telnet:HOST:PORT or tcp:HOST:PORT; port 0: a free"
+            " one. Repeatable."
+        ),
     ],
     server: Annotated[
         str,
@@ -51,6 +54,23 @@ def serve(
             help="Its passphrase or PIN: env:NAME, file:PATH or prompt:. Default: it is asked for."
         ),
     ] = "",
+    user: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=REFERENCE of somebody who may log in, with env:NAME, file:PATH or prompt: as"
+            " the reference to the password. Repeatable."
+        ),
+    ] = None,
+    enable_secret: Annotated[
+        str, typer.Option(help="Reference to the password that enable asks for.")
+    ] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KEY=VALUE, a setting of the profile; a wrong key names the right ones."
+            " Repeatable."
+        ),
+    ] = None,
     floor: Annotated[
         str, typer.Option(help="Weakest algorithms the device accepts: modern, ndes or lab.")
     ] = "ndes",
@@ -66,6 +86,8 @@ def serve(
             --server http://127.0.0.1:8080/certsrv/mscep/mscep.dll --state ./r1
         sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:2002 --state ./r2 \\
             --keys 'pkcs11:token=r2?module-name=softhsm2' --keys-secret file:./pin
+        sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:2003 \\
+            --user admin=env:LAB_PASSWORD --enable-secret env:LAB_ENABLE --option train=strict
     """
     from sceplab_lab.device_service import DeviceService, run_device_service
 
@@ -79,6 +101,9 @@ def serve(
                 state=state,
                 keys=keys,
                 keys_secret=keys_secret,
+                users=tuple(user or ()),
+                enable_secret=enable_secret,
+                options=tuple(option or ()),
                 floor=floor,
                 as_json=as_json,
             )

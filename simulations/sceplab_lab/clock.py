@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 SEEDED_START = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
 """Where the clock of a seeded run starts: a Monday morning."""
@@ -26,7 +27,8 @@ class LabClock:
         self._base = start if start is not None else datetime.now(UTC)
         self._runs = runs
         self._since = time.monotonic()
-        self._listeners: list[Callable[[], None]] = []
+        self._numbers = count()
+        self._listeners: dict[int, Callable[[], None]] = {}
 
     def __call__(self) -> datetime:
         """The present moment of the lab, aware UTC."""
@@ -34,9 +36,19 @@ class LabClock:
             return self._base
         return self._base + timedelta(seconds=time.monotonic() - self._since)
 
-    def on_move(self, listener: Callable[[], None]) -> None:
-        """Calls ``listener`` after each move, so that timers can be set anew."""
-        self._listeners.append(listener)
+    def on_move(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Calls ``listener`` after each move, so that timers can be set anew.
+
+        Returns:
+            What to call, once, when the listener wants to hear no more.
+        """
+        number = next(self._numbers)
+        self._listeners[number] = listener
+
+        def leave() -> None:
+            self._listeners.pop(number, None)
+
+        return leave
 
     def advance(self, step: timedelta) -> None:
         """Moves the clock forward.
@@ -48,7 +60,7 @@ class LabClock:
             raise ValueError("the lab clock moves forward only")
         self._base = self() + step
         self._since = time.monotonic()
-        for listener in self._listeners:
+        for listener in tuple(self._listeners.values()):
             listener()
 
     def run(self) -> None:

@@ -7,27 +7,30 @@ import json
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.url import UrlError, split_url
-from sceplab_devices.batch import carry_out
-from sceplab_devices.errors import DeviceError, ProfileError
+from sceplab_devices.errors import DeviceError
 from sceplab_devices.profile import open_profile
 from sceplab_hsm.errors import KeyStoreError
 from sceplab_lab.clock import LabClock
-from sceplab_lab.device_host import DevicePlan, HostedDevice, start_device
-from sceplab_lab.errors import FolderInUseError
+from sceplab_lab.device_host import HostedDevice, start_device
+from sceplab_lab.device_options import read_options
+from sceplab_lab.device_plan import DevicePlan
+from sceplab_lab.errors import LabError
+from sceplab_lab.lab_trustpoint import TRUSTPOINT, lab_hint
+from sceplab_lab.login_secrets import SecretBook, read_users
+from sceplab_ndes.errors import NdesError
 from sceplab_scep.algorithms import Floor
 
-TRUSTPOINT = "LAB"
-"""What `--server` configures."""
 _THREADS = 4
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_CONSOLE_KINDS = frozenset({"tcp", "pty", "serial", "rfc2217"})
+"""Lines that are the box's console: who reaches one holds the cable in his hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,151 +44,189 @@ class DeviceService:
     state: Path | None = None
     keys: str = ""
     keys_secret: str = ""
+    users: tuple[str, ...] = ()
+    """``NAME=REFERENCE`` each."""
+    enable_secret: str = ""
+    """Reference."""
+    options: tuple[str, ...] = ()
+    """``KEY=VALUE`` each."""
     floor: str = "ndes"
     as_json: bool = False
 
 
 def run_device_service(options: DeviceService) -> int:
     """Runs the device until SIGINT or SIGTERM; the exit code."""
+    with report() as outcome, state_folder(options.state) as state:
+        plan = _plan(options, state)
+        asyncio.run(_serve(options, plan))
+    return outcome.code
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int = ExitCode.OK
+
+
+@contextmanager
+def report() -> Iterator[Outcome]:
+    """Turns what people can correct into a line on standard error and an exit code."""
+    outcome = Outcome()
     try:
-        floor = _checked_floor(options)
-        with ExitStack() as cleanup:
-            state = options.state
-            if state is None:
-                folder = tempfile.TemporaryDirectory(prefix="sceplab-device-")
-                state = Path(cleanup.enter_context(folder))
-            asyncio.run(_serve(options, state, floor))
-    except (DeviceError, FolderInUseError) as error:
-        return _fail(ExitCode.CONFIGURATION, str(error))
+        yield outcome
+    except (DeviceError, LabError, NdesError) as error:
+        outcome.code = _fail(ExitCode.CONFIGURATION, str(error))
     except KeyStoreError as error:
-        return _fail(ExitCode.KEY_STORE, str(error))
+        outcome.code = _fail(ExitCode.KEY_STORE, str(error))
     except OSError as error:
-        return _fail(
-            ExitCode.CONFIGURATION, f"{error.filename or 'state folder'}: {error.strerror}"
-        )
-    return ExitCode.OK
+        place = error.filename or "state folder"
+        outcome.code = _fail(ExitCode.CONFIGURATION, f"{place}: {error.strerror}")
 
 
-def _checked_floor(options: DeviceService) -> Floor:
-    """The floor, with every option that needs no device looked at.
+@contextmanager
+def state_folder(named: Path | None) -> Iterator[Path]:
+    """The folder that was named, or one that is gone at the end."""
+    if named is not None:
+        yield named
+        return
+    with tempfile.TemporaryDirectory(prefix="sceplab-device-") as folder:
+        yield Path(folder)
+
+
+def _plan(options: DeviceService, state: Path) -> DevicePlan:
+    """What the options mean.
 
     Raises:
-        DeviceError: an option cannot be meant so.
+        DeviceError: one cannot be meant so.
     """
     if options.server:
-        try:
-            split_url(options.server)
-        except UrlError as error:
-            raise DeviceError(f"--server: {error}") from error
+        check_server(options.server)
     if options.keys_secret and not options.keys:
         raise DeviceError("--keys-secret belongs to --keys; the device's own store has a secret")
+    floor = read_floor(options.floor)
+    profile = open_profile(options.profile)
+    settings = read_options(profile, options.options)
+    book = SecretBook()
+    enable = options.enable_secret
+    return DevicePlan(
+        profile=profile,
+        hostname=options.hostname,
+        consoles=options.consoles,
+        state_dir=state,
+        keys=options.keys,
+        keys_secret=options.keys_secret,
+        users=read_users(options.users, book),
+        enable_password=book.reveal(enable, owner="enable secret") if enable else "",
+        options=settings,
+        server=options.server,
+        floor=floor,
+    )
+
+
+def check_server(url: str) -> None:
+    """Refuses what is no enrollment URL.
+
+    Raises:
+        DeviceError: the text says why.
+    """
     try:
-        return Floor(options.floor)
+        split_url(url)
+    except UrlError as error:
+        raise DeviceError(f"--server: {error}") from error
+
+
+def read_floor(name: str) -> Floor:
+    """The floor of that name.
+
+    Raises:
+        DeviceError: there is none; the known ones are named.
+    """
+    try:
+        return Floor(name)
     except ValueError as error:
         known = ", ".join(floor.value for floor in Floor)
-        raise DeviceError(f"no floor '{options.floor}'; known: {known}") from error
+        raise DeviceError(f"no floor '{name}'; known: {known}") from error
 
 
-async def _serve(options: DeviceService, state: Path, floor: Floor) -> None:
+def stop_signals() -> asyncio.Event:
+    """Set by SIGINT, SIGTERM or SIGHUP."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _serve(options: DeviceService, plan: DevicePlan) -> None:
+    stop = stop_signals()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="device") as pool:
-        hosted = await start_device(
-            DevicePlan(
-                profile=open_profile(options.profile),
-                hostname=options.hostname,
-                consoles=options.consoles,
-                state_dir=state,
-                keys=options.keys,
-                keys_secret=options.keys_secret,
-                floor=floor,
-            ),
-            clock=LabClock(),
-            pool=pool,
-        )
+        hosted = await start_device(plan, clock=LabClock(), pool=pool)
         try:
-            if options.server:
-                prepare_trustpoint(hosted, options.server)
-            _warn_of_strangers(hosted)
-            _announce(options, hosted, state)
+            warn_of(hosted)
+            _announce(options, hosted)
             await stop.wait()
         finally:
             await hosted.close()
 
 
-def prepare_trustpoint(hosted: HostedDevice, url: str) -> None:
-    """Configures the profile's lines for a first trustpoint, unless one is there already.
+def warn_of(hosted: HostedDevice, *, name: str = "") -> None:
+    """Says on standard error what may not be meant.
 
-    A device that came up with a saved configuration keeps what that says.
-
-    Raises:
-        DeviceError: the profile has no such lines, or they do not lead to this URL.
+    Args:
+        hosted: is up.
+        name: of the device, where there are several.
     """
-    device = hosted.device
-    lines = device.profile.data.get("lab_trustpoint")
-    if lines is None:
-        raise ProfileError(device.profile.name, "has no lines for --server", place="data")
-    present = device.port.view(TRUSTPOINT).url
-    if present:
-        if not _is_same_url(present, url):
-            _warn(
-                f"--server is not used: the saved configuration has trustpoint {TRUSTPOINT} "
-                f"at {present}"
-            )
-        return
-    filled = (line.format(url=url, hostname=device.hostname) for line in lines)
-    remarks = carry_out(device, filled, mode=device.profile.data["lab_mode"])
-    if device.port.view(TRUSTPOINT).url != url:
-        reason = remarks[-1].line if remarks else "the trustpoint was not configured"
-        raise DeviceError(f"--server {url!r}: {device.profile.title} refuses it ({reason})")
-
-
-def _is_same_url(one: str, other: str) -> bool:
-    """A configuration may write a port that was not typed."""
-    left, right = urlsplit(one), urlsplit(other)
-    ports = [parts.port or _DEFAULT_PORTS.get(parts.scheme) for parts in (left, right)]
-    return (
-        ports[0] == ports[1]
-        and left.hostname == right.hostname
-        and left._replace(netloc="") == right._replace(netloc="")
-    )
-
-
-def _warn_of_strangers(hosted: HostedDevice) -> None:
+    prefix = f"{name}: " if name else ""
+    if hosted.remark:
+        _warn(prefix + hosted.remark)
     for line in hosted.lines:
-        if not line.is_loopback and not hosted.device.users:
-            _warn(
-                f"{line.endpoint} can be reached from other machines, and the console asks for "
-                "no password"
-            )
+        if line.is_loopback:
+            continue
+        if line.endpoint.kind in _CONSOLE_KINDS:
+            asks = "and is the device's console, which asks for a password only if configured so"
+        elif not hosted.device.asks_login:
+            asks = "and the console asks for no password"
+        else:
+            continue
+        _warn(f"{prefix}{line.endpoint} can be reached from other machines, {asks}")
 
 
-def _announce(options: DeviceService, hosted: HostedDevice, state: Path) -> None:
-    endpoints = [line.endpoint for line in hosted.lines]
-    server = hosted.device.port.view(TRUSTPOINT).url
+def facts_of(hosted: HostedDevice) -> dict[str, object]:
+    """What programs are told of a device that is up."""
+    device = hosted.device
+    return {
+        "hostname": device.hostname,
+        "profile": device.profile.name,
+        "consoles": [str(line.endpoint) for line in hosted.lines],
+        "state": str(hosted.plan.state_dir),
+        "keys": hosted.store_uri,
+        "server": device.port.view(TRUSTPOINT).url,
+        "hint": lab_hint(device, hosted.plan.server),
+    }
+
+
+def _announce(options: DeviceService, hosted: HostedDevice) -> None:
     if options.as_json:
-        ready = {
-            "hostname": hosted.device.hostname,
-            "profile": options.profile,
-            "consoles": [str(endpoint) for endpoint in endpoints],
-            "state": str(state),
-            "keys": hosted.store_uri,
-            "server": server,
-        }
-        print(json.dumps(ready), flush=True)
+        print(json.dumps(facts_of(hosted)), flush=True)
         return
     device = hosted.device
+    state = hosted.plan.state_dir
     print(f"{device.hostname} ({device.profile.title}) is up; its files are in {state}")
-    for endpoint in endpoints:
-        print(f"  {endpoint.client_command}")
+    for line in hosted.lines:
+        print(f"  {line.endpoint.client_command}")
     if options.keys:
         print(f"  keys are in {hosted.store_uri}")
     if hosted.is_restored:
         print("  it came up with its saved configuration")
+    server = device.port.view(TRUSTPOINT).url
     if server:
         print(f"  trustpoint {TRUSTPOINT} enrolls at {server}")
+    hint = lab_hint(device, hosted.plan.server)
+    if hint:
+        print("Type first, to enroll there:")
+        for typed in hint:
+            print(f"  {typed}")
     print("Ctrl-C ends it.", flush=True)
 
 

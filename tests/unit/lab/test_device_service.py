@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sceplab_devices.errors import DeviceError
-from sceplab_lab.device_service import prepare_trustpoint
+from sceplab_lab.lab_trustpoint import prepare_trustpoint
 from tests.support.served_device import open_site
 from tests.unit.lab.test_cli import run
 from tests.unit.lab.test_demo import command, environment
@@ -138,23 +138,22 @@ def test_keys_live_where_the_option_says(tmp_path: Path) -> None:
     assert refused.returncode == 6
 
 
-async def test_a_url_without_its_port_is_the_same_url(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_url_without_its_port_is_the_same_url(tmp_path: Path) -> None:
     """The configuration writes the port that was not typed; that is no other server."""
     async with open_site(tmp_path / "r1") as site:
         async with site.device() as operator:
-            prepare_trustpoint(operator.hosted, "http://ca.example.test/scep")
+            device = operator.hosted.device
+            assert prepare_trustpoint(device, "http://ca.example.test/scep") == ""
             await operator.type("do write memory")
         async with site.device() as operator:
-            prepare_trustpoint(operator.hosted, "http://ca.example.test/scep")
-            assert capsys.readouterr().err == ""
-            prepare_trustpoint(operator.hosted, "http://ca.example.test:81/scep")
-            assert "--server is not used" in capsys.readouterr().err
+            device = operator.hosted.device
+            assert prepare_trustpoint(device, "http://ca.example.test/scep") == ""
+            remark = prepare_trustpoint(device, "http://ca.example.test:81/scep")
+            assert "--server is not used" in remark
 
 
 async def test_a_url_the_device_does_not_take_is_an_error(tmp_path: Path) -> None:
     """What was configured is looked at, not assumed."""
     async with open_site(tmp_path / "r1") as site, site.device() as operator:
         with pytest.raises(DeviceError, match="refuses it"):
-            prepare_trustpoint(operator.hosted, "http://ca.example.test/a b")
+            prepare_trustpoint(operator.hosted.device, "http://ca.example.test/a b")

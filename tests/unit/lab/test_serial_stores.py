@@ -13,10 +13,12 @@ import pytest
 
 from sceplab_devices.profile import open_profile
 from sceplab_hsm.api import StoreCapabilities
+from sceplab_hsm.lab import ensure_lab_secret
 from sceplab_hsm.serial import SerialKeyStore
 from sceplab_hsm.software import SoftwareKeyStore
-from sceplab_lab import device_host
+from sceplab_lab import device_box, device_host
 from sceplab_lab.clock import LabClock
+from sceplab_lab.device_plan import DevicePlan
 from sceplab_ndes import service
 from sceplab_ndes.config import ServerConfig
 from sceplab_ndes.folder import StateFolder
@@ -38,14 +40,19 @@ async def test_a_device_makes_one_call_at_a_time(
 ) -> None:
     """The engine of a device gets a store that its threads may share."""
     given: list[Any] = []
-    real = device_host.AgentPort
+    real = device_box.AgentPort
 
     def port(**options: Any) -> Any:
         given.append(options["store"])
         return real(**options)
 
-    monkeypatch.setattr(device_host, "AgentPort", port)
-    plan = device_host.DevicePlan(profile=open_profile("cisco-ios"), state_dir=tmp_path)
+    monkeypatch.setattr(device_box, "AgentPort", port)
+    plan = DevicePlan(
+        profile=open_profile("cisco-ios"),
+        state_dir=tmp_path / "r1",
+        keys=f"soft:{tmp_path / 'keys'}?kdf=lab",
+        keys_secret=ensure_lab_secret(tmp_path / "passphrase"),
+    )
     with ThreadPoolExecutor(1) as pool:
         hosted = await device_host.start_device(plan, clock=LabClock(), pool=pool)
         await hosted.settle()
