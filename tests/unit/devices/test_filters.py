@@ -129,7 +129,7 @@ JUNOS_LIKE = FilterSet(
     ("spec", "expected"),
     [
         ("match CRYPTO | except chain | count", ["Count: 2 lines"]),
-        ("match crypto|count", ["Count: 4 lines"]),
+        ("match crypto|count", ["Count: 3 lines"]),
         ('match "trustpoint|chain" | match A$', [CONFIG[2], CONFIG[7]]),
         ("match _", []),
         ("no-more", CONFIG),
