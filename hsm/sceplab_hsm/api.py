@@ -1,7 +1,8 @@
 """The key store interface: what every place that holds private keys offers.
 
-A private key never crosses this interface. Handles satisfy the codec's signer and decrypter
-protocols structurally; this package knows nothing of SCEP.
+A private key never crosses `KeyStore`. A store may be a `KeyMover` besides: that one takes keys in
+and lets those out, encrypted, that were made for it. Handles satisfy the codec's signer and
+decrypter protocols structurally; this package knows nothing of SCEP.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class KeyInfo:
     public_key_der: bytes
     """SubjectPublicKeyInfo, DER."""
     exportable: bool
+    """Whether the place would give it away. Only a `KeyMover` ever does."""
     created_at: str
     """ISO 8601, UTC; empty where the store does not know."""
 
@@ -70,6 +72,8 @@ class StoreCapabilities:
     supports_pss: bool = False
     """PSS signatures, salt as long as the digest."""
     residence: KeyResidence = KeyResidence.SOFTWARE
+    moves_keys: bool = False
+    """Whether the store is a `KeyMover`; `moving.mover_of` gives it as one."""
 
 
 class KeyHandle(Protocol):
@@ -164,6 +168,45 @@ class KeyStore(Protocol):
 
     def close(self) -> None:
         """Releases the store; handles are dead afterwards. Twice is harmless."""
+
+
+class KeyMover(Protocol):
+    """What a store offers besides when keys may come in and go out.
+
+    Keys of `KeyStore.generate` never go out.
+    """
+
+    def generate_exportable(self, key_id: str, algorithm: KeyAlgorithm) -> KeyHandle:
+        """Makes a key as `KeyStore.generate` does, for `export_key` to give out."""
+
+    def export_key(self, key_id: str, passphrase: Secret) -> bytes:
+        """The private key as encrypted PKCS#8, DER.
+
+        Args:
+            key_id: of a key made or imported as exportable.
+            passphrase: encrypts it; not empty.
+
+        Raises:
+            KeyNotFoundError: no such key.
+            KeyMoveError: it is not exportable, or the passphrase is empty.
+        """
+
+    def import_key(
+        self, key_id: str, pkcs8: bytes, passphrase: Secret, *, exportable: bool
+    ) -> KeyHandle:
+        """Takes a key in; it is durable when this returns.
+
+        Args:
+            key_id: as in `KeyStore.generate`.
+            pkcs8: encrypted PKCS#8, DER.
+            passphrase: decrypts it.
+            exportable: whether `export_key` may give it out again.
+
+        Raises:
+            KeyExistsError: the name is taken. Nothing is replaced.
+            KeyMoveError: wrong passphrase, or not such a key.
+            MechanismUnsupportedError: a type that the store does not keep.
+        """
 
 
 SecretProvider = Callable[[str], Secret]

@@ -94,6 +94,7 @@ def probe_command(arguments: argparse.Namespace, output: Output) -> None:
             "pss": capabilities.supports_pss,
             "threads": capabilities.thread_safe,
             "keys_leave_store": capabilities.keys_leave_store,
+            "moves_keys": capabilities.moves_keys,
         }
         rows = [
             ("store", store.uri),
@@ -103,6 +104,7 @@ def probe_command(arguments: argparse.Namespace, output: Output) -> None:
             ("PSS", _yes(capabilities.supports_pss)),
             ("threads", _yes(capabilities.thread_safe)),
             ("files hold keys", _yes(capabilities.keys_leave_store)),
+            ("import and export", _yes(capabilities.moves_keys)),
         ]
         failed = []
         if arguments.is_trying:

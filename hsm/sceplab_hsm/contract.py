@@ -1,7 +1,7 @@
 """The contract test suite: what every key store must do, ours and those of outsiders.
 
 A store's test module subclasses `KeyStoreContract` and says how its store is opened; pytest
-collects the rest. This is the only module of the package that imports pytest. ::
+collects the rest. No module of the package but this and `contract_moving` imports pytest. ::
 
     class TestMyStore(KeyStoreContract):
         @classmethod
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import (
     MGF1,
@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import (
 )
 
 from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyStore
+from sceplab_hsm.contract_moving import KeyMovingContract, public_der, verify
 from sceplab_hsm.errors import (
     KeyExistsError,
     KeyNotFoundError,
@@ -45,6 +46,8 @@ HASHES = (hashes.SHA1(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512())  # n
 MESSAGE = b"signed by a key that stays where it is"
 OAEP_SHA1 = OAEP(mgf=MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
 
+__all__ = ["HASHES", "MESSAGE", "OAEP_SHA1", "KeyStoreContract", "public_der", "verify"]
+
 Result = TypeVar("Result")
 
 _RSA = [algorithm for algorithm in KeyAlgorithm if algorithm.is_rsa]
@@ -53,22 +56,6 @@ _EC_BITS = {KeyAlgorithm.EC_P256: 256, KeyAlgorithm.EC_P384: 384}
 _BAD_KEY_IDS = ("", "a/b", "../up", "a b", "k\u00e4y", "line\n", "nul\0", "x" * 129)
 _GOOD_KEY_IDS = (".", "..", "-", "a#b", "router-1@lab#2+next", "X" * 128)
 _PRIVATE_NAMES = ("private", "export", "numbers", "secret", "pkcs8")
-
-
-def verify(handle: KeyHandle, signature: bytes, data: bytes, hash_: hashes.HashAlgorithm) -> None:
-    """Checks a signature with the handle's public key; raises ``InvalidSignature``."""
-    public_key = handle.public_key
-    if isinstance(public_key, rsa.RSAPublicKey):
-        public_key.verify(signature, data, PKCS1v15(), hash_)
-    else:
-        public_key.verify(signature, data, ec.ECDSA(hash_))
-
-
-def public_der(handle: KeyHandle) -> bytes:
-    """The handle's public key as SubjectPublicKeyInfo, DER."""
-    return handle.public_key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
 
 
 def _in_threads(work: Callable[[], Result], count: int) -> tuple[list[Result], list[Exception]]:
@@ -109,7 +96,7 @@ class SharedKeys:
         return self._handles[algorithm]
 
 
-class KeyStoreContract:
+class KeyStoreContract(KeyMovingContract):
     """Subclass it as ``Test...`` and override `open_store`; what the store lacks is tested too.
 
     A key type that the store does not list must be refused with ``MechanismUnsupportedError``, so

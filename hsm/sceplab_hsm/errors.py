@@ -94,5 +94,9 @@ class KeyDamagedError(KeyStoreError):
     """A stored key does not open: its seal is broken or the file is not of our format."""
 
 
+class KeyMoveError(KeyStoreError):
+    """A key is not given out, or what was brought is none: not exportable, wrong passphrase."""
+
+
 class MechanismUnsupportedError(KeyStoreError):
     """The store or the key cannot do this operation."""

@@ -20,6 +20,7 @@ from sceplab_hsm.api import (
     KeyAlgorithm,
     KeyHandle,
     KeyInfo,
+    KeyMover,
     KeyStore,
     SecretProvider,
     StoreCapabilities,
@@ -28,7 +29,9 @@ from sceplab_hsm.api import (
 from sceplab_hsm.errors import LockoutError, StoreLockedError
 from sceplab_hsm.fault_plan import FaultPlan, injected
 from sceplab_hsm.fault_spec import FaultUri, Operation, wrapped_uri
+from sceplab_hsm.moving import mover_of
 from sceplab_hsm.registry import identity_of, open_key_store
+from sceplab_hsm.secret import Secret
 from sceplab_hsm.uri import join_key_uri
 
 Result = TypeVar("Result")
@@ -78,6 +81,30 @@ class FaultyKeyStore:
     def delete(self, key_id: str) -> None:
         """Destroys a key in the other store, or fails."""
         self._run(Operation.DELETE, lambda: self._store.delete(key_id))
+
+    def generate_exportable(self, key_id: str, algorithm: KeyAlgorithm) -> KeyHandle:
+        """Makes an exportable key in the other store, or fails."""
+        mover = mover_of(self._store)
+        return self._wrap(
+            self._run(Operation.GENERATE, lambda: mover.generate_exportable(key_id, algorithm))
+        )
+
+    def export_key(self, key_id: str, passphrase: Secret) -> bytes:
+        """Gives a key of the other store out, or fails."""
+        mover = mover_of(self._store)
+        return self._run(Operation.EXPORT, lambda: mover.export_key(key_id, passphrase))
+
+    def import_key(
+        self, key_id: str, pkcs8: bytes, passphrase: Secret, *, exportable: bool
+    ) -> KeyHandle:
+        """Takes a key into the other store, or fails."""
+        mover = mover_of(self._store)
+        return self._wrap(
+            self._run(
+                Operation.IMPORT,
+                lambda: mover.import_key(key_id, pkcs8, passphrase, exportable=exportable),
+            )
+        )
 
     def close(self) -> None:
         """Closes the other store; this never fails."""
@@ -187,3 +214,6 @@ def open_store(
 
 if TYPE_CHECKING:
     _PROOF: StoreFactory = open_store  # store, handles and factory fit the interface
+
+    def _proof(store: FaultyKeyStore) -> KeyMover:
+        return store

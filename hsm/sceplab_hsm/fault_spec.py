@@ -53,6 +53,8 @@ class Operation(enum.Enum):
     DELETE = "delete"
     SIGN = "sign"
     DECRYPT = "decrypt"
+    EXPORT = "export"
+    IMPORT = "import"
     ANY = "any"
 
 

@@ -15,8 +15,17 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyInfo, KeyStore, StoreCapabilities
+from sceplab_hsm.api import (
+    KeyAlgorithm,
+    KeyHandle,
+    KeyInfo,
+    KeyMover,
+    KeyStore,
+    StoreCapabilities,
+)
 from sceplab_hsm.errors import KeyStoreError, StoreUnavailableError
+from sceplab_hsm.moving import mover_of
+from sceplab_hsm.secret import Secret
 
 
 @contextlib.contextmanager
@@ -89,6 +98,26 @@ class GuardedKeyStore:
         with guarded(self._origin, "delete a key"):
             self._store.delete(key_id)
 
+    def generate_exportable(self, key_id: str, algorithm: KeyAlgorithm) -> KeyHandle:
+        """See `KeyMover.generate_exportable`."""
+        with guarded(self._origin, "make a key"):
+            handle = mover_of(self._store).generate_exportable(key_id, algorithm)
+            return GuardedKeyHandle(handle, self._origin)
+
+    def export_key(self, key_id: str, passphrase: Secret) -> bytes:
+        """See `KeyMover.export_key`."""
+        with guarded(self._origin, "export a key"):
+            return mover_of(self._store).export_key(key_id, passphrase)
+
+    def import_key(
+        self, key_id: str, pkcs8: bytes, passphrase: Secret, *, exportable: bool
+    ) -> KeyHandle:
+        """See `KeyMover.import_key`."""
+        with guarded(self._origin, "import a key"):
+            mover = mover_of(self._store)
+            handle = mover.import_key(key_id, pkcs8, passphrase, exportable=exportable)
+            return GuardedKeyHandle(handle, self._origin)
+
     def close(self) -> None:
         """See `KeyStore.close`."""
         with guarded(self._origin, "close"):
@@ -154,5 +183,5 @@ class GuardedKeyHandle:
 
 if TYPE_CHECKING:
 
-    def _proof(store: GuardedKeyStore) -> KeyStore:
-        return store
+    def _proof(store: GuardedKeyStore) -> tuple[KeyStore, KeyMover]:
+        return store, store

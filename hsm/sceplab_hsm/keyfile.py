@@ -7,6 +7,8 @@
     BASE64 of a seal over the two lines above and the store's id
     BASE64 of the sealed PKCS#8 key, bound to the same
 
+Of a key that may be exported the first line says 2, and the second has ``"exportable":true``.
+
 The first seal lets a listing trust the metadata without opening the private part.
 """
 
@@ -23,8 +25,10 @@ from sceplab_hsm.sealing import Seal, decode_base64, decode_fields, encode_field
 KEY_FILE_LIMIT_BYTES = 64 * 1024
 
 _MAGIC = b"sceplab-key 1"
+_MAGIC_EXPORTABLE = b"sceplab-key 2"
 _ANY_VERSION = re.compile(rb"sceplab-key ([1-9][0-9]{0,8})")
 _FIELDS = frozenset({"algorithm", "created_at", "key_id", "public_key"})
+_FIELDS_BY_MAGIC = {_MAGIC: _FIELDS, _MAGIC_EXPORTABLE: _FIELDS | {"exportable"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,11 @@ def encode_key_file(info: KeyInfo, private_key_der: bytes, seal: Seal, store_id:
         "key_id": info.key_id,
         "public_key": base64.b64encode(info.public_key_der).decode("ascii"),
     }
-    head = _MAGIC + b"\n" + encode_fields(fields)
+    magic = _MAGIC
+    if info.exportable:
+        magic = _MAGIC_EXPORTABLE
+        fields["exportable"] = True
+    head = magic + b"\n" + encode_fields(fields)
     public_seal = seal.close(b"", _context(b"metadata", store_id, head))
     private_seal = seal.close(private_key_der, _context(b"private", store_id, head))
     return b"\n".join((head, public_seal, private_seal, b""))
@@ -78,16 +86,17 @@ def decode_key_file(content: bytes, key_id: str, seal: Seal, store_id: str) -> K
         KeyDamagedError: other format, broken seal, or the file of another key or store.
     """
     lines = content.split(b"\n")
-    if lines[0] != _MAGIC and (version := _ANY_VERSION.fullmatch(lines[0])):
+    names = _FIELDS_BY_MAGIC.get(lines[0])
+    if names is None and (version := _ANY_VERSION.fullmatch(lines[0])):
         raise KeyDamagedError(
-            f"it has format version {int(version[1])}, this program reads version 1"
+            f"it has format version {int(version[1])}, this program reads versions 1 and 2"
         )
-    if lines[0] != _MAGIC or len(lines) != 5 or lines[4]:  # noqa: PLR2004 - the four lines above
+    if names is None or len(lines) != 5 or lines[4]:  # noqa: PLR2004 - the four lines above
         raise KeyDamagedError("it is not a key file")
     head = lines[0] + b"\n" + lines[1]
     seal.open(lines[2], _context(b"metadata", store_id, head))
     try:
-        fields = decode_fields(lines[1], _FIELDS)
+        fields = decode_fields(lines[1], names)
         algorithm = KeyAlgorithm(fields["algorithm"])
         public_key_der = decode_base64(str(fields["public_key"]).encode("ascii"))
     except ValueError as error:
@@ -98,7 +107,7 @@ def decode_key_file(content: bytes, key_id: str, seal: Seal, store_id: str) -> K
         key_id=key_id,
         algorithm=algorithm,
         public_key_der=public_key_der,
-        exportable=False,
+        exportable=fields.get("exportable") is True,
         created_at=str(fields["created_at"]),
     )
     return KeyFile(info=info, sealed=lines[3], context=_context(b"private", store_id, head))

@@ -11,8 +11,17 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyInfo, KeyStore, StoreCapabilities
+from sceplab_hsm.api import (
+    KeyAlgorithm,
+    KeyHandle,
+    KeyInfo,
+    KeyMover,
+    KeyStore,
+    StoreCapabilities,
+)
+from sceplab_hsm.moving import mover_of
 from sceplab_hsm.registry import identity_of
+from sceplab_hsm.secret import Secret
 
 
 def for_threads(store: KeyStore) -> KeyStore:
@@ -65,6 +74,26 @@ class SerialKeyStore:
         """See `KeyStore.delete`."""
         with self._lock:
             self._store.delete(key_id)
+
+    def generate_exportable(self, key_id: str, algorithm: KeyAlgorithm) -> KeyHandle:
+        """See `KeyMover.generate_exportable`."""
+        with self._lock:
+            handle = mover_of(self._store).generate_exportable(key_id, algorithm)
+            return SerialKeyHandle(handle, self._lock)
+
+    def export_key(self, key_id: str, passphrase: Secret) -> bytes:
+        """See `KeyMover.export_key`."""
+        with self._lock:
+            return mover_of(self._store).export_key(key_id, passphrase)
+
+    def import_key(
+        self, key_id: str, pkcs8: bytes, passphrase: Secret, *, exportable: bool
+    ) -> KeyHandle:
+        """See `KeyMover.import_key`."""
+        with self._lock:
+            mover = mover_of(self._store)
+            handle = mover.import_key(key_id, pkcs8, passphrase, exportable=exportable)
+            return SerialKeyHandle(handle, self._lock)
 
     def close(self) -> None:
         """See `KeyStore.close`."""
@@ -123,5 +152,5 @@ class SerialKeyHandle:
 
 if TYPE_CHECKING:
 
-    def _proof(store: SerialKeyStore) -> KeyStore:
-        return store
+    def _proof(store: SerialKeyStore) -> tuple[KeyStore, KeyMover]:
+        return store, store

@@ -23,6 +23,7 @@ from sceplab_hsm.api import (
     Clock,
     KeyAlgorithm,
     KeyInfo,
+    KeyMover,
     SecretProvider,
     StoreCapabilities,
     StoreFactory,
@@ -30,6 +31,7 @@ from sceplab_hsm.api import (
 from sceplab_hsm.errors import (
     KeyDamagedError,
     KeyExistsError,
+    KeyMoveError,
     KeyNotFoundError,
     KeyStoreError,
     StoreLockedError,
@@ -46,8 +48,10 @@ from sceplab_hsm.files import (
     remove,
 )
 from sceplab_hsm.keyfile import KEY_FILE_LIMIT_BYTES, KeyFile, decode_key_file, encode_key_file
+from sceplab_hsm.moving import PrivateKey, algorithm_of, decrypt_key, encrypt_key
 from sceplab_hsm.sealing import Seal
-from sceplab_hsm.software_key import PrivateKey, SoftwareKeyHandle
+from sceplab_hsm.secret import Secret
+from sceplab_hsm.software_key import SoftwareKeyHandle
 from sceplab_hsm.store_header import (
     HEADER_LIMIT_BYTES,
     HEADER_NAME,
@@ -67,6 +71,7 @@ CAPABILITIES = StoreCapabilities(
     supports_oaep=True,
     thread_safe=True,
     supports_pss=True,
+    moves_keys=True,
 )
 """What every store of this kind can do, open or not."""
 
@@ -146,10 +151,35 @@ class SoftwareKeyStore:
             KeyExistsError: the name is taken. Nothing is replaced.
             StoreUnavailableError: closed, replaced by another store, or not writable.
         """
+        self._require_free(key_id)
+        return self._keep(key_id, algorithm, _generate(algorithm), exportable=False)
+
+    def generate_exportable(self, key_id: str, algorithm: KeyAlgorithm) -> SoftwareKeyHandle:
+        """See `KeyMover.generate_exportable`."""
+        self._require_free(key_id)
+        return self._keep(key_id, algorithm, _generate(algorithm), exportable=True)
+
+    def export_key(self, key_id: str, passphrase: Secret) -> bytes:
+        """See `KeyMover.export_key`."""
+        loaded = self._load(key_id)
+        if not loaded.info.exportable:
+            raise KeyMoveError(f"key '{key_id}' in {self._uri} is not exportable")
+        return encrypt_key(loaded.private_key, passphrase)
+
+    def import_key(
+        self, key_id: str, pkcs8: bytes, passphrase: Secret, *, exportable: bool
+    ) -> SoftwareKeyHandle:
+        """See `KeyMover.import_key`."""
+        self._require_free(key_id)
+        private_key = decrypt_key(pkcs8, passphrase)
+        algorithm = algorithm_of(private_key)
+        return self._keep(key_id, algorithm, private_key, exportable=exportable)
+
+    def _keep(
+        self, key_id: str, algorithm: KeyAlgorithm, private_key: PrivateKey, *, exportable: bool
+    ) -> SoftwareKeyHandle:
+        """Seals a new key into its file."""
         path, seal = self._path_of(key_id), self._require_open()
-        if os.path.lexists(path):
-            raise KeyExistsError(key_id, self._uri)
-        private_key = _generate(algorithm)
         public_key = private_key.public_key()
         info = KeyInfo(
             key_id=key_id,
@@ -157,7 +187,7 @@ class SoftwareKeyStore:
             public_key_der=public_key.public_bytes(
                 serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
             ),
-            exportable=False,
+            exportable=exportable,
             created_at="" if self._now is None else _timestamp(self._now),
         )
         private_key_der = private_key.private_bytes(
@@ -282,6 +312,12 @@ class SoftwareKeyStore:
     def _path_of(self, key_id: str) -> Path:
         return self._directory / (check_key_id(key_id) + KEY_SUFFIX)
 
+    def _require_free(self, key_id: str) -> None:
+        path = self._path_of(key_id)
+        self._require_open()
+        if os.path.lexists(path):
+            raise KeyExistsError(key_id, self._uri)
+
     def _require_open(self) -> Seal:
         seal = self._seal
         if seal is None:
@@ -361,3 +397,6 @@ def _timestamp(now: Clock) -> str:
 
 if TYPE_CHECKING:
     _PROOF: StoreFactory = open_store  # store, handles and factory fit the interface
+
+    def _proof(store: SoftwareKeyStore) -> KeyMover:
+        return store

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.padding import OAEP, AsymmetricPa
 
 from sceplab_hsm.api import KeyInfo
 from sceplab_hsm.errors import KeyStoreError, MechanismUnsupportedError
+from sceplab_hsm.moving import PrivateKey
 from sceplab_hsm.stored_key import PublicKey, StoredKey
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 _PKCS1V15 = PKCS1v15()
 
 

@@ -6,11 +6,13 @@ The contract suite must pass the first and catch every other.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding, PKCS1v15
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption
 
 from sceplab_hsm.api import KeyAlgorithm, KeyInfo, StoreCapabilities
 from sceplab_hsm.errors import (
@@ -21,6 +23,7 @@ from sceplab_hsm.errors import (
     StoreLockedError,
     StoreUnavailableError,
 )
+from sceplab_hsm.secret import Secret
 from sceplab_hsm.uri import check_key_id
 
 PIN = "pin-4711"
@@ -267,6 +270,49 @@ class GullibleStore(PlainStore):
         del secret
 
 
+class GivingStore(PlainStore):
+    """Flaw: gives every key out, and not encrypted where no passphrase is given."""
+
+    def capabilities(self) -> StoreCapabilities:
+        return replace(super().capabilities(), moves_keys=True)
+
+    def generate_exportable(self, key_id: str, algorithm: KeyAlgorithm) -> PlainHandle:
+        return self.generate(key_id, algorithm)
+
+    def export_key(self, key_id: str, passphrase: Secret) -> bytes:
+        word = passphrase.reveal().encode()
+        encryption = BestAvailableEncryption(word) if word else NoEncryption()
+        key = self.get(key_id)._key
+        return key.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, encryption
+        )
+
+    def import_key(
+        self, key_id: str, pkcs8: bytes, passphrase: Secret, *, exportable: bool
+    ) -> PlainHandle:
+        del exportable
+        handle = self.generate(key_id, KeyAlgorithm.EC_P256)
+        key = serialization.load_der_private_key(pkcs8, passphrase.reveal().encode())
+        assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+        handle._key = key
+        return handle
+
+
+class OpenHandedStore(GivingStore):
+    """Flaw: what goes out is not encrypted."""
+
+    def export_key(self, key_id: str, passphrase: Secret) -> bytes:
+        del passphrase
+        return super().export_key(key_id, Secret(""))
+
+
+class ClosedHandedStore(PlainStore):
+    """Flaw: says that it moves keys and has no methods for it."""
+
+    def capabilities(self) -> StoreCapabilities:
+        return replace(super().capabilities(), moves_keys=True)
+
+
 FLAWS: dict[type[PlainStore], str] = {
     ReplacingStore: "test_never_replaces",
     ForgetfulStore: "test_keys_outlive_the_store_object",
@@ -280,5 +326,8 @@ FLAWS: dict[type[PlainStore], str] = {
     OneHashStore: "test_signatures_verify",
     OpenStore: "test_handles_give_no_private_key",
     GullibleStore: "test_a_wrong_secret_is_refused",
+    GivingStore: "test_only_exportable_keys_go_out or test_takes_in_keys_only",
+    OpenHandedStore: "test_what_goes_out_is_encrypted",
+    ClosedHandedStore: "test_moves_keys_or_says_so",
 }
 """Each flaw and the tests that must catch it."""

@@ -119,7 +119,10 @@ def test_each_operation_is_met(tmp_path: Path) -> None:
         if operation in (Operation.OPEN, Operation.ANY):
             continue
         place = tmp_path / operation.value
-        soft_store(place).generate("router1", KeyAlgorithm.RSA_2048)
+        inner = soft_store(place)
+        inner.generate("router1", KeyAlgorithm.RSA_2048)
+        inner.generate_exportable("router3", EC)
+        pkcs8 = inner.export_key("router3", Secret("word"))
         store = open_faulty(place)
         handle = store.get("router1")
         ciphertext = handle.public_key.encrypt(MESSAGE, PKCS1v15())  # type: ignore[union-attr]
@@ -131,6 +134,10 @@ def test_each_operation_is_met(tmp_path: Path) -> None:
             "sign": lambda handle=handle: handle.sign(MESSAGE, hashes.SHA256()),
             "decrypt": lambda handle=handle, text=ciphertext: handle.decrypt(text, PKCS1v15()),
             "delete": lambda store=store: store.delete("router1"),
+            "export": lambda store=store: store.export_key("router3", Secret("word")),
+            "import": lambda store=store, pkcs8=pkcs8: store.import_key(
+                "router4", pkcs8, Secret("word"), exportable=True
+            ),
         }
         failed = [name for name, use in uses.items() if outcome(use) == "StoreBusyError"]
         assert failed == [operation.value]

@@ -13,7 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from sceplab_hsm import cli
 from sceplab_hsm.api import KeyAlgorithm
-from sceplab_hsm.errors import StoreLockedError, StoreUnavailableError, StoreUriError
+from sceplab_hsm.errors import (
+    MechanismUnsupportedError,
+    StoreLockedError,
+    StoreUnavailableError,
+    StoreUriError,
+)
+from sceplab_hsm.moving import mover_of
 from sceplab_hsm.registry import known_schemes, open_key_store
 from sceplab_hsm.secret import Secret
 from tests.support.soft_stores import MADE_AT, PASSPHRASE
@@ -65,11 +71,14 @@ class Store:
     uri = "faulty:x"
     def capabilities(self):
         return StoreCapabilities(algorithms=frozenset(), keys_leave_store=True,
-                                 supports_oaep=False, thread_safe=True)
+                                 supports_oaep=False, thread_safe=True, moves_keys=True)
     def get(self, key_id): return Handle()
     def generate(self, *_): raise TypeError("quotes " + secret)
     def list_keys(self): raise ValueError("quotes " + secret)
     def delete(self, *_): raise KeyError("quotes " + secret)
+    def generate_exportable(self, *_): raise TypeError("quotes " + secret)
+    def export_key(self, *_): raise KeyError("quotes " + secret)
+    def import_key(self, *_, exportable): raise ValueError("quotes " + secret)
     def close(self): pass
 def opened(uri, secrets, *, create, now):
     global secret
@@ -82,10 +91,17 @@ def test_what_a_plugin_raises_in_use_is_a_failure_of_the_store(install: Install)
     """Only key store errors leave a store: the class of another is named, its text is not."""
     install("faulty", "faulty", FAULTY)
     store = open_key_store("faulty:x", ask)
+    mover = mover_of(store)
     uses: list[tuple[str, Callable[[], object]]] = [
         ("make a key: TypeError", lambda: store.generate("k", KeyAlgorithm.EC_P256)),
         ("list its keys: ValueError", store.list_keys),
         ("delete a key: KeyError", lambda: store.delete("k")),
+        ("make a key: TypeError", lambda: mover.generate_exportable("k", KeyAlgorithm.EC_P256)),
+        ("export a key: KeyError", lambda: mover.export_key("k", ask(""))),
+        (
+            "import a key: ValueError",
+            lambda: mover.import_key("k", b"", ask(""), exportable=True),
+        ),
         ("sign: ValueError", lambda: store.get("k").sign(b"", hashes.SHA256())),
         ("decrypt: OSError", lambda: store.get("k").decrypt(b"", PKCS1v15())),
     ]
@@ -94,6 +110,15 @@ def test_what_a_plugin_raises_in_use_is_a_failure_of_the_store(install: Install)
             use()
         assert PASSPHRASE not in str(e.value)
     store.close()
+
+
+def test_a_plugin_that_cannot_move_keys_is_believed(install: Install) -> None:
+    """A store that says it moves keys and lacks the methods is named; nothing breaks."""
+    code = FAULTY.replace("def generate_exportable", "def something_else")
+    install("boastful", "boastful", code)
+    mover = mover_of(open_key_store("boastful:x", ask))
+    with pytest.raises(MechanismUnsupportedError, match="lacks generate_exportable"):
+        mover.generate_exportable("k", KeyAlgorithm.EC_P256)
 
 
 def test_the_command_line_tells_a_faulty_plugin(
