@@ -34,3 +34,29 @@ class FolderInUseError(LabError):
 
 class AbandonedError(LabError):
     """The trustpoint was removed while work for it was under way: the work ends here."""
+
+
+class ExtraMissingError(LabError):
+    """Something needs an optional part of the installation.
+
+    Args:
+        reason: what needs it.
+        extra: name of the part.
+    """
+
+    def __init__(self, reason: str, *, extra: str) -> None:
+        super().__init__(f"{reason}, which is not installed; pip install 'sceplab[{extra}]'")
+        self.extra = extra
+
+
+class InterfaceError(LabError):
+    """Frames cannot be sent on a network interface.
+
+    Args:
+        interface: its name.
+        reason: and what to do, where that is known.
+    """
+
+    def __init__(self, interface: str, reason: str) -> None:
+        super().__init__(f"interface {interface}: {reason}")
+        self.interface = interface
