@@ -122,12 +122,12 @@ class Terminal:
 
     def __init__(
         self, profile: DeviceProfile, *, line: LineInfo = VTY, device: Device | None = None,
-        **settings: object,
+        user: str = "", **settings: object,
     ) -> None:  # fmt: skip
         self.clock = ManualClock()
         self.port = IdlePort()
         self.device = device or profile.new_device(port=self.port, clock=self.clock, **settings)
-        self.console = self.device.open_console(line)
+        self.console = self.device.open_console(line, user=user)
         self.greeting = self.console.open()
 
     def type(self, keys: str | bytes) -> str:

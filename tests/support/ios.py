@@ -22,8 +22,12 @@ class RouterBench(DeviceBench):
 
     def __init__(self, train: str = "classic", *, hostname: str = "R1", **settings: object) -> None:
         super().__init__(ios_profile(train), hostname=hostname, **settings)
+
+    @property
+    def router(self) -> Router:
+        """The box."""
         assert isinstance(self.device, Router)
-        self.router = self.device
+        return self.device
 
     def run(self, *lines: str) -> str:
         """Types lines in a privileged session of its own; gives what the last one printed."""

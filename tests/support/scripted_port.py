@@ -70,6 +70,10 @@ class ScriptedPort(ScriptedCarried):
         """Keeps the listener."""
         self._listeners.append(listener)
 
+    def forget_listeners(self) -> None:
+        """The device was switched off."""
+        self._listeners.clear()
+
     def configure(self, settings: TrustpointSettings) -> None:
         """Keeps the settings; a subject that is no RFC 4514 text is the device's error."""
         if not settings.subject and settings.url:
