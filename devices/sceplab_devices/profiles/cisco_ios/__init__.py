@@ -20,14 +20,15 @@ from sceplab_devices.profiles.cisco_ios.handlers import HANDLERS, LEAVE_HANDLERS
 from sceplab_devices.profiles.cisco_ios.router import Router
 from sceplab_devices.profiles.cisco_ios.trains import read_train
 
-__all__ = ["Router", "create_profile"]
+__all__ = ["Router", "create_profile", "create_strict_xe_profile", "create_xe_profile"]
 
 
-def create_profile(train: str = "") -> DeviceProfile:
+def create_profile(train: str = "", *, name: str = "") -> DeviceProfile:
     """The profile ``cisco-ios``.
 
     Args:
         train: software train of devices that are not told theirs; empty: the data's default.
+        name: users choose it by this name; empty: the data's.
 
     Raises:
         ProfileError: there is no such train, or the data is wrong.
@@ -36,6 +37,17 @@ def create_profile(train: str = "") -> DeviceProfile:
     chosen = read_train(data["data"], train)
     data["data"]["train"] = chosen.name
     data["profile"]["title"] = chosen.title
+    data["profile"]["name"] = name or data["profile"]["name"]
     return DeviceProfile(
         data, handlers=HANDLERS, leave_handlers=LEAVE_HANDLERS, device_class=Router
     )
+
+
+def create_xe_profile() -> DeviceProfile:
+    """The profile ``cisco-ios-xe``: a recent IOS XE train."""
+    return create_profile("recent", name="cisco-ios-xe")
+
+
+def create_strict_xe_profile() -> DeviceProfile:
+    """The profile ``cisco-ios-xe-26``: IOS XE 26, which trusts no CA without a fingerprint."""
+    return create_profile("strict", name="cisco-ios-xe-26")

@@ -7,6 +7,10 @@ minute. Without one the operator has to bring the challenge anyway.
 from __future__ import annotations
 
 from sceplab_devices.api import TrustpointView
+from sceplab_devices.profiles.cisco_ios.enrollment_method import (
+    EnrollmentMethod,
+    enrollment_method,
+)
 from sceplab_devices.profiles.cisco_ios.keys import order_key
 from sceplab_devices.profiles.cisco_ios.router import Router
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint
@@ -26,6 +30,8 @@ def enroll_automatically(router: Router, trustpoint: Trustpoint) -> None:
     With a key still to be made it only has it made; the key's event leads here again.
     """
     if not trustpoint.renews or "password" not in trustpoint.entries:
+        return
+    if enrollment_method(router, trustpoint) is not EnrollmentMethod.SCEP:
         return
     view = router.view(trustpoint.name)
     if not view.ca_certificates_der or view.certificate_der or is_running(view):

@@ -103,6 +103,19 @@ def zeroize_key(ctx: Context) -> Dialog:
                 return
             if is_gone:
                 ctx.device.syslog("key_deleted", label=label)
+                forget_certificates_of(ctx, label)
+
+
+def forget_certificates_of(ctx: Context, label: str) -> None:
+    """Certificates of a key pair go with it."""
+    router = ctx.device
+    for name in router.config.trustpoints:
+        view = router.view(name)
+        if view.certificate_der is not None and view.key_label == label:
+            try:
+                router.forget_certificates(name, keeps_ca=True)
+            except DeviceError as error:
+                ctx.say("keys.zeroize_failed", reason=error)
 
 
 def order_key(router: Router, trustpoint: Trustpoint, *, resumes: str = "") -> str:

@@ -84,6 +84,10 @@ def _ca_refused(router: Router, _event: PortEvent) -> None:
 
 def _request_sent(router: Router, event: PortEvent) -> None:
     router.counters.sessions_started += 1
+    _log_request(router, event)
+
+
+def _log_request(router: Router, event: PortEvent) -> None:
     if event.csr_der is None:
         return
     if router.train.logs_request_fingerprint:
@@ -181,6 +185,7 @@ _REPORTERS: dict[str, Callable[[Router, PortEvent], None]] = {
     PortEventKind.CA_PIN_MISMATCH: _ca_refused,
     PortEventKind.CA_REFUSED: _ca_refused,
     PortEventKind.PKCSREQ_SENT: _request_sent,
+    PortEventKind.REQUEST_CREATED: _log_request,
     PortEventKind.POLL_SENT: _poll_sent,
     PortEventKind.PENDING: _pending,
     PortEventKind.CERT_ISSUED: _issued,

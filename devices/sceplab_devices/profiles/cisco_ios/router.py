@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,6 +18,11 @@ from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco.dates import log_stamp
 from sceplab_devices.profiles.cisco.hexdump import certificates_in
 from sceplab_devices.profiles.cisco.obfuscation import is_hashed, matches_hash
+from sceplab_devices.profiles.cisco_ios.enrollment_method import (
+    EnrollmentMethod,
+    enrollment_method,
+)
+from sceplab_devices.profiles.cisco_ios.flash import FileStore
 from sceplab_devices.profiles.cisco_ios.running_config import Interface, RunningConfig, User
 from sceplab_devices.profiles.cisco_ios.trains import read_train
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint, settings_of
@@ -66,6 +71,9 @@ class Router(Device):
         saved_certificates: DER of the certificates that were part of it.
         started_at: when the box came up.
         changed_at: last configuration change; ``None``: none since start.
+        is_modified: the running configuration was changed since it was saved or read.
+        initial_dialog: a console of a box without saved configuration offers the set-up dialog.
+        files: what operators put on the box; gone with it.
         clock_is_set: the time is authoritative; until then log lines begin with ``*``.
         logged: log lines so far.
         debugging: PKI debug topics that are on.
@@ -83,6 +91,7 @@ class Router(Device):
         enable_password: str = "",
         train: str = "",
         serial_number: str = SERIAL_NUMBER,
+        initial_dialog: bool = False,
     ) -> None:
         """Makes a router as delivered.
 
@@ -95,6 +104,8 @@ class Router(Device):
             enable_password: asked by ``enable``; empty: it asks nothing.
             train: name of a train in the profile's data; empty: the default one.
             serial_number: as certificates name it.
+            initial_dialog: a console of a box without saved configuration offers the set-up
+                dialog.
         """
         self.train = read_train(profile.data, train)
         self.serial_number = serial_number
@@ -111,6 +122,9 @@ class Router(Device):
         self.debugging: set[str] = set()
         self.key_orders: dict[str, KeyOrder] = {}
         self.changed_at: datetime | None = None
+        self.is_modified = False
+        self.initial_dialog = initial_dialog
+        self.files = FileStore(self.train.file_systems)
         super().__init__(
             profile,
             hostname=hostname,
@@ -180,13 +194,16 @@ class Router(Device):
     def note_change(self) -> None:
         """The running configuration was changed."""
         self.changed_at = self.device_time()
+        self.is_modified = True
 
     def apply(self, trustpoint: Trustpoint) -> bool:
         """Tells the port what the trustpoint's lines mean; false when they do not make one.
 
         What the port cannot work with (a key size no key store has, for example) is logged.
         """
-        if not trustpoint.url:
+        if enrollment_method(self, trustpoint) in (
+            EnrollmentMethod.NONE, EnrollmentMethod.SELF_SIGNED
+        ):  # fmt: skip
             return False
         try:
             self.port.configure(settings_of(self, trustpoint))
@@ -194,6 +211,29 @@ class Router(Device):
             self.syslog("unusable", name=trustpoint.name, reason=error)
             return False
         return True
+
+    def forget_certificates(self, name: str, *, keeps_ca: bool) -> None:
+        """Takes a trustpoint's certificates away; its configuration stays."""
+        authorities = self.view(name).ca_certificates_der if keeps_ca else ()
+        self.port.remove(name)
+        self.note_change()
+        trustpoint = self.config.trustpoints.get(name)
+        if trustpoint is None:
+            return
+        if authorities:
+            self.give_ca(trustpoint, authorities)
+        else:
+            self.apply(trustpoint)
+
+    def give_ca(self, trustpoint: Trustpoint, authorities_der: Sequence[bytes]) -> None:
+        """Lets a trustpoint of any method trust CA certificates that the box brings itself.
+
+        Raises:
+            DeviceError: they are no CA certificates, or it has some.
+        """
+        self.port.configure(replace(settings_of(self, trustpoint), url=""))
+        self.port.import_ca(trustpoint.name, authorities_der)
+        self.apply(trustpoint)
 
     def view(self, name: str) -> TrustpointView:
         """How a trustpoint stands."""
@@ -207,6 +247,7 @@ class Router(Device):
         """
         self.on_save(text)
         self.startup_config = text
+        self.is_modified = not text
         held = [self.view(name) for name in self.config.trustpoints]
         own = [view.certificate_der for view in held if view.certificate_der]
         authorities = [der for view in held for der in view.ca_certificates_der]
@@ -223,6 +264,7 @@ class Router(Device):
         self.startup_config = text
         self.saved_certificates = certificates_in(text)
         self.changed_at = None
+        self.is_modified = False
 
     def matches_password(self, password: str, typed: str) -> bool:
         """See `Device.matches_password`."""

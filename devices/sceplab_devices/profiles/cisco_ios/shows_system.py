@@ -5,6 +5,7 @@ from __future__ import annotations
 from sceplab_devices.profiles.cisco.dates import clock_text, uptime_text
 from sceplab_devices.profiles.cisco_ios.config_text import interface_lines, render_config
 from sceplab_devices.profiles.cisco_ios.router import Context
+from sceplab_devices.profiles.cisco_ios.terminal_lines import FACTORY_LINES, vty_numbers
 from sceplab_devices.session import Session
 
 _FIRST_VTY_LINE = 2
@@ -28,6 +29,7 @@ def show_version(ctx: Context) -> None:
         hardware=train.hardware,
         serial=router.serial_number,
         count=len(train.interfaces),
+        tail="\n".join(train.hardware_tail),
     )
 
 
@@ -55,10 +57,13 @@ def show_users(ctx: Context) -> None:
 
 
 def _line_text(session: Session) -> str:
-    if session.line.kind == "console":
-        return f" 0 con {session.line.number}"
+    kind = "con" if session.line.kind == "console" else "vty"
+    return f"{_absolute_number(session):2d} {kind} {session.line.number}"
+
+
+def _absolute_number(session: Session) -> int:
     number = session.line.number
-    return f"{_FIRST_VTY_LINE + number:2d} vty {number}"
+    return number if session.line.kind == "console" else _FIRST_VTY_LINE + number
 
 
 def show_hosts(ctx: Context) -> None:
@@ -77,15 +82,63 @@ def show_hosts(ctx: Context) -> None:
             ctx.write(f"{name:<25} {'None':<5} (perm, OK)  0   IP    {address}")
 
 
-def show_ip_interface_brief(ctx: Context) -> None:
-    """``show ip interface brief``."""
-    ctx.say("show.interfaces_head")
-    for interface in ctx.device.config.interfaces.values():
-        method = "manual" if interface.address else "DHCP" if interface.uses_dhcp else "unset"
-        status = "administratively down" if interface.is_shut_down else "up"
-        protocol = "down" if interface.is_shut_down else "up"
-        address = interface.address or "unassigned"
-        ctx.write(f"{interface.name:<26} {address:<15} YES {method:<6} {status:<21} {protocol}")
+def show_lines(ctx: Context) -> None:
+    """``show line``."""
+    router = ctx.device
+    ctx.say("show.line_head")
+    used = {console.session.line.name for console in router.consoles}
+    own = _absolute_number(ctx.session)
+    vtys = {
+        number for header in (*FACTORY_LINES, *router.config.terminal_lines)
+        for number in vty_numbers(header)
+    }  # fmt: skip
+    for number, kind in enumerate(["CTY", "AUX", *(["VTY"] * (max(vtys) + 1))]):
+        name = "con0" if kind == "CTY" else f"vty{number - _FIRST_VTY_LINE}"
+        mark = "*" if number == own else "A" if name in used else " "
+        speed = "9600/9600" if kind == "AUX" else ""
+        ctx.write(
+            f"{mark} {number:5} {number:4} {kind} {speed:>11}  -    -      -    -    -"
+            f" {int(name in used):6} {0:7}     0/0      -"
+        )
+
+
+def show_inventory(ctx: Context) -> None:
+    """``show inventory``."""
+    router = ctx.device
+    name, description = router.train.chassis
+    ctx.say(
+        "show.inventory",
+        name=name,
+        description=description.format(serial=router.serial_number),
+        model=router.train.model,
+        serial=router.serial_number,
+    )
+
+
+def show_clock_detail(ctx: Context) -> None:
+    """``show clock detail``."""
+    show_clock(ctx)
+    ctx.say("show.clock_user" if ctx.device.clock_is_set else "show.clock_none")
+
+
+def show_ntp(ctx: Context) -> None:
+    """``show ntp status``, ``show ntp associations``."""
+    servers = [line.split()[2] for line in ctx.device.config.lines.get("ntp", {}).values()]
+    if not servers:
+        ctx.say("show.ntp_disabled")
+    elif ctx.has("status"):
+        ctx.say("show.ntp_status")
+    else:
+        ctx.say("show.ntp_head")
+        for server in servers:
+            ctx.write(
+                f" ~{server:<15}  .INIT.          16      -     64     0  0.000   0.000 15937."
+            )
+
+
+def show_text(ctx: Context) -> None:
+    """An output that is the same on every box. Option ``text``: its key."""
+    ctx.say(str(ctx.options["text"]))
 
 
 def show_logging(ctx: Context) -> None:

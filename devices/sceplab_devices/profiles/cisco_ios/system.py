@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
-from sceplab_devices import builtin
 from sceplab_devices.batch import MEMORY_LINE
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco.dates import MONTHS, Zone, weekday_text
@@ -16,27 +15,11 @@ from sceplab_devices.profiles.cisco_ios.keys import FACTORY_HOSTNAME
 from sceplab_devices.profiles.cisco_ios.port_events import MESSAGES, TRANSACTIONS
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.running_config import User
-from sceplab_devices.profiles.cisco_ios.terminal_lines import apply_line_settings
 from sceplab_devices.steps import Ask, AskKey, Dialog
 
-_MONTH_LETTERS = 3
 
-
-def open_console(ctx: Context) -> Dialog:
-    """First thing on a console line."""
-    apply_line_settings(ctx.device, ctx.session)
-    yield from builtin.press_return(ctx)
-    _grant_privilege(ctx)
-
-
-def open_vty(ctx: Context) -> Dialog:
-    """First thing on a network line."""
-    apply_line_settings(ctx.device, ctx.session)
-    yield from builtin.login(ctx)
-    _grant_privilege(ctx)
-
-
-def _grant_privilege(ctx: Context) -> None:
+def grant_privilege(ctx: Context) -> None:
+    """Gives a session what its user's line in the configuration says."""
     user = ctx.device.config.users.get(ctx.session.user)
     if user is not None:
         ctx.session.privilege = max(ctx.session.privilege, user.privilege)
@@ -85,24 +68,19 @@ def config_left(ctx: Context, _values: Mapping[str, str]) -> None:
 def write_memory(ctx: Context) -> None:
     """``write [memory]``."""
     ctx.say("system.building")
-    if _save(ctx, render_config(ctx.device)):
+    if save_text(ctx, render_config(ctx.device)):
         ctx.say("system.saved")
-
-
-def copy_to_startup(ctx: Context) -> Dialog:
-    """``copy running-config startup-config``."""
-    yield Ask(ctx.text("system.destination_question", name="startup-config"))
-    write_memory(ctx)
 
 
 def erase_startup(ctx: Context) -> Dialog:
     """``write erase``, ``erase startup-config``."""
     key: str = yield AskKey(ctx.text("system.erase_question"))
-    if key in ("\n", "y", "Y") and _save(ctx, ""):
+    if key in ("\n", "y", "Y") and save_text(ctx, ""):
         ctx.say("system.erased")
 
 
-def _save(ctx: Context, text: str) -> bool:
+def save_text(ctx: Context, text: str) -> bool:
+    """Saves a configuration; false: it could not be kept, and that was said."""
     try:
         ctx.device.save(text)
     except DeviceError as error:

@@ -57,6 +57,12 @@ def apply_line_settings(router: Router, session: Session) -> None:
         session.monitor = not router.config.has_line("logging", "no logging console")
 
 
+def vty_numbers(header: str) -> range:
+    """Numbers of the network lines that a header is about; none for other lines."""
+    _, kind, *numbers = header.split()
+    return range(int(numbers[0]), int(numbers[-1]) + 1) if kind == "vty" else range(0)
+
+
 def _covers(header: str, session: Session) -> bool:
     """Whether a line header is about a session's line."""
     _, kind, *numbers = header.split()

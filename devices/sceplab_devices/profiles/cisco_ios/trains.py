@@ -21,6 +21,15 @@ class Train:
     """First lines of ``show version``."""
     bootstrap: str
     image: str
+    file_systems: tuple[str, ...]
+    """Names without colon; the first one is what ``dir`` shows."""
+    model: str
+    chassis: tuple[str, ...]
+    """Name and description of ``show inventory``; ``{serial}``: of the box."""
+    hardware_tail: tuple[str, ...]
+    """Last lines of ``show version``."""
+    mac_vendor: str
+    """First half of the box's MAC addresses, as IOS writes it."""
     hardware: str
     interfaces: tuple[str, ...]
     """Interfaces of a box as delivered."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sceplab_devices.api import TrustpointSettings
 from sceplab_devices.profiles.cisco.names import read_subject, request_subject
 from sceplab_devices.profiles.cisco.trustpoint import TrustpointLines, pin_algorithm
+from sceplab_devices.profiles.cisco_ios.enrollment_method import enrollment_url
 
 if TYPE_CHECKING:
     from sceplab_devices.profiles.cisco_ios.router import Router
@@ -33,6 +34,11 @@ class Trustpoint(TrustpointLines):
     """Last answer to the serial number question."""
     answered_address: str = ""
     """Last answer to the IP address question, resolved."""
+
+    def line(self, key: str) -> str:
+        """A configured line; empty when it is absent."""
+        entry = self.entries.get(key)
+        return entry.line if entry else ""
 
     @property
     def pin(self) -> str:
@@ -115,7 +121,7 @@ def settings_of(router: Router, trustpoint: Trustpoint) -> TrustpointSettings:
     existing = router.find_key(label)
     return TrustpointSettings(
         name=trustpoint.name,
-        url=trustpoint.url,
+        url=enrollment_url(router, trustpoint),
         pin_hex=trustpoint.pin.lower(),
         pin_algorithm=pin_algorithm(trustpoint.pin),
         pin_required=router.train.pin_required,

@@ -42,7 +42,7 @@ def test_first_contact_of_public_clients_is_accepted() -> None:
     ("typed", "shown"),
     [
         ("sh cry pki cert", ""),
-        ("sho crypt ca tru", ""),
+        ("sho crypt ca trustpoi", ""),
         ("sh run | inc ^hostname", "hostname R1"),
         ("show running-config | count ^!", "Number of lines which match regexp = "),
         ("SH CLOCK", "*12:00:00.000 UTC Sun Mar 1 2026"),
