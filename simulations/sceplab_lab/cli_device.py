@@ -18,14 +18,29 @@ app = typer.Typer(
 @app.command()
 def serve(
     *,
-    profile: Annotated[str, typer.Option(help="Platform; `sceplab device profiles` lists them.")],
+    profile: Annotated[
+        str, typer.Option(help="Platform; `sceplab device profiles` lists them.")
+    ] = "",
     console: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             help="Where to listen, for example telnet:HOST:PORT or tcp:HOST:PORT; port 0: a free"
             " one. Repeatable."
         ),
-    ],
+    ] = None,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(
+            "--inventory",
+            "-i",
+            help="Rack file (YAML): run all its devices instead of one. Goes with --only, --state"
+            " and --json only; the file says all else.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="With -i: run this device of the rack and no others. Repeatable."),
+    ] = None,
     server: Annotated[
         str,
         typer.Option(
@@ -38,7 +53,7 @@ def serve(
         Path | None,
         typer.Option(
             help="Folder for keys, journals, certificates and the saved configuration; a device"
-            " started again there goes on. Default: a temporary one."
+            " started again there goes on. Default: a temporary one, or the rack file's."
         ),
     ] = None,
     keys: Annotated[
@@ -72,13 +87,19 @@ def serve(
         ),
     ] = None,
     floor: Annotated[
-        str, typer.Option(help="Weakest algorithms the device accepts: modern, ndes or lab.")
-    ] = "ndes",
+        str,
+        typer.Option(
+            help="Weakest algorithms the device accepts: modern, ndes or lab. Default: ndes."
+        ),
+    ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Say where it listens as one JSON line.")
     ] = False,
 ) -> None:
-    r"""Run one device until Ctrl-C.
+    r"""Run one device, or a rack of them, until Ctrl-C.
+
+    Exit codes: 0 ended by Ctrl-C or a signal; 2 a wrong option or rack file, a taken port, a state
+    folder in use; 6 a key store that does not open.
 
     Examples:
         sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:0
@@ -88,14 +109,41 @@ def serve(
             --keys 'pkcs11:token=r2?module-name=softhsm2' --keys-secret file:./pin
         sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:2003 \\
             --user admin=env:LAB_PASSWORD --enable-secret env:LAB_ENABLE --option train=strict
+        sceplab device serve -i rack.yaml
+        sceplab device serve -i rack.yaml --only r7 --json
     """
+    single = {
+        "--profile": profile,
+        "--console": console,
+        "--server": server,
+        "--hostname": hostname,
+        "--keys": keys,
+        "--keys-secret": keys_secret,
+        "--user": user,
+        "--enable-secret": enable_secret,
+        "--option": option,
+        "--floor": floor,
+    }
+    if inventory is not None:
+        given = [name for name, value in single.items() if value]
+        if given:
+            raise typer.BadParameter(f"the rack file says what {', '.join(given)} would")
+        from sceplab_lab.rack_service import RackService, run_rack_service
+
+        rack = RackService(rack=inventory, only=tuple(only or ()), state=state, as_json=as_json)
+        raise typer.Exit(run_rack_service(rack))
+    for name in ("--profile", "--console"):
+        if not single[name]:
+            raise typer.BadParameter(f"{name} is missing (or give a rack file with -i)")
+    if only:
+        raise typer.BadParameter("--only goes with -i")
     from sceplab_lab.device_service import DeviceService, run_device_service
 
     raise typer.Exit(
         run_device_service(
             DeviceService(
                 profile=profile,
-                consoles=tuple(console),
+                consoles=tuple(console or ()),
                 server=server,
                 hostname=hostname,
                 state=state,
@@ -104,7 +152,7 @@ def serve(
                 users=tuple(user or ()),
                 enable_secret=enable_secret,
                 options=tuple(option or ()),
-                floor=floor,
+                floor=floor or "ndes",
                 as_json=as_json,
             )
         )
