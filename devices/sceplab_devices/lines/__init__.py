@@ -1,4 +1,4 @@
-"""Byte channels that consoles are attached to: raw TCP and Telnet."""
+"""Byte channels that consoles are attached to: TCP, Telnet, SSH, serial lines and their faults."""
 
 from __future__ import annotations
 

@@ -60,6 +60,7 @@ class Line(Protocol):
 _MAKERS: dict[str, Callable[[Endpoint, Path | None], Line]] = {
     "tcp": lambda endpoint, _keys_dir: LineServer(endpoint),
     "telnet": lambda endpoint, _keys_dir: LineServer(endpoint),
+    "rfc2217": lambda endpoint, _keys_dir: LineServer(endpoint),
 }
 
 

@@ -7,41 +7,30 @@ is taken before anything else of the device exists.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import socket
-from ipaddress import ip_address
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from sceplab_devices.errors import EndpointError
-from sceplab_devices.lines.connection import Connection
 from sceplab_devices.lines.endpoint import Endpoint
-from sceplab_devices.session import LineInfo
+from sceplab_devices.lines.link import Link
+from sceplab_devices.lines.listening import is_loopback, refused
+from sceplab_devices.lines.rfc2217 import DEFAULT_BAUD, SerialPortCodec
+from sceplab_devices.lines.sessions import Sessions
+from sceplab_devices.lines.socket_wire import SocketWire
+from sceplab_devices.lines.telnet import TelnetCodec
 
 if TYPE_CHECKING:
+    from sceplab_devices.console import Console
     from sceplab_devices.device import Device
+    from sceplab_devices.lines.wire import LineCodec
 
 logger = logging.getLogger(__name__)
 
-LINE_KINDS = {"tcp": "console", "telnet": "vty"}
-"""Kind of session behind each kind of endpoint."""
-_LINE_NAMES = {"console": "con", "vty": "vty"}
-
-
-_NEXT_STEPS = {
-    errno.EADDRINUSE: "the port is in use; choose another one, or 0 for any free port",
-    errno.EACCES: "this port needs more rights; choose one above 1023, or 0 for any free port",
-    errno.EADDRNOTAVAIL: "this machine has no such address; 127.0.0.1 is always there",
-}
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches an IP address."""
-    return ip_address(address.partition("%")[0]).is_loopback
-
 
 class LineServer:
-    """A line of a device that can be connected to.
+    """A line that is reached over TCP: a bare byte stream, Telnet, or a serial port server.
 
     Attributes:
         endpoint: where it listens, with the port really taken once it is bound.
@@ -49,11 +38,10 @@ class LineServer:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._kind = LINE_KINDS[endpoint.kind]
+        self._sessions = Sessions(endpoint.kind, endpoint.options)
         self._device: Device | None = None
         self._server: asyncio.Server | None = None
-        self._tasks: dict[asyncio.Task[None], int] = {}
-        """Task of each connection, and its line number."""
+        self._wires: set[SocketWire] = set()
 
     async def bind(self) -> None:
         """Takes the port; nobody can connect yet.
@@ -62,12 +50,18 @@ class LineServer:
             EndpointError: the address or port cannot be had; the text says what to do.
         """
         host, port = self.endpoint.host, self.endpoint.port
+        loop = asyncio.get_running_loop()
         try:
-            self._server = await asyncio.start_server(self._accept, host, port, start_serving=False)
+            self._server = await loop.create_server(
+                lambda: SocketWire(self._accept, self._wires.discard),
+                host,
+                port,
+                start_serving=False,
+            )
         except OSError as error:
-            raise self._refused(error) from error
+            raise refused(self.endpoint, error) from error
         port = self._server.sockets[0].getsockname()[1]
-        self.endpoint = Endpoint(self.endpoint.kind, self.endpoint.host, port)
+        self.endpoint = replace(self.endpoint, port=port)
 
     async def serve(self, device: Device) -> None:
         """Lets clients connect to ``device``; after `bind`.
@@ -80,14 +74,14 @@ class LineServer:
         try:
             await self._server.start_serving()
         except OSError as error:
-            raise self._refused(error) from error
+            raise refused(self.endpoint, error) from error
         logger.info("%s listens on %s", device.hostname, self.endpoint)
 
     def swap(self, device: Device | None) -> None:
         """Closes all connections; new ones reach ``device``, or nobody while there is none."""
         self._device = device
-        for task in self._tasks:
-            task.cancel()
+        for wire in tuple(self._wires):
+            wire.hang_up()
 
     @property
     def is_loopback(self) -> bool:
@@ -96,48 +90,36 @@ class LineServer:
         names = [taken.getsockname()[0] for taken in self._server.sockets]
         return all(map(is_loopback, names))
 
-    def _refused(self, error: OSError) -> EndpointError:
-        if isinstance(error, socket.gaierror):
-            reason = f"no address belongs to the name {self.endpoint.host!r}"
-        else:
-            reason = _NEXT_STEPS.get(error.errno or 0, error.strerror or str(error))
-        return EndpointError(str(self.endpoint), reason)
-
     async def close(self) -> None:
         """Stops listening and drops all connections; returns when nothing of them is left."""
         if self._server is None:
             return
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        gone = [wire.gone() for wire in self._wires]
+        for wire in tuple(self._wires):
+            wire.abort()
+        await asyncio.gather(*gone)
         await self._server.wait_closed()
         self._server = None
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A plain function, not a coroutine: tasks that the streams make themselves print a
-        # traceback each when they are cancelled.
+    def _accept(self, wire: SocketWire, peer: str) -> Link | None:
         device = self._device
         if device is None:
-            writer.close()
-            return
-        number = min(set(range(len(self._tasks) + 1)) - set(self._tasks.values()))
-        if number >= device.profile.lines[self._kind].count:
-            writer.close()
-            return
-        peer = writer.get_extra_info("peername")
-        line = LineInfo(
-            name=f"{_LINE_NAMES[self._kind]}{number}",
-            kind=self._kind,
-            number=number,
-            peer=peer[0] if peer else "",
-        )
-        connection = Connection(device, line, self.endpoint.kind, reader, writer)
-        task = asyncio.create_task(connection.run(), name=f"{device.hostname} {line.name}")
-        self._tasks[task] = number
-        task.add_done_callback(self._forget)
+            return None
+        self._wires.add(wire)
+        baud = self.endpoint.options.baud
+        make_codec: Callable[[Console], LineCodec] | None = None
+        if self.endpoint.kind == "telnet":
+            make_codec = _telnet_codec
+        elif self.endpoint.kind == "rfc2217":
+            baud = baud or DEFAULT_BAUD
+            make_codec = partial(_port_codec, wire, baud)
+        return self._sessions.open(device, wire, peer=peer, baud=baud, make_codec=make_codec)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
-        if not task.cancelled() and (error := task.exception()):
-            logger.error("%s: connection failed", task.get_name(), exc_info=error)
+
+def _telnet_codec(console: Console) -> LineCodec:
+    return TelnetCodec(console.resize)
+
+
+def _port_codec(wire: SocketWire, baud: int, _console: Console) -> LineCodec:
+    return SerialPortCodec(wire.pace, baud)

@@ -1,10 +1,12 @@
-"""Raw TCP: the bytes of the connection are the bytes of the console."""
+"""No wrapping: the bytes of the line are the bytes of the console."""
 
 from __future__ import annotations
 
 
 class RawCodec:
-    """Changes nothing."""
+    """Changes nothing and keeps nothing: one serves all."""
+
+    __slots__ = ()
 
     def opening(self) -> bytes:
         """Nothing is sent before the console's own text."""
@@ -17,3 +19,6 @@ class RawCodec:
     def encode(self, data: bytes) -> bytes:
         """Bytes of the console, as they go out."""
         return data
+
+
+RAW = RawCodec()
