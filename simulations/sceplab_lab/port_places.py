@@ -31,7 +31,6 @@ class Places:
     def __init__(self, state_dir: Path | None) -> None:
         self._root = None if state_dir is None else state_dir / "trustpoints"
         if self._root is not None:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in self._root.glob(f"{_REMOVED}*"):
                 shutil.rmtree(folder, ignore_errors=True)
         self._unforgotten: set[str] = set()
@@ -57,6 +56,8 @@ class Places:
             return MemoryJournal()
         if trustpoint in self._unforgotten:
             self.forget(trustpoint)
+        # Not before: most devices of a large rack never need one.
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         return SqliteJournal.create_or_open(folder / JOURNAL_FILE)
 
