@@ -73,7 +73,9 @@ def _typed_pin(ctx: Context) -> tuple[str, bool] | None:
 def _fetch(ctx: Context, trustpoint: Trustpoint, pin: str, *, is_silent: bool) -> Dialog:
     firewall = ctx.device
     trustpoint.pin = pin
-    if not firewall.apply(trustpoint):
+    is_usable = firewall.apply(trustpoint)
+    trustpoint.pin = ""  # it counts for this command alone
+    if not is_usable:
         ctx.say("authenticate.unreachable")
         return
     firewall.port.authenticate(trustpoint.name)

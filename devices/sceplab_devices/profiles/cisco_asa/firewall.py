@@ -40,7 +40,8 @@ class Firewall(Device):
         startup_config: text saved last; empty: never.
         saved_at: when, and by whom, for its head; ``None``: not since it came up.
         started_at: when the box came up.
-        changed_at: last configuration change not saved yet; ``None``: everything is saved.
+        changed_at: last configuration change; ``None``: none since it came up.
+        is_saved: nothing was changed since the configuration was saved.
         logged: log lines so far.
         enrolling: session that asked for the running enrollment, by trustpoint.
     """
@@ -81,6 +82,7 @@ class Firewall(Device):
         self.startup_config = ""
         self.saved_at: datetime | None = None
         self.changed_at: datetime | None = None
+        self.is_saved = True
         self.logged = 0
         self.enrolling: dict[str, Session] = {}
         super().__init__(
@@ -139,6 +141,7 @@ class Firewall(Device):
     def note_change(self) -> None:
         """The running configuration was changed."""
         self.changed_at = self.now()
+        self.is_saved = False
 
     def apply(self, trustpoint: Trustpoint) -> bool:
         """Tells the port what the trustpoint's lines mean; false when they do not make one.
@@ -172,7 +175,7 @@ class Firewall(Device):
         self.on_save(text)
         self.startup_config = text
         self.saved_at = self.now() if text else None
-        self.changed_at = None
+        self.is_saved = bool(text)
 
     def restore(self, text: str) -> None:
         """See `Device.restore`."""
@@ -185,6 +188,7 @@ class Firewall(Device):
             logger.warning("%s: startup line %r: %s", self.hostname, remark.line, remark.text)
         self.startup_config = text
         self.changed_at = None
+        self.is_saved = True
 
     def matches_password(self, password: str, typed: str) -> bool:
         """See `Device.matches_password`."""

@@ -76,14 +76,9 @@ def _renew_failed(firewall: Firewall, event: PortEvent) -> None:
         firewall.syslog("expired", name=event.trustpoint)
 
 
-def _unreachable(firewall: Firewall, event: PortEvent) -> None:
-    firewall.syslog("failed", name=event.trustpoint, reason=event.reason)
-
-
 _REPORTERS: dict[str, Callable[[Firewall, PortEvent], None]] = {
     PortEventKind.CA_PINNED_OK: _trusted,
     PortEventKind.CA_TRUSTED: _trusted,
-    PortEventKind.CA_UNREACHABLE: _unreachable,
     PortEventKind.PENDING: _pending,
     PortEventKind.CERT_ISSUED: _issued,
     PortEventKind.CERT_RENEWED: _renewed,

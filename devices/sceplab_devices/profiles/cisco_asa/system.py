@@ -65,7 +65,7 @@ def erase_startup(ctx: Context) -> Dialog:
 def reload_device(ctx: Context) -> Dialog:
     """``reload [noconfirm]``."""
     if not ctx.has("noconfirm"):
-        if ctx.device.changed_at is not None:
+        if not ctx.device.is_saved:
             answer: str = yield Ask(ctx.text("system.save_question"))
             if answer.strip()[:1].lower() == "y":
                 ctx.say("system.building")

@@ -25,7 +25,7 @@ class Trustpoint(TrustpointLines):
     """What is configured, plus what the operator typed when authenticating and enrolling."""
 
     pin: str = ""
-    """Fingerprint behind ``crypto ca authenticate``; the configuration does not keep it."""
+    """Fingerprint behind ``crypto ca authenticate``, while that is carried out."""
     answered_serial: bool = False
     """Last answer to the serial number question."""
     crl_lines: dict[str, str] = field(default_factory=dict)
