@@ -53,6 +53,7 @@ class Site:
         folder: of the device.
         keys: URI of its key store; empty: its own.
         keys_secret: reference to the store's secret.
+        profile: of the device.
     """
 
     folder: Path
@@ -61,13 +62,14 @@ class Site:
     url: str
     keys: str = ""
     keys_secret: str = ""
+    profile: str = "cisco-ios"
 
     @asynccontextmanager
     async def device(self) -> AsyncIterator[Operator]:
         """The device runs, and somebody has logged in."""
         with ThreadPoolExecutor(2) as pool:
             plan = DevicePlan(
-                profile=open_profile("cisco-ios"),
+                profile=open_profile(self.profile),
                 hostname="R1",
                 state_dir=self.folder,
                 floor=Floor.NDES,
@@ -109,10 +111,15 @@ class Site:
 
 @asynccontextmanager
 async def open_site(
-    folder: Path, *, keys: str = "", keys_secret: str = "", approval: str = "auto"
+    folder: Path,
+    *,
+    keys: str = "",
+    keys_secret: str = "",
+    approval: str = "auto",
+    profile: str = "cisco-ios",
 ) -> AsyncIterator[Site]:
     """A server, and a device that is not started yet; see `Site` for the keys."""
     clock = LabClock(NOW, runs=False)
     state = make_server("compat", now=NOW, settings={"template": {"approval": approval}})
     async with serve(state, clock) as server:
-        yield Site(folder, clock, state, server.scep_url, keys, keys_secret)
+        yield Site(folder, clock, state, server.scep_url, keys, keys_secret, profile)

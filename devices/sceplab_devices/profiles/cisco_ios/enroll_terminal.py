@@ -39,7 +39,9 @@ def show_request(questions: EnrollmentQuestions) -> Dialog:
         ctx.say("enroll.failed", reason=error)
         return
     event: PortEvent | None = yield WaitFor(
-        lambda event: event.trustpoint == name and event.kind in _ENDS, REQUEST_TIMEOUT_S
+        lambda event: event.trustpoint == name and event.kind in _ENDS,
+        REQUEST_TIMEOUT_S,
+        holds_log=True,
     )
     if event is None or event.csr_der is None:
         ctx.say("enroll.failed", reason=event.reason if event else ctx.text("keys.timeout"))

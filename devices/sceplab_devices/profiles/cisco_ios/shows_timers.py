@@ -12,6 +12,9 @@ from sceplab_devices.profiles.cisco_ios.router import Context, Router
 EXPIRY_ALERT_BEFORE = timedelta(days=60)
 """How long before the end of a certificate the box starts to warn."""
 
+CLEANUP_PERIOD = timedelta(minutes=10)
+"""How often the box clears away ended PKI sessions. U: published outputs show less than this."""
+
 Timer = tuple[datetime, str]
 """When it runs out, and its name."""
 
@@ -31,6 +34,9 @@ def show_timers(ctx: Context) -> None:
 
 def _enrollment_timers(router: Router) -> list[Timer]:
     timers = []
+    if router.train.session_cleanup:
+        rounds = (router.now() - router.started_at) // CLEANUP_PERIOD + 1
+        timers.append((router.started_at + rounds * CLEANUP_PERIOD, "SESSION CLEANUP"))
     for name in router.config.trustpoints:
         view = router.view(name)
         if view.next_poll_at is not None:

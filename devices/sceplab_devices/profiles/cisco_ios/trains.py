@@ -47,6 +47,8 @@ class Train:
     """A CA without configured fingerprint is refused instead of asked for."""
     quiet: bool
     """Enrolling asks nothing the configuration could have said."""
+    session_cleanup: bool
+    """``show crypto pki timers`` has the line for ended PKI sessions."""
     logs_trustpoint_create: bool
     logs_manual_enrollment: bool
     logs_request_fingerprint: bool
