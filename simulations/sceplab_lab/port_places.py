@@ -57,7 +57,8 @@ class Places:
         if trustpoint in self._unforgotten:
             self.forget(trustpoint)
         # Not before: most devices of a large rack never need one.
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.parent.exists():
+            folder.parent.mkdir(mode=0o700, parents=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         return SqliteJournal.create_or_open(folder / JOURNAL_FILE)
 
