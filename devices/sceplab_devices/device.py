@@ -41,6 +41,8 @@ class Device:
         on_reload: called when the operator has the box start anew. Whoever hosts the device ends
             its sessions and puts a new device in its place, with what was saved; without a host
             nothing happens.
+        on_session: called before each session opens, for hosts that prepare a box when somebody
+            comes.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Device:
         self.consoles: list[Console] = []
         self.on_save: Callable[[str], None] = _forget_text
         self.on_reload: Callable[[], None] = _stay
+        self.on_session: Callable[[], None] = _prepare_nothing
         self._clock = clock
         port.subscribe(self._receive_event)
 
@@ -76,6 +79,7 @@ class Device:
             line: where it comes from.
             user: who the line itself has let in (SSH); the opening dialog asks nobody again.
         """
+        self.on_session()
         console = Console(self, line, user=user)
         self.consoles.append(console)
         return console
@@ -157,3 +161,7 @@ def _forget_text(_text: str) -> None:
 
 def _stay() -> None:
     """For devices that nobody can start anew."""
+
+
+def _prepare_nothing() -> None:
+    """For devices that were ready from the start."""

@@ -5,6 +5,7 @@ What lasts longer (key store, state folder, lines) belongs to whoever hosts the 
 
 from __future__ import annotations
 
+import logging
 import random
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -21,6 +22,8 @@ from sceplab_lab.device_port import AgentPort
 from sceplab_lab.lab_trustpoint import prepare_trustpoint
 from sceplab_lab.startup_config import StartupConfig
 from sceplab_lab.worker import LoopWorker
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,7 @@ def power_on(plan: DevicePlan, around: Surroundings) -> Box:
         undo.callback(alarm.close)
         device.restore(saved)
         device.on_save = startup.save
-        remark = prepare_trustpoint(device, plan.server) if plan.server else ""
+        remark = _tell_server(plan, device, is_restored=bool(saved))
         undo.pop_all()
     return Box(
         device=device,
@@ -112,6 +115,24 @@ def power_on(plan: DevicePlan, around: Surroundings) -> Box:
         is_restored=bool(saved),
         remark=remark,
     )
+
+
+def _tell_server(plan: DevicePlan, device: Device, *, is_restored: bool) -> str:
+    """Configures the server of the plan, now or when the first session opens."""
+    if not plan.server:
+        return ""
+    if plan.is_server_known or is_restored:
+        return prepare_trustpoint(device, plan.server)
+
+    def prepare() -> None:
+        device.on_session = lambda: None
+        try:
+            prepare_trustpoint(device, plan.server)
+        except DeviceError as error:
+            logger.error("%s: %s", device.hostname, error)
+
+    device.on_session = prepare
+    return ""
 
 
 def _new_device(plan: DevicePlan, port: AgentPort, clock: LabClock) -> Device:

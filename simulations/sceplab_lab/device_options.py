@@ -49,6 +49,8 @@ def check_options(profile: DeviceProfile, options: Mapping[str, Any]) -> None:
     Raises:
         DeviceError: an unknown key (the known ones are named), or a value of another type.
     """
+    if not options:
+        return
     known = known_options(profile)
     for key, value in options.items():
         _check_known(profile, key, known)

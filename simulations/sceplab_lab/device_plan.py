@@ -40,6 +40,9 @@ class DevicePlan:
     """Settings of the profile's own, see `sceplab_lab.device_options`."""
     server: str = ""
     """Enrollment URL for a device without saved configuration; empty: none is configured."""
+    is_server_known: bool = True
+    """False: a device without saved configuration is told of the server when somebody opens a
+    session. A trustpoint has a journal, and most devices of a large rack never need theirs."""
     floor: Floor = Floor.NDES
     """Weakest algorithms it accepts."""
     seed: int | None = None

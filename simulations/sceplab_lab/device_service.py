@@ -23,7 +23,7 @@ from sceplab_lab.device_host import HostedDevice, start_device
 from sceplab_lab.device_options import read_options
 from sceplab_lab.device_plan import DevicePlan
 from sceplab_lab.errors import LabError
-from sceplab_lab.lab_trustpoint import TRUSTPOINT, lab_hint
+from sceplab_lab.lab_trustpoint import TRUSTPOINT, enrollment_url, lab_hint
 from sceplab_lab.login_secrets import SecretBook, read_users
 from sceplab_ndes.errors import NdesError
 from sceplab_scep.algorithms import Floor
@@ -201,7 +201,7 @@ def facts_of(hosted: HostedDevice) -> dict[str, object]:
         "consoles": [str(line.endpoint) for line in hosted.lines],
         "state": str(hosted.plan.state_dir),
         "keys": hosted.store_uri,
-        "server": device.port.view(TRUSTPOINT).url,
+        "server": enrollment_url(device, hosted.plan.server),
         "hint": lab_hint(device, hosted.plan.server),
     }
 
@@ -219,7 +219,7 @@ def _announce(options: DeviceService, hosted: HostedDevice) -> None:
         print(f"  keys are in {hosted.store_uri}")
     if hosted.is_restored:
         print("  it came up with its saved configuration")
-    server = device.port.view(TRUSTPOINT).url
+    server = enrollment_url(device, hosted.plan.server)
     if server:
         print(f"  trustpoint {TRUSTPOINT} enrolls at {server}")
     hint = lab_hint(device, hosted.plan.server)

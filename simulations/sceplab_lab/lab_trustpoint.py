@@ -55,6 +55,17 @@ def lab_hint(device: Device, url: str) -> list[str]:
     return [line.format(url=url, hostname=device.hostname) for line in lines]
 
 
+def enrollment_url(device: Device, url: str) -> str:
+    """Where trustpoint ``LAB`` enrolls, or will once somebody opens a session.
+
+    Args:
+        device: is on.
+        url: of its plan; empty: none.
+    """
+    present = device.port.view(TRUSTPOINT).url
+    return present or (url if device.profile.data.get("lab_trustpoint") else "")
+
+
 def _is_same_url(one: str, other: str) -> bool:
     """A configuration may write a port that was not typed."""
     left, right = urlsplit(one), urlsplit(other)

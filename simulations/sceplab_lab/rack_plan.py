@@ -37,6 +37,8 @@ class RackPlanner:
         self._state = state
         self._profiles: dict[str, DeviceProfile] = {}
         self._secrets = SecretBook()
+        self._told: set[tuple[str, str]] = set()
+        """Profiles and servers of the plans so far."""
 
     def check(self) -> None:
         """Looks at everything that can be known before anything is started.
@@ -67,6 +69,9 @@ class RackPlanner:
         if server is None:
             server = self._rack.server if isinstance(self._rack.server, str) else own_server
         users, password = self._secrets_of(device)
+        # The first of each kind shows at once whether the platform takes the URL.
+        is_first = (device.profile, server) not in self._told
+        self._told.add((device.profile, server))
         return DevicePlan(
             profile=self._profile(device.profile),
             hostname=device.hostname,
@@ -79,6 +84,7 @@ class RackPlanner:
             enable_password=password,
             options=device.options,
             server=server,
+            is_server_known=is_first,
             floor=Floor(device.floor),
         )
 
