@@ -231,7 +231,7 @@ class Console:
         action = _LINE_KEYS.get(key) or (_COMMAND_KEYS.get(key) if is_command else None)
         if action:
             action(self)
-        elif is_command and key in self.device.profile.shell.completion_keys:
+        elif is_command and self._completes(key):
             self._on_completion(key)
         elif key.isprintable():
             self._screen.echo(self._editor.insert(key))
@@ -273,6 +273,10 @@ class Console:
         self._pager.restart()
         language = self.device.profile.language
         self._page(language.help_text(self.device, self.session, typed), self._retype)
+
+    def _completes(self, key: str) -> bool:
+        is_key = key in self.device.profile.shell.completion_keys
+        return is_key and (key != " " or self.session.completes_on_blank)
 
     def _on_completion(self, key: str) -> None:
         if key == " ":

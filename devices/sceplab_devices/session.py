@@ -53,6 +53,8 @@ class Session:
     """Log lines are shown (a console line starts with true, a vty with false)."""
     synchronous: bool = False
     """After a log line the prompt and the typed text are shown again (``logging synchronous``)."""
+    completes_on_blank: bool = True
+    """Where the platform has a blank complete words: this terminal wants it."""
     exec_timeout_s: float = 0.0
     """Idle time after which the session ends; 0: never."""
     variables: dict[str, str] = field(default_factory=dict)

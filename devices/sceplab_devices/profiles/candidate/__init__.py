@@ -1,0 +1,1 @@
+"""What platforms with a candidate configuration share: Junos and PAN-OS."""
