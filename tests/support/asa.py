@@ -7,6 +7,7 @@ from functools import cache
 
 from sceplab_devices.profile import DeviceProfile
 from sceplab_devices.profiles.cisco_asa import Firewall, create_profile
+from sceplab_devices.profiles.cisco_asa.firewall import FULL_PRIVILEGE
 from sceplab_devices.session import CONSOLE_LINE, LineInfo
 from tests.support.device_bench import DeviceBench
 
@@ -27,8 +28,9 @@ class FirewallBench(DeviceBench):
 
     def run(self, *lines: str) -> str:
         """Types lines in a configuration session of its own; gives what the last one printed."""
-        terminal = self.terminal(LineInfo(name="vty4", kind="vty", number=4))
-        for line in ("enable", "", "terminal pager 0", "configure terminal"):
+        terminal = self.terminal(LineInfo(name="vty4", kind="vty", number=4), user="operator")
+        terminal.console.session.privilege = FULL_PRIVILEGE
+        for line in ("terminal pager 0", "configure terminal"):
             terminal.run(line)
         output = ""
         for line in lines:

@@ -184,7 +184,8 @@ class Firewall(Device):
         self.config.lines.clear()
         for block in self.config.interfaces.values():
             block.lines.clear()
-        for remark in carry_out(self, text.splitlines(), mode="config"):
+        lines = [line for line in text.splitlines() if not line.startswith(":")]  # remarks
+        for remark in carry_out(self, lines, mode="config"):
             logger.warning("%s: startup line %r: %s", self.hostname, remark.line, remark.text)
         self.startup_config = text
         self.changed_at = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sceplab_devices.batch import MEMORY_LINE
 from sceplab_devices.profiles.cisco.store import Block, keep_line
 from sceplab_devices.profiles.cisco_asa.firewall import Context
 
@@ -33,7 +34,8 @@ def name_interface(ctx: Context) -> None:
         name = ctx.args["name"]
         level = _INSIDE_LEVEL if name == "inside" else 0
         lines["security-level"] = f"security-level {level}"
-        ctx.say("system.security_level", name=name, level=level)
+        if ctx.session.line is not MEMORY_LINE:
+            ctx.say("system.security_level", name=name, level=level)
 
 
 def _block(ctx: Context) -> Block:

@@ -135,7 +135,7 @@ def terminal_pager(ctx: Context) -> None:
 
 def set_pager(ctx: Context) -> None:
     """``pager [lines] N``: this session, and every new one."""
-    length = DEFAULT_PAGE_LENGTH if ctx.negated or ctx.default else int(ctx.args["n"])
+    length = 0 if ctx.negated else int(ctx.args.get("n", DEFAULT_PAGE_LENGTH))
     ctx.device.config.page_length = ctx.session.length = length
     ctx.device.note_change()
 
