@@ -200,7 +200,7 @@ def play(
             raise TranscriptError(transcript.name, part.line_number, str(reason)) from error
         lines = actual.split("\n")
         matches = len(lines) == len(expected) and all(
-            _fits(wanted, line, values) for wanted, line in zip(expected, lines, strict=False)
+            fits(wanted, line, values) for wanted, line in zip(expected, lines, strict=False)
         )
         yield Step(part, expected, lines, has_echo, matches and has_echo)
 
@@ -239,7 +239,8 @@ def _filled(text: str, values: Mapping[str, str], *, keep_wild: bool = False) ->
     return _PLACEHOLDER.sub(fill, text)
 
 
-def _fits(wanted: str, line: str, values: MutableMapping[str, str]) -> bool:
+def fits(wanted: str, line: str, values: MutableMapping[str, str] | None = None) -> bool:
+    """Whether a line is as a line of a file says; named wildcards add to ``values``."""
     if wanted == line:
         return True
     pieces = _PLACEHOLDER.split(wanted)
@@ -251,7 +252,9 @@ def _fits(wanted: str, line: str, values: MutableMapping[str, str]) -> bool:
     found = re.fullmatch(pattern, line)
     if found is None:
         return False
-    values.update((name, text) for name, text in zip(names, found.groups(), strict=True) if name)
+    if values is not None:
+        pairs = zip(names, found.groups(), strict=True)
+        values.update((name, text) for name, text in pairs if name)
     return True
 
 

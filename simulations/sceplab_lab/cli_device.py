@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from sceplab_lab.cli_replay import replay
+
 app = typer.Typer(
     help="Emulated network devices with a real enrollment behind their console.",
     no_args_is_help=True,
@@ -157,6 +159,9 @@ def serve(
             )
         )
     )
+
+
+app.command()(replay)
 
 
 @app.command()
