@@ -14,7 +14,8 @@ def ask_source(ctx: Context, url: str, default: str) -> Generator[Step, Any, byt
     place = yield from _ask_place(ctx, "files.source_question", url, default)
     content = ctx.device.files.read(place)
     if content is None:
-        ctx.say("files.unreadable", url=place)
+        is_here = ctx.device.files.parse(place) is not None
+        ctx.say("files.unreadable" if is_here else "files.unreachable", url=place)
         return None
     ctx.say("files.reading", url=place)
     return content
@@ -26,7 +27,8 @@ def ask_destination(
     """Asks for the file's name and writes it; false: it cannot be, and that was said."""
     place = yield from _ask_place(ctx, "files.destination_question", url, default)
     if not ctx.device.files.write(place, content, ctx.device.device_time()):
-        ctx.say("files.unwritable", url=place)
+        is_here = ctx.device.files.parse(place) is not None
+        ctx.say("files.unwritable" if is_here else "files.unreachable", url=place)
         return False
     ctx.say("files.writing", url=place)
     return True
@@ -34,10 +36,12 @@ def ask_destination(
 
 def _ask_place(ctx: Context, question: str, url: str, default: str) -> Generator[Step, Any, str]:
     """The URL with the name that was typed, else the one it has, else ``default``."""
-    system, colon, path = url.partition(":")
-    name = path.lstrip("/")
+    here = ctx.device.files.parse(url)
+    if here is not None:
+        folder, name = f"{here[0]}:", here[1]
+    else:
+        folder, slash, name = url.rpartition("/")
+        folder += slash
     typed: str = yield Ask(ctx.text(question, name=name or default))
     chosen = typed.strip() or name or default
-    if ":" in chosen:
-        return chosen
-    return f"{system}:{chosen}" if colon else chosen
+    return chosen if ":" in chosen else folder + chosen

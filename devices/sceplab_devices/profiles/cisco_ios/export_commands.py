@@ -39,7 +39,7 @@ def export_pem(ctx: Context) -> Dialog:
         return
     view = ctx.device.view(name)
     if not view.ca_certificates_der:
-        ctx.say("import.unauthenticated")
+        ctx.say("export.unauthenticated")
         return
     if view.certificate_der is None:
         ctx.say("export.only_ca", name=name)
