@@ -70,18 +70,22 @@ class Outcome:
 
 
 @contextmanager
-def report() -> Iterator[Outcome]:
-    """Turns what people can correct into a line on standard error and an exit code."""
+def report(command: str = "sceplab device") -> Iterator[Outcome]:
+    """Turns what people can correct into a line on standard error and an exit code.
+
+    Args:
+        command: begins the line.
+    """
     outcome = Outcome()
     try:
         yield outcome
     except (DeviceError, LabError, NdesError) as error:
-        outcome.code = _fail(ExitCode.CONFIGURATION, str(error))
+        outcome.code = _fail(command, ExitCode.CONFIGURATION, str(error))
     except KeyStoreError as error:
-        outcome.code = _fail(ExitCode.KEY_STORE, str(error))
+        outcome.code = _fail(command, ExitCode.KEY_STORE, str(error))
     except OSError as error:
         place = error.filename or "state folder"
-        outcome.code = _fail(ExitCode.CONFIGURATION, f"{place}: {error.strerror}")
+        outcome.code = _fail(command, ExitCode.CONFIGURATION, f"{place}: {error.strerror}")
 
 
 @contextmanager
@@ -234,6 +238,6 @@ def _warn(text: str) -> None:
     print(f"sceplab device: warning: {text}", file=sys.stderr, flush=True)
 
 
-def _fail(code: ExitCode, text: str) -> int:
-    print(f"sceplab device: {text}", file=sys.stderr)
+def _fail(command: str, code: ExitCode, text: str) -> int:
+    print(f"{command}: {text}", file=sys.stderr)
     return code
