@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import hexdigits
 from typing import TYPE_CHECKING
 
 from sceplab_devices.api import TrustpointSettings
@@ -39,9 +40,11 @@ def start_import(device: FortiGate, order: CaImport, fingerprint: str) -> str:
         DeviceError: it cannot be begun.
         ValueError: URL or fingerprint is malformed.
     """
+    pin = "".join(char for char in fingerprint if char not in ": ").lower()
+    if pin and (len(pin) not in _PIN_ALGORITHMS or set(pin) - set(hexdigits)):
+        raise ValueError("no fingerprint")
     device.import_number += 1
     name = _IMPORT.format(number=device.import_number)
-    pin = "".join(char for char in fingerprint if char not in ": ").lower()
     device.port.configure(
         TrustpointSettings(
             name=name,

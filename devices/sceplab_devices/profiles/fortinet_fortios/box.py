@@ -139,6 +139,11 @@ class FortiGate(Device):
         """Lines of a page of every session; 0: no paging."""
         return PAGE_LINES if self.setting(CONSOLE, "output") == "more" else 0
 
+    @property
+    def idle_limit_s(self) -> float:
+        """Idle time that ends a session, seconds; 0, that is never, unless one was configured."""
+        return float(self.single(GLOBAL).text("admintimeout") or 0) * 60.0
+
     def new_ticket(self, edit: OpenEdit) -> str:
         """Keeps what a session begins to edit."""
         self._tickets += 1

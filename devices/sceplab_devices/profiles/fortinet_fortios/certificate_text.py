@@ -7,12 +7,17 @@ import re
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from sceplab_devices.profiles.fortinet_fortios.local_certificates import is_signed_by
 from sceplab_devices.profiles.fortinet_fortios.pem import is_ca
 
 _SHORT = {NameOID.EMAIL_ADDRESS: "emailAddress", NameOID.SERIAL_NUMBER: "serialNumber"}
+_USAGES = {
+    ExtendedKeyUsageOID.SERVER_AUTH: "TLS Web Server Authentication",
+    ExtendedKeyUsageOID.CLIENT_AUTH: "TLS Web Client Authentication",
+    ExtendedKeyUsageOID.IPSEC_IKE: "ipsec Internet Key Exchange",
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TITLES = {
     ExtensionOID.BASIC_CONSTRAINTS: "X509v3 Basic Constraints",
@@ -101,7 +106,7 @@ def _content(value: x509.ExtensionType) -> list[str]:
         case x509.KeyUsage():
             return [", ".join(_usages(value))]
         case x509.ExtendedKeyUsage():
-            return [", ".join(_CONTROL.sub("?", usage.dotted_string) for usage in value)]
+            return [", ".join(_USAGES.get(usage, usage.dotted_string) for usage in value)]
         case x509.SubjectKeyIdentifier():
             return [colons(value.digest).upper()]
         case x509.AuthorityKeyIdentifier():

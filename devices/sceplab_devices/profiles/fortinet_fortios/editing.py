@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sceplab_devices.profiles.fortinet_fortios.authorities import is_import
-from sceplab_devices.profiles.fortinet_fortios.box import Context
+from sceplab_devices.profiles.fortinet_fortios.box import GLOBAL, Context
 from sceplab_devices.profiles.fortinet_fortios.complaints import complain, lost
 from sceplab_devices.profiles.fortinet_fortios.configuration import OBJECT, Entry
 from sceplab_devices.profiles.fortinet_fortios.effects import after_commit, before_commit
@@ -14,6 +14,7 @@ from sceplab_devices.profiles.fortinet_fortios.paths import Found, find_path
 from sceplab_devices.profiles.fortinet_fortios.reach import VDOM, inner_tables, reachable_tables
 from sceplab_devices.profiles.fortinet_fortios.schema import Table
 from sceplab_devices.profiles.fortinet_fortios.words import Word
+from sceplab_devices.steps import AskKey, Dialog
 
 _BAD_IN_NAMES = frozenset("<>()#\"'\n")
 
@@ -104,13 +105,27 @@ def next_entry(ctx: Context, words: Sequence[Word]) -> None:
         ctx.leave_mode()
 
 
-def end_edit(ctx: Context, words: Sequence[Word]) -> None:
-    """``end``: saves, and leaves the table."""
+def end_edit(ctx: Context, words: Sequence[Word]) -> Dialog:
+    """``end``: saves, and leaves the table. Turning virtual domains on or off ends the session."""
     del words
     edit = _current(ctx)
+    logs_out = edit.table.path == GLOBAL and not ctx.device.is_restoring and _turns_vdoms(edit)
+    if logs_out:
+        ctx.write_partial(ctx.text("edit.vdom_mode"))
+        answer: str = yield AskKey("", keys="yn")
+        if answer != "y":
+            return
     if edit.kind in ("entry", "object") and not commit(ctx):
         return
     leave_table(ctx, edit)
+    if logs_out:
+        ctx.end()
+        ctx.close()
+
+
+def _turns_vdoms(edit: OpenEdit) -> bool:
+    attribute = edit.table.attributes["vdom-mode"]
+    return edit.entry.words(attribute) != edit.rows[edit.name].words(attribute)
 
 
 def abort(ctx: Context, words: Sequence[Word]) -> None:

@@ -48,9 +48,9 @@ def after_delete(device: FortiGate, path: str, name: str, entry: Entry) -> None:
         forget(device, name)
 
 
-def before_rename(_device: FortiGate, path: str) -> Problem | None:
+def before_rename(path: str, name: str) -> Problem | None:
     """Entries that have a key pair behind them keep their name."""
-    return Problem("fixed", {"word": "rename"}) if path == LOCAL else None
+    return Problem("fixed", {"word": name}) if path == LOCAL else None
 
 
 def _check_global(device: FortiGate, edit: OpenEdit) -> Problem | None:
@@ -82,9 +82,8 @@ def _check_local(device: FortiGate, edit: OpenEdit) -> Problem | None:
 
 def _global(device: FortiGate, _name: str, _old: Entry | None) -> None:
     device.hostname = device.setting(GLOBAL, "hostname") or device.profile.hostname
-    timeout = device.setting(GLOBAL, "admintimeout")
     for console in device.consoles:
-        console.session.exec_timeout_s = float(timeout) * 60.0
+        console.session.exec_timeout_s = device.idle_limit_s
 
 
 def _console(device: FortiGate, _name: str, _old: Entry | None) -> None:

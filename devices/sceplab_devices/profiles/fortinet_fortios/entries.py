@@ -44,7 +44,7 @@ def rename(ctx: Context, words: Sequence[Word]) -> None:
     if new in edit.rows:
         complain(ctx, "duplicate", word=new)
         return
-    problem = before_rename(ctx.device, edit.table.path)
+    problem = before_rename(edit.table.path, old)
     if problem:
         complain(ctx, problem.kind, **problem.values)
         return

@@ -52,7 +52,7 @@ class FortiLanguage:
         chosen = read_grep(typed.filter)
         if isinstance(chosen, GrepProblem) or verb not in _FILTERABLE:
             word = chosen.word if isinstance(chosen, GrepProblem) else "|"
-            return Decision(error=device.profile.text("error.unknown_word", word=word) + "\n")
+            return Decision(error=device.profile.text("error.unknown_word", word=word))
         return Decision(handler=RUN, filter=chosen)
 
     def help_text(self, device: Device, session: Session, typed: str) -> str:

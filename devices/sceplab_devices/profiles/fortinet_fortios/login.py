@@ -17,7 +17,7 @@ def login(ctx: Context) -> Dialog:
     """Opens a session. Whoever the line has let in is not asked for a name again."""
     session, device = ctx.session, ctx.device
     session.length = device.page_lines
-    session.exec_timeout_s = float(device.setting(GLOBAL, "admintimeout")) * 60.0
+    session.exec_timeout_s = device.idle_limit_s
     if not session.user:
         yield from _banner(ctx, "pre-login-banner")
         name: str = yield from _ask_name(ctx)

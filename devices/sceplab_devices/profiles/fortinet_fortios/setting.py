@@ -12,10 +12,9 @@ from sceplab_devices.profiles.fortinet_fortios.paths import Lost, pick
 from sceplab_devices.profiles.fortinet_fortios.schema import Attribute
 from sceplab_devices.profiles.fortinet_fortios.values import ValueProblem, check
 from sceplab_devices.profiles.fortinet_fortios.words import Word
-from sceplab_devices.steps import AskKey, Dialog
 
 
-def set_value(ctx: Context, words: Sequence[Word]) -> Dialog:
+def set_value(ctx: Context, words: Sequence[Word]) -> None:
     """``set NAME VALUE``."""
     attribute = _attribute(ctx, words)
     if attribute is None:
@@ -24,14 +23,8 @@ def set_value(ctx: Context, words: Sequence[Word]) -> Dialog:
         complain(ctx, "incomplete")
         return
     value = _checked(ctx, attribute, words[1:])
-    if value is None:
-        return
-    if attribute.name == "vdom-mode" and not ctx.device.is_restoring:
-        ctx.write_partial(ctx.text("edit.vdom_mode"))
-        answer: str = yield AskKey("", keys="yn")
-        if answer != "y":
-            return
-    _put(_edit(ctx).entry, attribute, value)
+    if value is not None:
+        _put(_edit(ctx).entry, attribute, value)
 
 
 def unset(ctx: Context, words: Sequence[Word]) -> None:

@@ -158,6 +158,7 @@ def log_display(ctx: Context, words: Sequence[Word]) -> None:
             level=event.level,
             text=event.text,
         )
+        ctx.write()
 
 
 def log_delete(ctx: Context, words: Sequence[Word]) -> Dialog:
