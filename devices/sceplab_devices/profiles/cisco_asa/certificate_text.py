@@ -7,7 +7,6 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from sceplab_devices.profiles.cisco.dates import Zone, date_text
@@ -68,20 +67,23 @@ def _key_text(certificate: x509.Certificate) -> str:
     return f"ECDSA ({getattr(key, 'key_size', 0)} bits)"  # U
 
 
-def pending_block(request: x509.CertificateSigningRequest, trustpoint: str) -> list[str]:
-    """The lines of a request that waits at the CA. Only ``Status: Pending`` is known for sure."""
-    subject = request.subject
-    name = first_value(subject, NameOID.UNSTRUCTURED_NAME) or first_value(
-        subject, NameOID.COMMON_NAME
-    )
-    serial = first_value(subject, NameOID.SERIAL_NUMBER)
-    fingerprint = fingerprint_text(request.public_bytes(Encoding.DER), "md5").rstrip().lower()
-    return [
-        "Certificate",
-        "  Subject Name:",
-        *(f"    {title}: {text}" for title, text in (("Name", name), ("Serial", serial)) if text),
-        "  Status: Pending",
-        "  Key Usage: General Purpose",
-        f"  Fingerprint: {fingerprint}",
-        f"  Associated Trustpoint: {trustpoint} ",
-    ]
+def pending_block(request_der: bytes | None, trustpoint: str) -> list[str]:
+    """The lines of a request that waits at the CA. Only ``Status: Pending`` is known for sure.
+
+    Args:
+        request_der: the request; ``None``: the box knows that it waits, but came up since it was
+            sent.
+        trustpoint: whose it is.
+    """
+    lines = ["Certificate"]
+    if request_der is not None:
+        subject = x509.load_der_x509_csr(request_der).subject
+        name = first_value(subject, NameOID.UNSTRUCTURED_NAME) or first_value(
+            subject, NameOID.COMMON_NAME
+        )
+        titled = (("Name", name), ("Serial", first_value(subject, NameOID.SERIAL_NUMBER)))
+        lines += ["  Subject Name:", *(f"    {title}: {text}" for title, text in titled if text)]
+    lines += ["  Status: Pending", "  Key Usage: General Purpose"]
+    if request_der is not None:
+        lines.append(f"  Fingerprint: {fingerprint_text(request_der, 'md5').rstrip().lower()}")
+    return [*lines, f"  Associated Trustpoint: {trustpoint} "]

@@ -26,9 +26,9 @@ def show_certificates(ctx: Context) -> None:
         ctx.write("\n".join(certificate_block(shown, firewall.config.zone)))
         ctx.write()
     for name in names:
-        request_der = firewall.view(name).pending_csr_der
-        if request_der is not None:
-            ctx.write("\n".join(pending_block(x509.load_der_x509_csr(request_der), name)))
+        view = firewall.view(name)
+        if view.pending_csr_der is not None or view.state == "PENDING":
+            ctx.write("\n".join(pending_block(view.pending_csr_der, name)))
             ctx.write()
 
 

@@ -29,6 +29,15 @@ def test_lines_end_as_the_platform_ends_them() -> None:
     )
 
 
+def test_paging() -> None:
+    """The question is wiped from its line by blanks."""
+    terminal = FirewallBench().terminal()
+    for line in ("enable", ""):
+        terminal.run(line)
+    assert terminal.run("show running-config").endswith("\n<--- More --->")
+    assert terminal.console.receive(b"q") == b"\r              \rasa# "
+
+
 def test_users_log_in_on_a_network_line() -> None:
     """They come in without rights; enable asks its own password."""
     bench = FirewallBench(users={"admin": "adm1n"}, enable_password="s3cret")
