@@ -112,6 +112,11 @@ class Console:
         return bool(len(self._keys)) and self._screen.is_full_after_take
 
     @property
+    def is_idle(self) -> bool:
+        """It waits for a command, and none is being typed."""
+        return self._waits is _Waits.COMMAND and not len(self._keys) and not self._editor.text
+
+    @property
     def is_asking(self) -> bool:
         """A command has asked the operator something and waits for the answer."""
         return self._waits in (_Waits.ANSWER, _Waits.KEY) and not self._is_opening

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from sceplab_devices.errors import EndpointError
 from sceplab_devices.lines.endpoint import Endpoint, parse_endpoint
+from sceplab_devices.lines.serial_line import SerialLine
 from sceplab_devices.lines.server import LineServer
+from sceplab_devices.lines.ssh_line import SshLine
+from sceplab_devices.lines.terminal_port import PseudoTerminal, RealPort
 
 if TYPE_CHECKING:
     from sceplab_devices.device import Device
@@ -60,7 +63,12 @@ class Line(Protocol):
 _MAKERS: dict[str, Callable[[Endpoint, Path | None], Line]] = {
     "tcp": lambda endpoint, _keys_dir: LineServer(endpoint),
     "telnet": lambda endpoint, _keys_dir: LineServer(endpoint),
+    "ssh": SshLine,
     "rfc2217": lambda endpoint, _keys_dir: LineServer(endpoint),
+    "pty": lambda endpoint, _keys_dir: SerialLine(
+        endpoint, PseudoTerminal(endpoint), baud=endpoint.options.baud
+    ),
+    "serial": lambda endpoint, _keys_dir: SerialLine(endpoint, RealPort(endpoint), baud=0),
 }
 
 

@@ -34,8 +34,8 @@ class Link:
     """
 
     __slots__ = (
-        "_codec", "_faults", "_inlet", "_is_blocked", "_is_held", "_outlet", "_timer", "_wakes",
-        "_wire", "console", "is_over",
+        "_codec", "_ends_when_idle", "_faults", "_inlet", "_is_blocked", "_is_held", "_outlet",
+        "_timer", "_wakes", "_wire", "console", "is_over",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +55,7 @@ class Link:
         self._faults = faults
         self._outlet: PacedQueue | None = None
         self._inlet: PacedQueue | None = None
+        self._ends_when_idle = False
         self._is_blocked = False
         self._is_held = False
         self._wakes: asyncio.Handle | None = None
@@ -104,6 +105,11 @@ class Link:
             self._outlet.hold(held=False)
         if not self.is_over:
             self._send_waiting()
+        self._go_on()
+
+    def end_when_idle(self) -> None:
+        """Nobody types any more: hangs up at the first prompt after everything typed so far."""
+        self._ends_when_idle = True
         self._go_on()
 
     def lost(self) -> None:
@@ -157,8 +163,9 @@ class Link:
     def _go_on(self) -> None:
         """After anything that happened: ends, waits or carries on."""
         is_lost = self._faults is not None and self._faults.is_carrier_lost
-        if self.console.is_closed or is_lost:
-            self._end(is_lost=is_lost)
+        is_done = self._ends_when_idle and self.console.is_idle and not self._is_busy
+        if self.console.is_closed or is_lost or is_done:
+            self._end()
             return
         self._set_timer()
         self._hold_or_resume()
@@ -176,6 +183,11 @@ class Link:
         self._go_on()
 
     @property
+    def _is_busy(self) -> bool:
+        """Typed bytes are still on their way to the console."""
+        return self.console.has_input or bool(self._inlet and self._inlet.size)
+
+    @property
     def _is_behind(self) -> bool:
         """Output waits for the wire; more keys would only make more of it."""
         return self._is_blocked or bool(self._outlet and self._outlet.size > _PACED_BACKLOG_BYTES)
@@ -190,7 +202,7 @@ class Link:
             else:
                 self._wire.resume_reading()
 
-    def _end(self, *, is_lost: bool) -> None:
+    def _end(self) -> None:
         if self.is_over:
             return
         self.is_over = True
@@ -198,8 +210,7 @@ class Link:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        if is_lost:
-            self.console.disconnect()
+        self.console.disconnect()
         self._hang_up_when_sent()
 
     def _hang_up_when_sent(self) -> None:
