@@ -187,7 +187,8 @@ class EnrollmentPort(Protocol):
     def generate_key(self, label: str, algorithm: str, *, exportable: bool) -> None:
         """Makes a key pair. One of the same label goes once the new one is there.
 
-        Ends in ``key_generated`` or, with everything as before, in ``key_refused``.
+        Ends in ``key_generated`` or, with everything as before, in ``key_refused``. Where no key
+        can leave its place, `KeyView.exportable` is false whatever was asked for.
         """
 
     def delete_key(self, label: str) -> bool:
@@ -227,7 +228,8 @@ class EnrollmentPort(Protocol):
         """Installs a certificate that the CA gave for the request; ``cert_issued`` follows.
 
         Raises:
-            DeviceError: it is not for the trustpoint's key, not from its CA, or not valid now.
+            DeviceError: it is not for the trustpoint's key, not from its CA (if it has one), or not
+                valid now.
         """
 
     def import_pkcs12(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import (
 
 from sceplab_devices.errors import DeviceError
 from sceplab_lab.key_pem import PrivateKey
+from sceplab_scep.algorithms import Floor
+from sceplab_scep.chains import is_directly_issued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +82,16 @@ def _chain(
     chain: list[x509.Certificate] = []
     last = certificate
     while last.issuer != last.subject:
-        issuer = next((one for one in others if one not in chain and _issued(one, last)), None)
+        issuer = next(
+            (
+                one
+                for one in others
+                if one not in chain and is_directly_issued(last, one, Floor.LAB)
+            ),
+            None,
+        )
         if issuer is None:
             break
         chain.append(issuer)
         last = issuer
     return chain
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True

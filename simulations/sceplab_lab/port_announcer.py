@@ -31,6 +31,7 @@ _BROKEN_OFF = {
 }
 """What it hears when work broke off that nobody asked for just now; else: the enrollment failed."""
 _NOT_CONFIGURED = "the trustpoint's configuration is incomplete"
+NO_SERVER = "the trustpoint has no enrollment URL"
 
 
 class PortAnnouncer:
@@ -73,17 +74,15 @@ class PortAnnouncer:
         by_goal = _BROKEN_OFF.get(goal, PortEventKind.ENROLL_FAILED)
         self._publish_failure(trustpoint, _NOT_NOW.get(type(event), by_goal), reason)
 
-    def not_configured(self, name: str, event: Event) -> None:
-        """An intent for a trustpoint that is none."""
+    def not_configured(self, name: str, event: Event, reason: str = _NOT_CONFIGURED) -> None:
+        """An intent for a trustpoint that is none, or has no server."""
         kind = _NOT_NOW.get(type(event))
         if kind:
-            self._deliver(
-                PortEvent(kind=kind, trustpoint=name, at=self._clock(), reason=_NOT_CONFIGURED)
-            )
+            self.tell(PortEvent(kind=kind, trustpoint=name, at=self._clock(), reason=reason))
 
     def key_made(self, label: str, refusal: str) -> None:
         """A key pair is there, or will not come."""
-        self._deliver(
+        self.tell(
             PortEvent(
                 kind=PortEventKind.KEY_REFUSED if refusal else PortEventKind.KEY_GENERATED,
                 trustpoint="",
@@ -102,8 +101,9 @@ class PortAnnouncer:
 
     def _deliver_of(self, trustpoint: PortTrustpoint, event: PortEvent) -> None:
         if self._is_present(trustpoint):
-            self._deliver(event)
+            self.tell(event)
 
-    def _deliver(self, event: PortEvent) -> None:
+    def tell(self, event: PortEvent) -> None:
+        """In the owner's thread: an event of whatever trustpoint."""
         for listener in self._listeners:
             listener(event)

@@ -1,4 +1,4 @@
-"""What a device knows of its key pairs and their store does not: label, exportable, age.
+"""What a device knows of its key pairs and their store does not: label and age.
 
 ::
 
@@ -23,8 +23,6 @@ class KeyNote:
     """One key pair."""
 
     label: str
-    exportable: bool = False
-    """What the console shows and export commands go by; the store protects all keys alike."""
     seen_at: str = ""
     """ISO 8601: first seen here, for stores that do not know when a key was made."""
 
@@ -86,10 +84,13 @@ class KeyBook:
 def _read(path: Path) -> dict[str, KeyNote]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        return {str(key_id): KeyNote(**values) for key_id, values in entries.items()}
+        return {
+            str(key_id): KeyNote(label=str(values["label"]), seen_at=str(values["seen_at"]))
+            for key_id, values in entries.items()
+        }
     except OSError as error:
         raise DeviceError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DeviceError(
             f"{path} is damaged; remove it, and keys go by their names in the store"
         ) from error

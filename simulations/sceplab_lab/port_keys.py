@@ -17,15 +17,17 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Set
 from dataclasses import replace
 from datetime import datetime
-from itertools import count
 
 from sceplab_devices.api import KeyView
 from sceplab_devices.errors import DeviceError
 from sceplab_hsm.api import KeyAlgorithm, KeyInfo, KeyStore
 from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
+from sceplab_lab.key_pem import PrivateKey
+from sceplab_lab.port_key_making import KeyMaking, free_id
+from sceplab_lab.port_key_moves import give_out, take_in
 from sceplab_lab.port_keybook import KeyBook, KeyNote
 from sceplab_lab.port_lifetime import discard_key
 from sceplab_lab.port_settings import key_id_of
@@ -38,53 +40,8 @@ NEXT_MARK = "#"
 
 Done = Callable[[str], None]
 """Told in the owner's thread why there is no new key; empty: there is one."""
-
-
-class _Making:
-    """A key pair that is being made, in the worker.
-
-    Args:
-        store: makes it.
-        label: it is for.
-        algorithm: wanted.
-        known: keys of the store, for when it does not list them now.
-    """
-
-    def __init__(
-        self, store: KeyStore, label: str, algorithm: KeyAlgorithm, *, known: Sequence[KeyInfo]
-    ) -> None:
-        self.label = label
-        self.key_id = ""
-        """Its name in the store, once it is chosen."""
-        self.listed = known
-        """The keys of the store, with the new one once it is there."""
-        self._store = store
-        self._algorithm = algorithm
-
-    def run(self) -> None:
-        """Makes it.
-
-        Raises:
-            KeyStoreError: the store refuses.
-        """
-        self._list()
-        self.key_id = self._free_id()
-        self._store.generate(self.key_id, self._algorithm)
-        self._list()
-
-    def _free_id(self) -> str:
-        """A name that no key has and no renewal gives."""
-        base = key_id_of(self.label)
-        taken = {info.key_id for info in self.listed}
-        if base not in taken:
-            return base
-        return next(name for number in count(2) if (name := f"{base}@{number}") not in taken)
-
-    def _list(self) -> None:
-        try:
-            self.listed = self._store.list_keys()
-        except KeyStoreError as error:
-            logger.warning("the key store does not answer: %s", error)
+UseKey = Callable[[str, str], None]
+"""Told in the owner's thread the name of a key in its store, or why there is none."""
 
 
 class PortKeys:
@@ -141,7 +98,10 @@ class PortKeys:
         return self._book.find(label) or key_id_of(label)
 
     def generate(self, label: str, algorithm: str, *, exportable: bool, done: Done) -> None:
-        """Makes a key pair in place of one of the same label."""
+        """Makes a key pair in place of one of the same label.
+
+        A store that lets no key out makes one that is not exportable, and `views` says so.
+        """
         if algorithm not in self.algorithms():
             done(f"{algorithm} is not available")
             return
@@ -169,6 +129,76 @@ class PortKeys:
         self._drop(key_id)
         self._book.drop(key_id)
         return True
+
+    def with_key(self, label: str, algorithm: str, use: UseKey) -> None:
+        """Has a key pair used in its turn, behind every key that was ordered before.
+
+        Args:
+            label: of the key; one that is not there is made.
+            algorithm: for one that has to be made.
+            use: told its name in the store, or why there is none.
+        """
+        self._waiting.append(lambda: self._use(label, algorithm, use))
+        if not self._is_busy:
+            self._run_next()
+
+    def _use(self, label: str, algorithm: str, use: UseKey) -> None:
+        key_id = self.id_of(label)
+        if any(info.key_id == key_id for info in self._list()):
+            self._is_busy = False
+            use(key_id, "")
+        elif algorithm not in self.algorithms():
+            self._is_busy = False
+            use("", f"{algorithm} is not available")
+        else:
+            self._start(
+                label,
+                KeyAlgorithm(algorithm),
+                exportable=False,
+                done=lambda refusal: use("" if refusal else self.id_of(label), refusal),
+            )
+            return
+        if self._waiting and not self._is_busy:
+            self._run_next()
+
+    def label_of(self, key_id: str) -> str:
+        """What the console calls a key of the store."""
+        note = self._book.get(key_id)
+        return key_id if note is None else note.label
+
+    def public_key_of(self, key_id: str) -> bytes:
+        """SubjectPublicKeyInfo of a key, DER; empty: there is none of that name."""
+        found = (info.public_key_der for info in self._list() if info.key_id == key_id)
+        return next(found, b"")
+
+    def import_key(self, label: str, private_key: PrivateKey, *, exportable: bool) -> str:
+        """Takes a key in, and waits for it; its name in the store.
+
+        Raises:
+            DeviceError: the label is taken, or the store refuses.
+        """
+        if any(view.label == label for view in self.views()):
+            raise DeviceError(f"there is a key pair {label} already")
+        key_id = free_id(label, self._list())
+        take_in(self._store, key_id, private_key, exportable=exportable)
+        try:
+            self._book.put(key_id, KeyNote(label=label, seen_at=self._clock().isoformat()))
+        except DeviceError:
+            discard_key(self._store, key_id)
+            raise
+        self._is_stale, self._listed = True, None
+        return key_id
+
+    def export_key(self, label: str) -> PrivateKey:
+        """Gives a key out, and waits for it.
+
+        Raises:
+            DeviceError: there is none of that label, or it stays in its store.
+        """
+        key_id = self.id_of(label)
+        if not self.public_key_of(key_id):
+            raise DeviceError(f"there is no key pair {label}")
+        return give_out(self._store, key_id, label)
 
     def claim(self, key_id: str) -> None:
         """The agent made this key for the device. Safe from any thread; `note_made` follows."""
@@ -306,17 +336,18 @@ class PortKeys:
         self._waiting.popleft()()
 
     def _start(self, label: str, wanted: KeyAlgorithm, *, exportable: bool, done: Done) -> None:
-        making = _Making(self._store, label, wanted, known=tuple(self._listed or ()))
+        known = tuple(self._listed or ())
+        making = KeyMaking(self._store, label, wanted, exportable=exportable, known=known)
 
         def made(error: BaseException | None) -> None:
             self._is_busy = False
-            done(self._replace(making, exportable=exportable, error=error))
+            done(self._replace(making, error))
             if self._waiting and not self._is_busy:
                 self._run_next()
 
         self._worker.run(making.run, made)
 
-    def _replace(self, making: _Making, *, exportable: bool, error: BaseException | None) -> str:
+    def _replace(self, making: KeyMaking, error: BaseException | None) -> str:
         """Gives the label to the key that was made; why not, or an empty text."""
         label, key_id = making.label, making.key_id
         self._is_stale = True
@@ -328,7 +359,7 @@ class PortKeys:
             return "the key store failed"
         before = self.id_of(label)
         is_own = self._is_own(before)
-        note = KeyNote(label=label, exportable=exportable, seen_at=self._clock().isoformat())
+        note = KeyNote(label=label, seen_at=self._clock().isoformat())
         try:
             self._book.put(key_id, note)
         except DeviceError as unwritable:
@@ -376,7 +407,7 @@ class PortKeys:
             algorithm=info.algorithm.value,
             public_key_der=info.public_key_der,
             generated_at=self._made_at(info, note),
-            exportable=note is not None and note.exportable,
+            exportable=info.exportable and self._capabilities.moves_keys,
             storage=self._capabilities.residence.value,
         )
 

@@ -3,7 +3,7 @@
 ::
 
     STATE/                      0700
-      trustpoints/NAME/         journal.sqlite3, certificate.pem, chain.pem, ca.pem
+      trustpoints/NAME/         journal.sqlite3, certificate.pem, chain.pem, ca.pem, carried.json
 """
 
 from __future__ import annotations
@@ -51,16 +51,37 @@ class Places:
             JournalError: it cannot be used.
             OSError: its folder cannot be made, or still holds what was to be forgotten.
         """
-        folder = self.folder(trustpoint)
+        folder = self.make_folder(trustpoint)
         if folder is None:
             return MemoryJournal()
-        if trustpoint in self._unforgotten:
-            self.forget(trustpoint)
-        # Not before: most devices of a large rack never need one.
-        if not folder.parent.exists():
-            folder.parent.mkdir(mode=0o700, parents=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
         return SqliteJournal.create_or_open(folder / JOURNAL_FILE)
+
+    def make_folder(self, trustpoint: str) -> Path | None:
+        """The trustpoint's folder, there and without what was to be forgotten.
+
+        Raises:
+            OSError: it cannot be made so.
+        """
+        folder = self.folder(trustpoint)
+        if folder is not None:
+            if trustpoint in self._unforgotten:
+                self.forget(trustpoint)
+            # Not before: most devices of a large rack never need one.
+            if not folder.parent.exists():
+                folder.parent.mkdir(mode=0o700, parents=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def drop_journal(self, trustpoint: str) -> None:
+        """Removes a closed journal, for a trustpoint that has no server any more.
+
+        Raises:
+            OSError: it is still there.
+        """
+        folder = self.folder(trustpoint)
+        if folder is not None:
+            for suffix in ("", "-wal", "-shm"):
+                (folder / (JOURNAL_FILE + suffix)).unlink(missing_ok=True)
 
     def installer(self) -> CertificateInstaller:
         """Puts certificates beside the journals."""

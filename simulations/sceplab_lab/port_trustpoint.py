@@ -53,6 +53,20 @@ _CUT_OFF = frozenset(
 """States in which a new start goes on by itself."""
 
 
+_AT_REST = frozenset(
+    {
+        State.UNCONFIGURED,
+        State.CONFIGURED,
+        State.BLOCKED,
+        State.CA_PINNED,
+        State.INSTALLED,
+        State.EXPIRED_TXN,
+        State.FAILED,
+    }
+)
+"""States in which nothing is wanted of the server."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Notebook:
     """What a console asks for and the machine does not keep. Written in the worker's thread."""
@@ -192,6 +206,11 @@ class PortTrustpoint:
             return
         self._served = self.session.next_deadline()
         self.feed(DeadlineReached())
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether an intent waits or is being followed; setting up alone is none."""
+        return self._is_busy and (self._is_started or bool(self._waiting))
 
     def close(self) -> None:
         """Ends it after the exchange under way; what waits is dropped."""
@@ -341,3 +360,9 @@ def _resumes(session: EnrollmentSession, event: Event | None) -> bool:
     """Whether a new start does what the event asks for, because that broke off before."""
     goal = _GOALS.get(type(event))
     return session.state in _CUT_OFF and session.machine.goal is goal
+
+
+def is_under_way(trustpoint: PortTrustpoint) -> bool:
+    """Whether the trustpoint wants something of its server at this moment."""
+    state = trustpoint.standing.view.state
+    return State(state) not in _AT_REST or trustpoint.has_orders

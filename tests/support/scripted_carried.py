@@ -90,7 +90,7 @@ class ScriptedCarried:
 
     def import_ca(self, name: str, certificates_der: Sequence[bytes]) -> None:
         """Trusts what it gets."""
-        trustpoint = self._carried(name)
+        trustpoint = self._known(name)
         if trustpoint.authorities:
             raise DeviceError(f"trustpoint {name} has a CA already")
         if not certificates_der or not all(_is_ca(der) for der in certificates_der):
@@ -125,7 +125,7 @@ class ScriptedCarried:
         self, name: str, data: bytes, passphrase: str, *, key_label: str, exportable: bool
     ) -> None:
         """Takes everything from the file."""
-        trustpoint = self._carried(name)
+        trustpoint = self._known(name)
         bundle = read_bundle(data, passphrase)
         if not _is_valid(_load(bundle.certificate_der), self.clock()):
             raise DeviceError("the certificate is not valid now")

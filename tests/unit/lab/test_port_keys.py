@@ -14,6 +14,8 @@ import pytest
 from sceplab_devices.errors import DeviceError
 from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyInfo, KeyStore, StoreCapabilities
 from sceplab_hsm.errors import KeyStoreError, StoreFullError, TokenMissingError
+from sceplab_hsm.moving import mover_of
+from sceplab_hsm.secret import Secret
 from sceplab_lab.port_keybook import BOOK_FILE, KeyBook, KeyNote
 from sceplab_lab.port_keys import PortKeys
 from sceplab_lab.worker import InlineWorker, LoopWorker, Worker
@@ -45,6 +47,24 @@ class TroubledStore:
         assert self.gate.wait(PATIENCE_S)
         self._fail()
         return self.store.generate(key_id, algorithm)
+
+    def generate_exportable(self, key_id: str, algorithm: KeyAlgorithm) -> KeyHandle:
+        """Waits at the gate."""
+        assert self.gate.wait(PATIENCE_S)
+        self._fail()
+        return mover_of(self.store).generate_exportable(key_id, algorithm)
+
+    def export_key(self, key_id: str, passphrase: Secret) -> bytes:
+        """Gives a key out."""
+        self._fail()
+        return mover_of(self.store).export_key(key_id, passphrase)
+
+    def import_key(
+        self, key_id: str, pkcs8: bytes, passphrase: Secret, *, exportable: bool
+    ) -> KeyHandle:
+        """Takes a key in."""
+        self._fail()
+        return mover_of(self.store).import_key(key_id, pkcs8, passphrase, exportable=exportable)
 
     def get(self, key_id: str) -> KeyHandle:
         """A key."""
