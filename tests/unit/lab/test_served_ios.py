@@ -30,6 +30,11 @@ def pems(printed: str, label: str) -> list[str]:
     return [found[0] for found in _PEM.finditer(printed) if found[1] == label]
 
 
+def everything_in(folder: Path) -> bytes:
+    """Content of all files below a folder."""
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
 async def enroll(site: Site, operator: Operator) -> str:
     """SCEP enrollment with the key pair K, in configuration mode."""
     await operator.type("crypto key generate rsa label K modulus 2048 exportable")
@@ -145,7 +150,7 @@ async def test_keys_and_certificates_leave_and_come_back(tmp_path: Path) -> None
             assert view.certificate_der == certificate.public_bytes(Encoding.DER)
             pairs = operator.hosted.device.port.keys()
             assert {pair.label for pair in pairs} == {"K", "NEW"}
-    written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    written = everything_in(tmp_path)
     assert b"trustpoint NEW" in written
     assert PASSPHRASE.encode() not in written
 

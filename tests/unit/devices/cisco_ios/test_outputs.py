@@ -19,7 +19,7 @@ from sceplab_devices.profiles.cisco.x509_text import (
 )
 from tests.support.consoles import START
 from tests.support.ios import RouterBench
-from tests.support.scripted_port import load_test_key
+from tests.support.scripted_carried import load_test_key
 
 
 def certificate(
