@@ -1,6 +1,6 @@
 """Consoles: commands a second, start-up and memory, side by side with FakeNOS over SSH.
 
-``console.ssh.*`` compares with FakeNOS (https://pypi.org/project/fakenos), driven by the same client
+``console.ssh.*`` compares with FakeNOS (PyPI: fakenos), driven by the same client
 program with the same commands on as many devices; it is left out with a word on standard error
 where ``make clients`` did not make its environment. FakeNOS starts devices one by one at a constant
 pace, so that a few of them are started and the time is multiplied up to a thousand.
