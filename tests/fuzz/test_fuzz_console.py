@@ -1,169 +1,99 @@
-"""Garbage at consoles: 200,000 seeded bytes each, over Telnet; the device still answers."""
+"""Garbage at the consoles of all platforms: no crash, no hang, and the device still answers."""
 
 from __future__ import annotations
 
 import logging
+import os
 import random
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
 
-from sceplab_devices.console import Console
 from sceplab_devices.device import Device
-from sceplab_devices.lines.telnet import TelnetCodec
+from sceplab_devices.profile import known_profiles
 from sceplab_devices.session import CONSOLE_LINE, LineInfo
+from tests.support.console_fuzz import Victim, check
 from tests.support.consoles import VTY, IdlePort, ManualClock
-from tests.support.ios import RouterBench
+from tests.support.device_bench import DeviceBench, shared_profile
 from tests.support.sample_profile import create_profile
 
 pytestmark = pytest.mark.fuzz
 
-TOTAL_BYTES = 200_000
-TERMINAL_SET = frozenset(b"\r\n\b\a") | frozenset(range(0x20, 0x7F))
-WORDS = [
-    b"show",
-    b"sh",
-    b"version",
-    b"running-config",
-    b"configure terminal",
-    b"conf t",
-    b"enable",
-    b"end",
-    b"exit",
-    b"no",
-    b"do",
-    b"default",
-    b"terminal length 0",
-    b"terminal length 5",
-    b"terminal monitor",
-    b"crypto pki trustpoint A",
-    b"crypto pki enroll A",
-    b"crypto pki authenticate A",
-    b"crypto key",
-    b"site a",
-    b"color red",
-    b"wipe x",
-    b"secret",
-    b"reload",
-    b"wait TP",
-    b"show lines 99",
-    b"banner",
-    b"quit",
-    b"yes",
-    b"no",
-    b"hostname x",
-    b"interface g0/0",
-    b"make key rsa bits 2048",
-    b"| include",
-    b"| section (a|b)*c",
-    b"| begin [",
-    b"| count",
-    b"1",
-    b"A.B.C.D",
-    b"http://x",
-    b"logout",
-    b"echo",
-]
-OPTIONS = [
-    b"\xff\xfd\x01",
-    b"\xff\xfb\x1f",
-    b"\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0",
-    b"\xff\xf4",
-    b"\xff\xff",
-    b"\xff\xfa\x18",
-    b"\xff\xf0",
-    b"\xff\xf6",
-    b"\xff",
-    b"\xff\xfe\x01",
-    b"\xff\xfa\xff\xff\xff\xf0",
-]
-UTF8 = [
-    "é".encode(),
-    "路由".encode(),
-    "路".encode()[:2],
-    b"\xf0\x9f\x98",
-    b"\xc0\x80",
-    b"\xed\xa0\x80",
-]
+TOTAL_BYTES = 5_000_000 if os.environ.get("SCEPLAB_FUZZ") == "long" else 200_000
+"""Over all platforms and lines."""
+PLATFORMS = ["sample", *known_profiles()]
+LINES = {"vty": VTY, "console": CONSOLE_LINE}
+CASES = [(name, line) for name in PLATFORMS for line in LINES]
+SHARE = -(-TOTAL_BYTES // len(CASES))
+MEGABYTE = 1_000_000
+MEMORY_BYTES = 4 * MEGABYTE
+"""Beyond what was typed, while lines of a megabyte come in."""
 
 
-def pieces(seed: int) -> list[bytes]:
-    """Chunks as a network might deliver them, `TOTAL_BYTES` together."""
-    chance = random.Random(seed)
-    makers: list[Callable[[], bytes]] = [
-        lambda: chance.randbytes(chance.randint(1, 60)),
-        lambda: bytes(chance.choices(range(32), k=chance.randint(1, 20))),
-        lambda: b" ".join(chance.choices(WORDS, k=chance.randint(1, 6))) + b"\r",
-        lambda: chance.choice(WORDS) + chance.choice([b"\r", b"\n", b"\r\n", b"?", b"\t", b" ?"]),
-        lambda: chance.choice(WORDS)[: chance.randint(0, 5)] + b"\t",
-        lambda: b"".join(chance.choices(OPTIONS, k=3)),
-        lambda: b"".join(chance.choices(UTF8, k=3)),
-        lambda: chance.choice([b"\x1b[", b"\x1b[A", b"\x1bOB", b"\x1b[3~", b"\x1b[999;", b"\x1b"]),
-        lambda: bytes(chance.choices(b"ab c?|.^$*[]()\"'", k=chance.randint(1, 40))),
-    ]
-    chunks = []
-    size = 0
-    while size < TOTAL_BYTES:
-        chunks.append(chance.choice(makers)())
-        size += len(chunks[-1])
-    return chunks
+def nothing(_: random.Random) -> None:
+    """For devices to which nothing happens."""
 
 
-def answer(console: Console) -> bytes:
-    """What the device says to a plain command, whatever was going on."""
-    console.receive(b"\r\x03\x03q\x03\x15\r")
-    console.receive(b"end\rterminal length 0\r")
-    return console.receive(b"\x15show version\r")
+def new_device(name: str) -> tuple[Device, Callable[[random.Random], None]]:
+    """A device of a platform, and what makes something happen to it."""
+    if name == "sample":
+        return create_profile().new_device(port=IdlePort(), clock=ManualClock()), nothing
+    bench = DeviceBench(shared_profile(name))
+    return bench.device, bench.happen
 
 
-def drive(device: Device, line: LineInfo, seed: int) -> bytes:
-    """Types everything; gives the answer at the end. Closed sessions are opened again."""
-    chance = random.Random(seed)
-    console = device.open_console(line)
-    codec = TelnetCodec(console.resize)
-    outputs = [console.open()]
-    for chunk in pieces(seed):
-        if console.is_closed:
-            console = device.open_console(line)
-            codec = TelnetCodec(console.resize)
-            outputs.append(console.open())
-        typed, _ = codec.decode(chunk)
-        outputs.append(console.receive(typed))
-        while console.has_input:
-            outputs.append(console.receive(b""))
-        if chance.random() < 0.01:
-            device.log("%TEST-5-TEXT: from outside")
-            outputs.append(console.take_output())
-    assert set().union(*map(set, outputs)) <= TERMINAL_SET
-    if console.is_closed:
-        console = device.open_console(line)
-        console.open()
-    megabyte = console.receive(b"x" * 1_000_000 + b"\r")
-    assert len(megabyte) < 10_000
-    shown = answer(console)
+def answers(device: Device, line: LineInfo) -> bool:
+    """Whether a fresh session gives help: the command that every platform has."""
+    console = device.open_console(line, user="admin")
+    shown = console.open()
+    for _ in range(3):
+        shown += console.receive(b"\r")
+    prompt = shown.splitlines()[-1]
+    listing = console.receive(b"?")
+    console.receive(b"q\x15")
+    back = console.receive(b"\r").splitlines()[-1]
     console.disconnect()
-    return shown
+    return bool(prompt) and prompt == back and listing.count(b"\n") > 2
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("line", [VTY, CONSOLE_LINE], ids=lambda line: line.kind)
-def test_the_sample_device_survives_garbage(
-    seed: int, line: LineInfo, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("name", "line"), CASES)
+def test_a_device_survives_garbage(
+    name: str,
+    line: str,
+    caplog: pytest.LogCaptureFixture,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    """The only errors are those of the handler that is broken on purpose."""
-    device = create_profile().new_device(port=IdlePort(), clock=ManualClock())
+    """No command breaks but the sample's, on purpose; no session is left; help is there."""
+    device, happen = new_device(name)
     with caplog.at_level(logging.ERROR):
-        assert b"Sample OS 1.0 on" in drive(device, line, seed)
-    causes = {record.exc_info[0] for record in caplog.records if record.exc_info}
-    assert causes <= {ZeroDivisionError}
+        victim = Victim(device, LINES[line], happen=happen, seed=len(name) + len(line))
+        count = victim.drive(SHARE)
+    assert count >= SHARE
+    record_property("console_bytes", count)
+    expected = {ZeroDivisionError} if name == "sample" else set()
+    broken = [record for record in caplog.records if "failed" in record.getMessage()]
+    assert {record.exc_info[0] for record in broken if record.exc_info} <= expected
+    assert len(victim.prompts) > 1, "only the first prompt was met"
     assert device.consoles == []
+    assert answers(device, LINES[line])
 
 
-@pytest.mark.parametrize("seed", [3, 4])
-def test_the_ios_router_survives_garbage(seed: int, caplog: pytest.LogCaptureFixture) -> None:
-    """No command breaks, whatever is typed."""
-    bench = RouterBench()
-    with caplog.at_level(logging.ERROR):
-        assert b"Cisco IOS" in drive(bench.router, VTY, seed)
-    assert caplog.records == []
-    assert bench.router.consoles == []
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_lines_of_a_megabyte_are_cut(name: str) -> None:
+    """What is shown and what is kept stays small, at the prompt and without a line end."""
+    device, _ = new_device(name)
+    console = device.open_console(VTY, user="admin")
+    console.open()
+    tracemalloc.start()
+    try:
+        for end in (b"\r", b"", b"?", b"\t", b"\x03", b"\r"):
+            shown = console.receive(b"x" * MEGABYTE + end)
+            check(shown)
+            assert len(shown) < 20_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < MEMORY_BYTES
+    console.disconnect()
+    assert answers(device, VTY)

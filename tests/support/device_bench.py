@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
@@ -116,6 +117,15 @@ class DeviceBench:
         """The sets of values that a header names."""
         sets = {"ca-fingerprints": self._ca_fingerprints}
         return {key: text for name in names for key, text in sets[name]().items()}
+
+    def happen(self, chance: random.Random) -> None:
+        """Time passes, and the CA answers somebody who waits for it."""
+        self.advance(timedelta(seconds=chance.choice([0, 1, 61, 86400])))
+        for name in self.port.names():
+            if self.port.view(name).state == "CA_FETCH":
+                chance.choice([self.port.ca_answers, self.port.ca_is_silent])(name)
+            elif self.port.has_request(name):
+                chance.choice([self.port.ca_grants, self.port.ca_pends, self.port.ca_rejects])(name)
 
     def advance(self, duration: timedelta) -> None:
         """Moves the clock."""

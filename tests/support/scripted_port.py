@@ -193,6 +193,10 @@ class ScriptedPort(ScriptedCarried):
         """Every key pair, oldest first."""
         return [pair.view for pair in self._pairs.values()]
 
+    def names(self) -> list[str]:
+        """Trustpoints that are configured."""
+        return list(self._trustpoints)
+
     def has_request(self, name: str) -> bool:
         """Whether a request is out."""
         trustpoint = self._trustpoints.get(name)

@@ -55,7 +55,8 @@ def test_a_server_that_is_off(tmp_path: Path) -> None:
     failed = (
         "% Error in receiving Certificate Authority certificate: status = FAIL, cert length = 0"
     )
-    text += f"@ server-off\n\n> crypto pki authenticate VPN\n{{{{*}}}}SOCKETSEND{{{{*}}}}\n{failed}\nR1(config)#\n"
+    text += "@ server-off\n\n> crypto pki authenticate VPN\n{{*}}SOCKETSEND{{*}}\n"
+    text += f"{failed}\nR1(config)#\n"
     done = replay(write(tmp_path, text))
     assert (done.exit_code, done.output) == (0, "15 steps, 15 the same, 0 different\n")
 
