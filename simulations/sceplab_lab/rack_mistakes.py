@@ -46,7 +46,8 @@ def _reason(
             given = str(mistake["input"])
             return f"'{path}' cannot be '{given}'; {closest(given, choices)}"
         case "string_type":
-            return _not_a_text(mistake["input"], path, file, place)
+            written = str(place[-1]) if "[key]" in mistake["loc"] else file.written(place)
+            return _not_a_text(mistake["input"], path, written)
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"'{path or 'the file'}' must be a table: indented lines 'key: value'"
         case "list_type":
@@ -57,11 +58,10 @@ def _reason(
             return f"'{path}': {mistake['msg']}"
 
 
-def _not_a_text(value: object, path: str, file: YamlFile, place: tuple[int | str, ...]) -> str:
+def _not_a_text(value: object, path: str, written: str) -> str:
     kind = _TAKEN_FOR.get(type(value).__name__)
     if kind is None:
         return f"'{path}' must be a text"
-    written = file.written(place)
     shown = f'write "{written}" in quotes' if written else "write it in quotes"
     return f"'{path}' must be a text, and YAML takes this for {kind}; {shown}"
 
