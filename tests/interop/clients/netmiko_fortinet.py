@@ -1,0 +1,64 @@
+"""netmiko enrolls an emulated FortiGate over SSH, as an automation script would.
+
+Usage: netmiko_fortinet.py HOST PORT URL PIN; environment: CHALLENGE, USER_NAME and PASSWORD. Prints
+what it saw as JSON.
+"""
+
+import json
+import os
+import sys
+import time
+
+import netmiko
+
+host, port, url, pin = sys.argv[1:5]
+
+HANDOFF = [
+    "config vpn certificate local",
+    'edit "IPSECVPN"',
+    "set auto-regenerate-days 30",
+    "set auto-regenerate-days-warning 20",
+    "next",
+    "end",
+    "config vpn ipsec phase1-interface",
+    'edit "tunnel1"',
+    "set interface wan1",
+    "set authmethod signature",
+    'set certificate "IPSECVPN"',
+    "next",
+    "end",
+]
+LOGIN = {
+    "device_type": "fortinet",
+    "host": host,
+    "port": int(port),
+    "username": os.environ["USER_NAME"],
+    "password": os.environ["PASSWORD"],
+}
+
+seen = {}
+with netmiko.ConnectHandler(**LOGIN) as box:
+    seen["prompt"] = box.find_prompt()
+    seen["trusted"] = box.send_command(
+        f'execute vpn certificate ca import auto {url} "" "" {pin}', read_timeout=60
+    )
+    challenge = os.environ["CHALLENGE"]
+    seen["requested"] = box.send_command(
+        "execute vpn certificate local generate rsa IPSECVPN 2048 fw.example.test NL NH Amsterdam "
+        f'"Example" "" admin@example.test DNS:fw.example.test {url} {challenge}',
+        read_timeout=60,
+    )
+    for _ in range(100):
+        seen["details"] = box.send_command("get vpn certificate local details IPSECVPN")
+        if "Valid to:  " in seen["details"]:
+            break
+        time.sleep(0.1)
+    seen["configured"] = box.send_config_set(HANDOFF)
+    seen["phase1"] = box.send_command("show vpn ipsec phase1-interface")
+    seen["filtered"] = box.send_command("show vpn certificate local | grep auto-regenerate")
+    seen["output"] = box.send_command("get system console | grep output")
+with netmiko.ConnectHandler(**LOGIN) as box:
+    seen["mode before"] = box._original_output_mode
+    seen["status"] = box.send_command("get system status", use_textfsm=True)
+    seen["authorities"] = box.send_command("get vpn certificate ca")
+print(json.dumps(seen))
