@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support.served_device import Operator, Site, open_site
 
@@ -123,11 +125,37 @@ async def test_renewal_makes_a_new_key(tmp_path: Path) -> None:
         assert after.public_key() != before.public_key()
 
 
-async def test_carried_by_the_operator(tmp_path: Path) -> None:
-    """Without a server: CA pasted, request shown; a PKCS#12 file goes out of an enrolled one."""
+async def test_a_trustpoint_is_copied_by_pkcs12(tmp_path: Path) -> None:
+    """What one trustpoint exports, another takes in, with a key pair of its own label."""
     async with (
         open_site(tmp_path / "asa", profile=PROFILE) as site,
         _operator(site) as operator,
     ):
         await operator.type(*_configured(site), *_enroll(site))
-        assert "-----BEGIN PKCS12-----" in await operator.type("crypto ca export LAB pkcs12 pass")
+        exported = await operator.type("crypto ca export LAB pkcs12 passphrase")
+        text = exported[exported.index("-----BEGIN") : exported.index("---End")]
+        lines = text.replace("\r", "").strip().split("\n")
+        printed = await operator.type("crypto ca import COPY pkcs12 passphrase", *lines, "quit")
+        assert "INFO: Import PKCS12 operation completed successfully." in printed
+        shown = await operator.type("show crypto ca certificates")
+        assert "  Associated Trustpoints: LAB COPY \n" in shown.replace("\r", "")
+        keys = await operator.type("show crypto key mypubkey rsa")
+        assert "Key name: COPY" in keys
+
+
+async def test_certificates_by_hand(tmp_path: Path) -> None:
+    """Without a server: the CA is pasted, the request is shown and waits."""
+    async with (
+        open_site(tmp_path / "asa", profile=PROFILE) as site,
+        _operator(site) as operator,
+    ):
+        root = site.server.hierarchy.root.certificate.public_bytes(Encoding.PEM).decode()
+        await operator.type(
+            "crypto ca trustpoint LAB", "enrollment terminal", "subject-name CN=asa", "exit",
+            "crypto ca authenticate LAB", *root.split("\n"), "quit",
+        )  # fmt: skip
+        assert "% Certificate successfully imported" in await operator.type("yes")
+        printed = await operator.type("crypto ca enroll LAB", "no", "yes", "no")
+        request = x509.load_pem_x509_csr(printed[printed.index("-----BEGIN") :].encode())
+        assert request.is_signature_valid
+        assert "Status: Pending" in await operator.type("show crypto ca certificates LAB")
