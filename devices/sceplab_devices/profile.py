@@ -279,6 +279,7 @@ class DeviceProfile:
 
 
 _BUILT_IN = {
+    "paloalto-panos": "sceplab_devices.profiles.paloalto_panos:create_profile",
     "juniper-junos": "sceplab_devices.profiles.juniper_junos:create_profile",
     "cisco-asa": "sceplab_devices.profiles.cisco_asa:create_profile",
     "cisco-ios": "sceplab_devices.profiles.cisco_ios:create_profile",

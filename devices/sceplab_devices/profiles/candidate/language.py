@@ -74,8 +74,8 @@ class CandidateLanguage:
             rows.insert(0, ("<[Enter]>", self._describe("", "<[Enter]>")))
             rows.append(("|", self._describe("", "|")))
         header = str(self.platform.manners["help_header"])
-        lines = [header, *(f"  {shown:<20} {text}".rstrip() for shown, text in rows)]
-        return "\n".join([*lines, ""])
+        lines = [f"  {shown:<20} {text}".rstrip() for shown, text in rows]
+        return "\n".join([*([header] if header else []), *lines, ""])
 
     def complete(self, device: Device, session: Session, typed: str) -> list[str]:
         """See `Language.complete`."""
