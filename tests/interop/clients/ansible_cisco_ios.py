@@ -30,6 +30,22 @@ INVENTORY = {
     }
 }
 CHALLENGE = "{{ lookup('env', 'CHALLENGE') }}"
+
+
+def in_configuration(command: str, *dialog: tuple[str, str]) -> dict:
+    """A command of configuration mode, and what to answer to its questions.
+
+    Every task of Ansible begins in exec mode, so entering configuration mode is part of the dialog.
+    """
+    steps = [(r"\(config\)#", command), *dialog]
+    return {
+        "command": "configure terminal",
+        "check_all": True,
+        "prompt": [prompt for prompt, _ in steps],
+        "answer": [answer for _, answer in steps],
+    }
+
+
 TASKS = [
     {"name": "facts", "cisco.ios.ios_facts": {"gather_subset": "all"}},
     {
@@ -48,43 +64,26 @@ TASKS = [
         },
     },
     {
-        "name": "key",
-        "ansible.netcommon.cli_command": {"command": "configure terminal"},
-    },
-    {
         "name": "key pair",
-        "ansible.netcommon.cli_command": {
-            "command": "crypto key generate rsa label R1-KEY modulus 2048"
-        },
+        "ansible.netcommon.cli_command": in_configuration(
+            "crypto key generate rsa label R1-KEY modulus 2048"
+        ),
     },
     {
         "name": "authenticate",
-        "ansible.netcommon.cli_command": {"command": "crypto pki authenticate LAB"},
-        "register": "trusted",
+        "ansible.netcommon.cli_command": in_configuration("crypto pki authenticate LAB"),
     },
     {
         "name": "enroll",
-        "ansible.netcommon.cli_command": {
-            "command": "crypto pki enroll LAB",
-            "check_all": True,
-            "prompt": ["Password: ", "Re-enter password: ", "Request certificate from CA"],
-            "answer": [CHALLENGE, CHALLENGE, "yes"],
-        },
-        "register": "sent",
-        "no_log": False,
+        "ansible.netcommon.cli_command": in_configuration(
+            "crypto pki enroll LAB",
+            ("Password: ", CHALLENGE),
+            ("Re-enter password: ", CHALLENGE),
+            ("Request certificate from CA", "yes"),
+        ),
     },
-    {"name": "end", "ansible.netcommon.cli_command": {"command": "end"}},
     {
         "name": "show",
-        "cisco.ios.ios_command": {
-            "commands": ["show crypto pki certificates LAB", "show version | include Version"],
-            "wait_for": ["result[0] contains Available", "result[0] contains Storage"],
-            "retries": 1,
-        },
-        "ignore_errors": True,
-    },
-    {
-        "name": "wait",
         "cisco.ios.ios_command": {
             "commands": ["show crypto pki certificates LAB"],
             "wait_for": ["result[0] contains General Purpose"],
@@ -95,7 +94,7 @@ TASKS = [
     },
     {"name": "save", "cisco.ios.ios_config": {"save_when": "always"}},
     {
-        "name": "same again",
+        "name": "again",
         "cisco.ios.ios_config": {
             "parents": "crypto pki trustpoint LAB",
             "lines": ["subject-name CN=R1,O=Example"],
