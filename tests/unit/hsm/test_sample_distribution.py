@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tests.support.agent_cli import SOURCES
 from tests.support.agent_process import configure
+from tests.support.sample_site import install
 from tests.support.server import make_server, serve_in_thread
 
 SAMPLE = Path(__file__).parents[2] / "support" / "sample_keystore"
@@ -40,18 +40,6 @@ class TestSample(KeyStoreContract):
     def open_store_with(cls, place, secret):
         return open_key_store(f"sample:{{place}}/ring", lambda _: Secret(secret), create=True)
 """
-
-
-def install(source: Path, site: Path) -> None:
-    """Builds and installs a distribution for real, without an index."""
-    command = [
-        *(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"),
-        *("--no-build-isolation", "--disable-pip-version-check", "--target", str(site)),
-    ]
-    # Built from a copy: what a build leaves behind stays out of the source tree.
-    copy = site.parent / f"{site.name}-source"
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    subprocess.run([*command, str(copy)], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
