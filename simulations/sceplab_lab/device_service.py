@@ -29,8 +29,6 @@ from sceplab_ndes.errors import NdesError
 from sceplab_scep.algorithms import Floor
 
 _THREADS = 4
-_CONSOLE_KINDS = frozenset({"tcp", "pty", "serial", "rfc2217"})
-"""Lines that are the box's console: who reaches one holds the cable in his hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,15 +183,11 @@ def warn_of(hosted: HostedDevice, *, name: str = "") -> None:
     if hosted.remark:
         _warn(prefix + hosted.remark)
     for line in hosted.lines:
-        if line.is_loopback:
-            continue
-        if line.endpoint.kind in _CONSOLE_KINDS:
-            asks = "and is the device's console, which asks for a password only if configured so"
-        elif not hosted.device.asks_login:
-            asks = "and the console asks for no password"
-        else:
-            continue
-        _warn(f"{prefix}{line.endpoint} can be reached from other machines, {asks}")
+        if not line.is_loopback and not hosted.device.asks_login:
+            _warn(
+                f"{prefix}{line.endpoint} can be reached from other machines, and the console asks "
+                "for no password"
+            )
 
 
 def facts_of(hosted: HostedDevice) -> dict[str, object]:

@@ -29,6 +29,14 @@ class Platform:
     """The tools raise the privilege with ``enable``."""
 
 
+_IOS_XE = Platform(
+    netmiko="cisco_xe",
+    netmiko_telnet="cisco_xe_telnet",
+    netmiko_serial="cisco_ios_serial",
+    ansible="cisco.ios.ios",
+    pyats="iosxe",
+    has_enable=True,
+)
 _PLATFORMS = {
     "cisco-ios": Platform(
         netmiko="cisco_ios",
@@ -38,14 +46,8 @@ _PLATFORMS = {
         pyats="ios",
         has_enable=True,
     ),
-    "cisco-ios-xe": Platform(
-        netmiko="cisco_xe",
-        netmiko_telnet="cisco_xe_telnet",
-        netmiko_serial="cisco_ios_serial",
-        ansible="cisco.ios.ios",
-        pyats="iosxe",
-        has_enable=True,
-    ),
+    "cisco-ios-xe": _IOS_XE,
+    "cisco-ios-xe-26": _IOS_XE,
     "cisco-asa": Platform(
         netmiko="cisco_asa",
         ansible="cisco.asa.asa",
