@@ -10,6 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from sceplab_ndes.authority import CertificateOrder
+from sceplab_scep.csr import read_csr
 from tests.support.served_device import Operator, Site, open_site
 
 PROFILE = "cisco-asa"
@@ -127,35 +129,56 @@ async def test_renewal_makes_a_new_key(tmp_path: Path) -> None:
 
 async def test_a_trustpoint_is_copied_by_pkcs12(tmp_path: Path) -> None:
     """What one trustpoint exports, another takes in, with a key pair of its own label."""
-    async with (
-        open_site(tmp_path / "asa", profile=PROFILE) as site,
-        _operator(site) as operator,
-    ):
-        await operator.type(*_configured(site), *_enroll(site))
-        exported = await operator.type("crypto ca export LAB pkcs12 passphrase")
-        text = exported[exported.index("-----BEGIN") : exported.index("---End")]
-        lines = text.replace("\r", "").strip().split("\n")
-        printed = await operator.type("crypto ca import COPY pkcs12 passphrase", *lines, "quit")
-        assert "INFO: Import PKCS12 operation completed successfully." in printed
-        shown = await operator.type("show crypto ca certificates")
-        assert "  Associated Trustpoints: LAB COPY \n" in shown.replace("\r", "")
-        keys = await operator.type("show crypto key mypubkey rsa")
-        assert "Key name: COPY" in keys
+    async with open_site(tmp_path / "asa", profile=PROFILE) as site:
+        async with _operator(site) as operator:
+            await _copy(site, operator)
+            await operator.type("write memory")
+        async with _operator(site) as operator:
+            shown = await operator.type("show crypto ca certificates COPY")
+            assert "Status: Available" in shown
+
+
+async def _copy(site: Site, operator: Operator) -> None:
+    await operator.type(*_configured(site), *_enroll(site))
+    exported = await operator.type("crypto ca export LAB pkcs12 passphrase")
+    text = exported[exported.index("-----BEGIN") : exported.index("---End")]
+    lines = text.replace("\r", "").strip().split("\n")
+    printed = await operator.type("crypto ca import COPY pkcs12 passphrase", *lines, "quit")
+    assert "INFO: Import PKCS12 operation completed successfully." in printed
+    shown = await operator.type("show crypto ca certificates")
+    assert "  Associated Trustpoints: LAB COPY \n" in shown.replace("\r", "")
+    keys = await operator.type("show crypto key mypubkey rsa")
+    assert "Key name: COPY" in keys
 
 
 async def test_certificates_by_hand(tmp_path: Path) -> None:
-    """Without a server: the CA is pasted, the request is shown and waits."""
-    async with (
-        open_site(tmp_path / "asa", profile=PROFILE) as site,
-        _operator(site) as operator,
-    ):
-        root = site.server.hierarchy.root.certificate.public_bytes(Encoding.PEM).decode()
-        await operator.type(
-            "crypto ca trustpoint LAB", "enrollment terminal", "subject-name CN=asa", "exit",
-            "crypto ca authenticate LAB", *root.split("\n"), "quit",
-        )  # fmt: skip
-        assert "% Certificate successfully imported" in await operator.type("yes")
-        printed = await operator.type("crypto ca enroll LAB", "no", "yes", "no")
-        request = x509.load_pem_x509_csr(printed[printed.index("-----BEGIN") :].encode())
-        assert request.is_signature_valid
-        assert "Status: Pending" in await operator.type("show crypto ca certificates LAB")
+    """The CA is pasted, the request is shown, the certificate is pasted; a restart keeps all."""
+    async with open_site(tmp_path / "asa", profile=PROFILE) as site:
+        async with _operator(site) as operator:
+            certificate = await _carry(site, operator)
+            assert operator.certificate() == certificate
+            await operator.type("write memory")
+        async with _operator(site) as operator:
+            assert operator.certificate() == certificate
+
+
+async def _carry(site: Site, operator: Operator) -> x509.Certificate:
+    """Enrolls without a server; gives what the CA issued."""
+    root = site.server.hierarchy.root.certificate.public_bytes(Encoding.PEM).decode()
+    await operator.type(
+        "crypto ca trustpoint LAB", "enrollment terminal", "subject-name CN=asa", "exit",
+        "crypto ca authenticate LAB", *root.split("\n"), "quit",
+    )  # fmt: skip
+    assert "% Certificate successfully imported" in await operator.type("yes")
+    printed = await operator.type("crypto ca enroll LAB", "no", "yes", "no")
+    request = x509.load_pem_x509_csr(printed[printed.index("-----BEGIN") :].encode())
+    assert request.is_signature_valid
+    assert "Status: Pending" in await operator.type("show crypto ca certificates LAB")
+    csr = read_csr(request.public_bytes(Encoding.DER))
+    certificate = site.server.authority.issue(CertificateOrder(request_id=1, csr=csr), site.clock())
+    pem = certificate.public_bytes(Encoding.PEM).decode()
+    printed = await operator.type(
+        "crypto ca import LAB certificate nointeractive", *pem.split("\n"), "quit"
+    )
+    assert "INFO: Certificate successfully imported" in printed
+    return certificate

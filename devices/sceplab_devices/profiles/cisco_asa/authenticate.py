@@ -49,6 +49,8 @@ def authenticate(ctx: Context) -> Dialog:
     pin, is_silent = typed
     if trustpoint.is_terminal:
         yield from _paste(ctx, trustpoint, pin, is_silent=is_silent)
+    elif not trustpoint.url:
+        ctx.say("enroll.no_url", name=name)
     else:
         yield from _fetch(ctx, trustpoint, pin, is_silent=is_silent)
 

@@ -30,6 +30,9 @@ def enroll(ctx: Context) -> Dialog:
     if not view.ca_certificates_der:
         ctx.say("enroll.unauthenticated", name=name)
         return
+    if not (trustpoint.url or trustpoint.is_terminal):
+        ctx.say("enroll.no_url", name=name)
+        return
     if firewall.is_enrolling(name) and not trustpoint.is_terminal:
         ctx.say("enroll.in_progress", name=name)
         return

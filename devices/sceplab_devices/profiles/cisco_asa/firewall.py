@@ -144,12 +144,11 @@ class Firewall(Device):
         self.is_saved = False
 
     def apply(self, trustpoint: Trustpoint) -> bool:
-        """Tells the port what the trustpoint's lines mean; false when they do not make one.
+        """Tells the port what the trustpoint's lines mean; false when it cannot work with them.
 
-        What the port cannot work with (a key no key store makes, for example) is logged.
+        The reason (a key no key store makes, for example) is logged. One without a way to enroll
+        counts too: it may hold what came in a PKCS#12 file.
         """
-        if not (trustpoint.url or trustpoint.is_terminal):
-            return False
         try:
             self.port.configure(settings_of(self, trustpoint))
         except (DeviceError, ValueError) as error:

@@ -32,10 +32,15 @@ class Trustpoint(TrustpointLines):
     """What stands below ``crl configure``."""
 
     @property
-    def is_terminal(self) -> bool:
-        """``enrollment terminal``: an operator carries requests and certificates."""
+    def method(self) -> str:
+        """Configured way to enroll: ``url``, ``terminal``, ``self``; empty: none yet."""
         entry = self.entries.get("enrollment url")
-        return entry is not None and entry.line == "enrollment terminal"
+        return entry.line.split()[1] if entry else ""
+
+    @property
+    def is_terminal(self) -> bool:
+        """An operator carries requests and certificates."""
+        return self.method == "terminal"
 
     @property
     def key_label(self) -> str:
