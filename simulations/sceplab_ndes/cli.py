@@ -221,6 +221,66 @@ def list_all(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False)
         show_all(depot.certificates.all(), depot.requests.in_state(), as_json=as_json)
 
 
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="File to write. Default: standard output.")
+]
+ChainOption = Annotated[
+    bool, typer.Option("--chain", help="Append the certificates of the CAs above.")
+]
+
+
+@app.command(
+    epilog=_examples(
+        "sign router.csr",
+        "sign - --template IPSECIntermediateOffline --chain --out router.pem < router.csr",
+    )
+)
+def sign(
+    csr: Annotated[Path, typer.Argument(help="Request, PEM or DER; - reads standard input.")],
+    *,
+    template: Annotated[
+        str, typer.Option(help="Template of the certificate. Default: the server's.")
+    ] = "",
+    out: OutOption = None,
+    chain: ChainOption = False,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a request that was brought by hand, also while the server runs."""
+    from sceplab_ndes.cli_output import report_errors
+    from sceplab_ndes.cli_sign import sign_file
+    from sceplab_ndes.folder import StateFolder
+
+    with report_errors(as_json=as_json):
+        sign_file(
+            StateFolder(state),
+            csr,
+            template=template,
+            out=out,
+            has_chain=chain,
+            as_json=as_json,
+            clock=_now,
+            user=_user(),
+        )
+
+
+@app.command(epilog=_examples("ca-cert", "ca-cert --chain --out ca.pem"))
+def ca_cert(
+    *,
+    out: OutOption = None,
+    chain: ChainOption = False,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the certificate of the issuing CA, to paste into a device."""
+    from sceplab_ndes.cli_output import report_errors
+    from sceplab_ndes.cli_sign import show_authority
+    from sceplab_ndes.folder import StateFolder
+
+    with report_errors(as_json=as_json):
+        show_authority(StateFolder(state), out=out, has_chain=chain, as_json=as_json)
+
+
 @app.command(epilog=_examples("revoke 4a3f00000012d9 --reason keyCompromise"))
 def revoke(
     serial: Annotated[str, typer.Argument(help="Serial number, hex, or its first digits.")],

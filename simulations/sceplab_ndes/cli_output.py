@@ -120,9 +120,9 @@ def show_all(
     )
     print_table(
         "Requests",
-        ("ID", "state", "subject", "transactionID", "cause"),
+        ("ID", "state", "kind", "subject", "transactionID", "cause"),
         [
-            (str(r.request_id), r.state.value, r.subject, r.transaction_id, r.cause or "")
+            (str(r.request_id), r.state.value, r.kind, r.subject, r.transaction_id, r.cause or "")
             for r in requests
         ],
     )

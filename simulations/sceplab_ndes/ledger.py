@@ -14,7 +14,13 @@ from datetime import datetime
 from cryptography import x509
 
 from sceplab_ndes.challenge import ChallengeDesk, Ticket
-from sceplab_ndes.depot import CertificateRecord, Depot, RequestRecord, RequestState
+from sceplab_ndes.depot import (
+    CertificateRecord,
+    Depot,
+    NumberTakenError,
+    RequestRecord,
+    RequestState,
+)
 from sceplab_ndes.errors import RefusedError
 from sceplab_ndes.incoming import IncomingRequest
 from sceplab_ndes.redaction import without_challenge
@@ -23,7 +29,7 @@ from sceplab_scep.x509fields import certificate_der
 
 
 class LostRaceError(Exception):
-    """Somebody else answered this transaction first; look at it again."""
+    """Somebody else answered this transaction or took this number first; look at it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +77,7 @@ class Ledger:
         )
         with self._depot.transaction():
             self._claim(entry)
-            self._depot.requests.add(_record(entry, RequestState.ISSUED, serial=serial))
+            self._add(_record(entry, RequestState.ISSUED, serial=serial))
             self._depot.certificates.add(record)
 
     def keep_pending(self, entry: Entry) -> None:
@@ -83,18 +89,27 @@ class Ledger:
         """
         with self._depot.transaction():
             self._claim(entry)
-            self._depot.requests.add(_record(entry, RequestState.PENDING))
+            self._add(_record(entry, RequestState.PENDING))
 
     def keep_failed(self, entry: Entry, refusal: RefusedError) -> None:
         """Keeps a request that the CA refused.
 
         The password is gone all the same unless the settings say otherwise (NDES 7, O9).
+
+        Raises:
+            LostRaceError: its number was given away meanwhile; nothing is kept.
         """
         record = _record(entry, RequestState.FAILED, refusal=refusal)
         with self._depot.transaction():
             if self._challenge.settings.consume == "on_check":
                 self._challenge.use(entry.ticket, record.transaction_id, entry.now)
+            self._add(record)
+
+    def _add(self, record: RequestRecord) -> None:
+        try:
             self._depot.requests.add(record)
+        except NumberTakenError as error:
+            raise LostRaceError from error
 
     def _claim(self, entry: Entry) -> None:
         """Makes sure that this is the answer of its transaction; raising undoes everything."""

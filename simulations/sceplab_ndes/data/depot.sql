@@ -1,4 +1,4 @@
--- Schema 1 of the server's depot. Moments are ISO 8601 text in UTC with microseconds, which sorts.
+-- Schema 2 of the server's depot. Moments are ISO 8601 text in UTC with microseconds, which sorts.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL
@@ -11,11 +11,12 @@ CREATE TABLE authority (
     certificate BLOB NOT NULL
 ) WITHOUT ROWID;
 
--- Requests that reached the CA. The newest row of a transactionID is the one that counts.
+-- Requests that reached the CA. The newest row of a transactionID is the one that counts. Those of
+-- kind carried were brought by hand: no transactionID, no signer.
 CREATE TABLE requests (
     request_id INTEGER PRIMARY KEY,
     transaction_id TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('enrollment', 'renewal')),
+    kind TEXT NOT NULL CHECK (kind IN ('enrollment', 'renewal', 'carried')),
     state TEXT NOT NULL CHECK (state IN ('pending', 'issued', 'denied', 'failed')),
     message_digest BLOB NOT NULL,
     csr_digest BLOB NOT NULL,

@@ -7,13 +7,19 @@ from sceplab_ndes.depot.certificates import CertificateRecord, CertificateTable
 from sceplab_ndes.depot.database import Database
 from sceplab_ndes.depot.depot import Depot
 from sceplab_ndes.depot.passwords import PasswordRecord, PasswordTable
-from sceplab_ndes.depot.requests import RequestRecord, RequestState, RequestTable
+from sceplab_ndes.depot.requests import (
+    NumberTakenError,
+    RequestRecord,
+    RequestState,
+    RequestTable,
+)
 
 __all__ = [
     "CertificateRecord",
     "CertificateTable",
     "Database",
     "Depot",
+    "NumberTakenError",
     "PasswordRecord",
     "PasswordTable",
     "RequestRecord",

@@ -21,9 +21,11 @@ from typing import Any
 
 from sceplab_ndes.errors import StateError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_TIMEOUT_S = 30.0
 _FILE_MODE = 0o600
+_STATEMENTS = {0: "depot.sql", 1: "depot-1-to-2.sql"}
+"""What leads to the present schema, by the one that is found; 0: none."""
 
 
 class Database:
@@ -61,12 +63,13 @@ class Database:
             version = int(self.row("PRAGMA user_version")[0])
             if version == SCHEMA_VERSION:
                 return
-            if version != 0:
+            if version not in _STATEMENTS:
                 raise StateError(
                     f"{path}: depot has schema {version}, this program knows {SCHEMA_VERSION}; "
                     "use the program version that made it, or another state folder"
                 )
-            text = resources.files("sceplab_ndes").joinpath("data/depot.sql").read_text("utf-8")
+            name = f"data/{_STATEMENTS[version]}"
+            text = resources.files("sceplab_ndes").joinpath(name).read_text("utf-8")
             for statement in text.split(";"):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-import itertools
 import operator
+import sqlite3
+import threading
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -28,7 +29,8 @@ class RequestRecord:
     request_id: int
     transaction_id: str
     kind: str
-    """``enrollment`` or ``renewal``."""
+    """``enrollment``, ``renewal``, or ``carried``: brought by hand, without transactionID and
+    signer."""
     state: RequestState
     message_digest: bytes
     """SHA-256 of the whole message: tells a retransmission from a new message."""
@@ -56,28 +58,48 @@ _INSERT = f"INSERT INTO requests ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 
 _SELECT = f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - our own names
 
 
+class NumberTakenError(Exception):
+    """Another process gave this number to a request of its own first; draw another."""
+
+
 class RequestTable:
     """The table ``requests``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        highest = database.row("SELECT coalesce(max(request_id), 0) FROM requests")[0]
-        self._numbers = itertools.count(int(highest) + 1)
+        self._lock = threading.Lock()
+        self._drawn = 0
 
     def next_id(self) -> int:
-        """A number no request has yet. One server at a time adds requests to a depot."""
-        return next(self._numbers)
+        """A number that no request has and nobody else in this process gets.
+
+        Another process may draw the same; `add` tells. Inside a transaction none can.
+        """
+        highest = self._database.row("SELECT coalesce(max(request_id), 0) FROM requests")[0]
+        with self._lock:
+            self._drawn = max(self._drawn, int(highest)) + 1
+            return self._drawn
 
     def add(self, record: RequestRecord) -> None:
-        """Adds a request."""
+        """Adds a request.
+
+        Raises:
+            NumberTakenError: its number is another request's; the transaction has to be undone.
+        """
         values = [_to_column(value) for value in _values_of(record)]
-        self._database.execute(_INSERT, values)
+        try:
+            self._database.execute(_INSERT, values)
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+                raise
+            raise NumberTakenError from error
 
     def newest(self, transaction_id: str) -> RequestRecord | None:
         """Newest request with this transactionID, compared byte for byte."""
         return _record(
             self._database.first(
-                f"{_SELECT} WHERE transaction_id = ? ORDER BY request_id DESC LIMIT 1",
+                f"{_SELECT} WHERE transaction_id = ? AND kind != 'carried'"
+                " ORDER BY request_id DESC LIMIT 1",
                 (transaction_id,),
             )
         )
@@ -85,7 +107,8 @@ class RequestTable:
     def newest_id(self, transaction_id: str) -> int | None:
         """Number of the newest request with this transactionID."""
         row = self._database.row(
-            "SELECT max(request_id) FROM requests WHERE transaction_id = ?", (transaction_id,)
+            "SELECT max(request_id) FROM requests WHERE transaction_id = ? AND kind != 'carried'",
+            (transaction_id,),
         )
         return None if row[0] is None else int(row[0])
 

@@ -1,0 +1,79 @@
+-- Schema 1 of the server's depot. Moments are ISO 8601 text in UTC with microseconds, which sorts.
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Certificates of the CA and the RA, with the name of the key in the key store.
+CREATE TABLE authority (
+    role TEXT PRIMARY KEY,
+    key_id TEXT NOT NULL,
+    certificate BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Requests that reached the CA. The newest row of a transactionID is the one that counts.
+CREATE TABLE requests (
+    request_id INTEGER PRIMARY KEY,
+    transaction_id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('enrollment', 'renewal')),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'issued', 'denied', 'failed')),
+    message_digest BLOB NOT NULL,
+    csr_digest BLOB NOT NULL,
+    csr BLOB,
+    signer_certificate BLOB NOT NULL,
+    subject TEXT NOT NULL,
+    template TEXT NOT NULL,
+    renews_serial TEXT,
+    password_id INTEGER,
+    serial TEXT,
+    cause TEXT,
+    detail TEXT,
+    received_at TEXT NOT NULL,
+    decided_at TEXT
+);
+CREATE INDEX requests_by_transaction ON requests (transaction_id, request_id);
+CREATE INDEX requests_pending ON requests (request_id) WHERE state = 'pending';
+
+CREATE TABLE certificates (
+    serial TEXT PRIMARY KEY,
+    request_id INTEGER NOT NULL,
+    certificate BLOB NOT NULL,
+    key_digest BLOB NOT NULL,
+    subject TEXT NOT NULL,
+    issued_at TEXT NOT NULL,
+    not_after TEXT NOT NULL
+);
+CREATE INDEX certificates_by_key ON certificates (key_digest, issued_at);
+
+CREATE TABLE revocations (
+    serial TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,
+    revoked_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE crls (
+    number INTEGER PRIMARY KEY,
+    crl BLOB NOT NULL,
+    next_update TEXT NOT NULL,
+    revocation_count INTEGER NOT NULL
+);
+
+-- One-time passwords: never the text, only its salted digest.
+CREATE TABLE passwords (
+    password_id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    fetched_by TEXT NOT NULL,
+    fetched_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    used_at TEXT,
+    used_by TEXT
+);
+CREATE INDEX passwords_by_expiry ON passwords (expires_at);
+
+-- What no other table tells: who decided, what looked like a breach.
+CREATE TABLE events (
+    event_id INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    fields TEXT NOT NULL
+);
