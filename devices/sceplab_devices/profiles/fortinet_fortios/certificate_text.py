@@ -7,7 +7,12 @@ import re
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    ExtendedKeyUsageOID,
+    ExtensionOID,
+    NameOID,
+)
 
 from sceplab_devices.profiles.fortinet_fortios.local_certificates import is_signed_by
 from sceplab_devices.profiles.fortinet_fortios.pem import is_ca
@@ -17,6 +22,11 @@ _USAGES = {
     ExtendedKeyUsageOID.SERVER_AUTH: "TLS Web Server Authentication",
     ExtendedKeyUsageOID.CLIENT_AUTH: "TLS Web Client Authentication",
     ExtendedKeyUsageOID.IPSEC_IKE: "ipsec Internet Key Exchange",
+    x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2"): "IPSec IKE Intermediate",
+}
+_ACCESS = {
+    AuthorityInformationAccessOID.CA_ISSUERS: "CA Issuers",
+    AuthorityInformationAccessOID.OCSP: "OCSP",
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TITLES = {
@@ -116,6 +126,12 @@ def _content(value: x509.ExtensionType) -> list[str]:
         case x509.CRLDistributionPoints():
             names = [name for point in value for name in point.full_name or ()]
             return [f"Full Name: {_general_name(name)}" for name in names]
+        case x509.AuthorityInformationAccess():
+            return [
+                f"{_ACCESS.get(one.access_method, one.access_method.dotted_string)} - "
+                f"{_general_name(one.access_location)}"
+                for one in value
+            ]
         case _:
             return [colons(value.public_bytes()).upper()]
 

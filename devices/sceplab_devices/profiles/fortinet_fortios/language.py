@@ -101,7 +101,7 @@ def choices(device: FortiGate, session: Session, words: Sequence[Word]) -> list[
     if edit is None or edit.kind == "scope":
         return _at_top(device, edit, verb, rest)
     if verb == "config":
-        return _tables(inner_tables(device.schema, edit), rest)
+        return _tables(device, inner_tables(device.schema, edit), rest)
     if edit.kind == "table" and verb in ("edit", "delete", "rename", "move"):
         return _entries(edit, rest)
     if verb in ("set", "unset", "append", "unselect"):
@@ -121,12 +121,15 @@ def _at_top(
         if verb == "show" and rest and "full-configuration".startswith(rest[0].text):
             rest = rest[1:]
         tables = reachable_tables(device, scope)
-        found += _tables(tables, rest)
+        found += _tables(device, tables, rest)
         if verb in ("get", "show"):
             found += _names_behind(device, tables, rest)
     if not rest and verb in ("show", "exit", "end", "next", "tree"):
         found.append(("<Enter>", ""))
-    return list(dict(found).items())
+    helps: dict[str, str] = {}
+    for word, text in found:
+        helps[word] = helps.get(word) or text
+    return list(helps.items())
 
 
 def _commands(device: FortiGate, verb: str, rest: Sequence[Word]) -> list[Choice]:
@@ -136,7 +139,8 @@ def _commands(device: FortiGate, verb: str, rest: Sequence[Word]) -> list[Choice
     for word in next_keywords(paths, rest):
         path = _full_path(paths, rest, word)
         command = device.commands.get((verb, *path))
-        text = command.help if command else helps.get(" ".join((verb, *path)), "")
+        key = " ".join(path)
+        text = command.help if command else helps.get(f"{verb} {key}", helps.get(key, ""))
         found.append((word, text))
     known = command_of(device, verb, rest)
     if known is not None:
@@ -148,15 +152,14 @@ def _commands(device: FortiGate, verb: str, rest: Sequence[Word]) -> list[Choice
     return found
 
 
-def _tables(tables: dict[Path, Table], rest: Sequence[Word]) -> list[Choice]:
-    return [
-        (word, _table_help(tables, _full_path(tables, rest, word)))
-        for word in next_keywords(tables, rest)
-    ]
-
-
-def _table_help(tables: dict[Path, Table], path: Path) -> str:
-    return tables[path].help if path in tables else path[-1]
+def _tables(device: FortiGate, tables: dict[Path, Table], rest: Sequence[Word]) -> list[Choice]:
+    found = []
+    for word in next_keywords(tables, rest):
+        path = _full_path(tables, rest, word)
+        is_whole = path in tables
+        text = tables[path].help if is_whole else device.profile.data["words"].get(" ".join(path))
+        found.append((word, text or ""))
+    return found
 
 
 def _full_path(paths: Iterable[Path], rest: Sequence[Word], word: str) -> Path:
