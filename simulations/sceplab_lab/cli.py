@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from sceplab_lab.cli_device import app as device_app
+from sceplab_lab.cli_inventory import EXAMPLES as INVENTORY_EXAMPLES
 from sceplab_lab.cli_inventory import inventory
 from sceplab_lab.cli_wire import wire
 from sceplab_ndes.cli import app as ndes_app
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(ndes_app, name="ndes")
 app.add_typer(device_app, name="device")
-app.command()(inventory)
+app.command(epilog=INVENTORY_EXAMPLES)(inventory)
 app.command()(wire)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,7 +17,20 @@ app = typer.Typer(
 )
 
 
-@app.command()
+_SERVE_EXAMPLES = r"""
+Examples:
+  sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:0
+  sceplab device serve --profile cisco-ios --console tcp:127.0.0.1:2001 \
+      --server http://127.0.0.1:8080/certsrv/mscep/mscep.dll --state ./r1
+  sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:2002 \
+      --state ./r2 --keys 'pkcs11:token=r2?module-name=softhsm2' --keys-secret file:./pin
+  sceplab device serve --profile cisco-ios --console ssh:127.0.0.1:2203 --option train=strict \
+      --user admin=env:LAB_PASSWORD --enable-secret env:LAB_ENABLE
+  sceplab device serve -i rack.yaml
+  sceplab device serve -i rack.yaml --only r7 --json"""
+
+
+@app.command(epilog="\b" + _SERVE_EXAMPLES)
 def serve(
     *,
     profile: Annotated[
@@ -26,8 +39,8 @@ def serve(
     console: Annotated[
         list[str] | None,
         typer.Option(
-            help="Where to listen, for example telnet:HOST:PORT or tcp:HOST:PORT; port 0: a free"
-            " one. Repeatable."
+            help="A line to reach it by: telnet, tcp, ssh or rfc2217:HOST:PORT (0: a free port), pty"
+            " or serial:/PATH. Repeatable."
         ),
     ] = None,
     inventory: Annotated[
@@ -98,23 +111,12 @@ def serve(
         bool, typer.Option("--json", help="Say where it listens as one JSON line.")
     ] = False,
 ) -> None:
-    r"""Run one device, or a rack of them, until Ctrl-C.
+    """Run one device, or a rack of them, until Ctrl-C.
 
     Exit codes: 0 ended by Ctrl-C or a signal; 2 a wrong option or rack file, a taken port, a state
     folder in use; 6 a key store that does not open.
-
-    Examples:
-        sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:0
-        sceplab device serve --profile cisco-ios --console tcp:127.0.0.1:2001 \\
-            --server http://127.0.0.1:8080/certsrv/mscep/mscep.dll --state ./r1
-        sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:2002 --state ./r2 \\
-            --keys 'pkcs11:token=r2?module-name=softhsm2' --keys-secret file:./pin
-        sceplab device serve --profile cisco-ios --console telnet:127.0.0.1:2003 \\
-            --user admin=env:LAB_PASSWORD --enable-secret env:LAB_ENABLE --option train=strict
-        sceplab device serve -i rack.yaml
-        sceplab device serve -i rack.yaml --only r7 --json
     """
-    single = {
+    single: dict[str, object] = {
         "--profile": profile,
         "--console": console,
         "--server": server,
@@ -127,13 +129,7 @@ def serve(
         "--floor": floor,
     }
     if inventory is not None:
-        given = [name for name, value in single.items() if value]
-        if given:
-            raise typer.BadParameter(f"the rack file says what {', '.join(given)} would")
-        from sceplab_lab.rack_service import RackService, run_rack_service
-
-        rack = RackService(rack=inventory, only=tuple(only or ()), state=state, as_json=as_json)
-        raise typer.Exit(run_rack_service(rack))
+        _serve_rack(inventory, single, only=only or [], state=state, as_json=as_json)
     for name in ("--profile", "--console"):
         if not single[name]:
             raise typer.BadParameter(f"{name} is missing (or give a rack file with -i)")
@@ -162,6 +158,20 @@ def serve(
 
 
 app.command()(replay)
+
+
+def _serve_rack(
+    rack: Path, single: dict[str, object], *, only: list[str], state: Path | None, as_json: bool
+) -> NoReturn:
+    """The same for a rack; what is said of one device has no place there."""
+    from sceplab_lab.rack_service import RackService, run_rack_service
+
+    given = [name for name, value in single.items() if value]
+    if given:
+        raise typer.BadParameter(f"the rack file says what {', '.join(given)} would")
+    raise typer.Exit(
+        run_rack_service(RackService(rack=rack, only=tuple(only), state=state, as_json=as_json))
+    )
 
 
 @app.command()

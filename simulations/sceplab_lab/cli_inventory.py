@@ -8,6 +8,13 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = """\b
+Examples:
+  sceplab inventory -i rack.yaml --format ansible > inventory.yaml
+  sceplab device serve -i rack.yaml --json > ready.json &
+  sceplab inventory -i rack.yaml --format ssh-config --running ready.json > ssh_config"""
+"""For the end of the help."""
+
 
 def inventory(
     *,
@@ -26,18 +33,13 @@ def inventory(
         list[str] | None, typer.Option(help="This device and no others. Repeatable.")
     ] = None,
 ) -> None:
-    r"""Print the devices of a rack as an inventory for another tool.
+    """Print the devices of a rack as an inventory for another tool.
 
     No password is printed: Ansible and pyATS look it up in the environment, for the others the
     file says in which variable it is. Devices without a line that the tool can use are left out,
     and named on standard error.
 
     Exit codes: 0 printed; 2 a wrong option, rack file or ready object.
-
-    Examples:
-        sceplab inventory -i rack.yaml --format ansible > inventory.yaml
-        sceplab device serve -i rack.yaml --json > ready.json &
-        sceplab inventory -i rack.yaml --format ssh-config --running ready.json > ssh_config
     """
     from sceplab_lab.device_service import report
     from sceplab_lab.inventory import inventory_hosts
