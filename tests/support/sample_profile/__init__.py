@@ -191,7 +191,7 @@ HANDLERS["echo_words"] = HANDLERS["make_key"] = echo_words
 
 def folder() -> Traversable:
     """Where the data files are."""
-    return files(__name__)
+    return files(__name__) / "data"
 
 
 def create_profile() -> DeviceProfile:
