@@ -39,7 +39,7 @@ def serve(
     console: Annotated[
         list[str] | None,
         typer.Option(
-            help="A line to reach it by: telnet, tcp, ssh or rfc2217:HOST:PORT (0: a free port), pty"
+            help="A line to reach it by: telnet, tcp, ssh or rfc2217:HOST:PORT (0: any free), pty"
             " or serial:/PATH. Repeatable."
         ),
     ] = None,
