@@ -20,7 +20,9 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from sceplab_agent.core.commands import InstallCertificate
 from sceplab_agent.core.states import State
+from sceplab_agent.errors import InstallError
 from sceplab_agent.trustpoint import parse_subject
 from sceplab_devices.api import PortEvent, PortEventKind, TrustpointSettings, TrustpointView
 from sceplab_devices.errors import DeviceError
@@ -97,6 +99,7 @@ class CarriedCertificates:
         self._clock = clock
         self._floor = floor
         self._tell = tell
+        self._installer = places.installer()
         self._changed = changed
         self._holdings: dict[str, _Holding] = {}
         self._jobs = 0
@@ -423,6 +426,22 @@ class CarriedCertificates:
             ),
         )
         holding.failure = ""
+        self._publish_files(name, certificate_der, key_id, held)
+
+    def _publish_files(
+        self, name: str, certificate_der: bytes, key_id: str, authorities_der: tuple[bytes, ...]
+    ) -> None:
+        """Puts PEM files where those of other trustpoints are; the record is what counts."""
+        command = InstallCertificate(
+            generation=1,
+            key_id=key_id,
+            certificate_der=certificate_der,
+            chain_der=authorities_der,
+        )
+        try:
+            self._installer.install(name, command)
+        except InstallError as error:
+            logger.warning("trustpoint %s: %s", name, error)
 
     def _keep(self, name: str, holding: _Holding, record: CarriedRecord) -> None:
         try:

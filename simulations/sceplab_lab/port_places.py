@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
+from sceplab_agent.core.commands import InstallCertificate
 from sceplab_agent.install import CertificateInstaller, FileInstaller, MemoryInstaller
 from sceplab_agent.journal import Journal, MemoryJournal
 from sceplab_agent.journal_sqlite import SqliteJournal
@@ -85,7 +86,7 @@ class Places:
 
     def installer(self) -> CertificateInstaller:
         """Puts certificates beside the journals."""
-        return MemoryInstaller() if self._root is None else FileInstaller(self._root)
+        return MemoryInstaller() if self._root is None else _PlacedInstaller(self._root)
 
     def forget(self, trustpoint: str) -> None:
         """Removes everything of a trustpoint whose journal is closed, in one step.
@@ -103,3 +104,18 @@ class Places:
         self._unforgotten.discard(trustpoint)
         # What is left is deleted at the next start.
         shutil.rmtree(grave, ignore_errors=True)
+
+
+class _PlacedInstaller:
+    """Installs into the folders of `Places`, whatever a trustpoint is called.
+
+    Args:
+        root: folder of these folders.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._files = FileInstaller(root)
+
+    def install(self, trustpoint: str, command: InstallCertificate) -> None:
+        """See `CertificateInstaller.install`."""
+        self._files.install(Places.safe_name(trustpoint), command)

@@ -117,6 +117,8 @@ def test_the_record_is_private_and_loses_the_challenge(bench: PortBench) -> None
     enroll(bench, challenge="configured-secret")
     path = bench.place / CARRIED_FILE
     assert path.stat().st_mode & 0o777 == 0o600
+    shown = x509.load_pem_x509_certificate((bench.place / "certificate.pem").read_bytes())
+    assert shown.public_bytes(Encoding.DER) == bench.view.certificate_der
     assert json.loads(path.read_text())["request"] is None
     bench.port.remove("LAB")
     assert not bench.place.exists()
@@ -463,6 +465,24 @@ def test_a_damaged_record_is_named(bench: PortBench, old: str, new: str) -> None
     bench.start()
     with pytest.raises(DeviceError, match="damaged"):
         carried(bench)
+
+
+@pytest.mark.parametrize("name", ["my.tp", "../outside", "a/b"])
+def test_no_name_leads_out_of_the_folder(bench: PortBench, name: str) -> None:
+    """With a server and without, everything of a trustpoint is in one folder, and goes with it."""
+    place = bench.folder / "trustpoints"
+    bench.port.configure(bench.trustpoint(name=name))
+    bench.port.authenticate(name)
+    bench.port.enroll(name, challenge=bench.password())
+    assert bench.port.view(name).state == "INSTALLED"
+    (folder,) = place.iterdir()
+    assert (folder / "certificate.pem").is_file()
+    bench.port.configure(bench.trustpoint(name=name, url="", pin_hex=""))
+    bench.port.create_request(name)
+    bench.port.import_certificate(name, sign(bench, bench.port.view(name).pending_csr_der))
+    assert list(place.iterdir()) == [folder]
+    bench.port.remove(name)
+    assert list(place.iterdir()) == []
 
 
 def test_wrong_settings_are_refused(bench: PortBench) -> None:
