@@ -19,6 +19,8 @@ def export_pkcs12(ctx: Context) -> Dialog:
     name = ctx.args["name"]
     if not _is_known(ctx, name):
         return
+    if not _may_leave(ctx, ctx.device.view(name).key_label):
+        return
     try:
         data = ctx.device.port.export_pkcs12(name, ctx.args["passphrase"])
     except DeviceError as error:
@@ -40,6 +42,8 @@ def export_pem(ctx: Context) -> Dialog:
     view = ctx.device.view(name)
     if not view.ca_certificates_der:
         ctx.say("export.unauthenticated")
+        return
+    if "passphrase" in ctx.args and not _may_leave(ctx, view.key_label):
         return
     if view.certificate_der is None:
         ctx.say("export.only_ca", name=name)
@@ -72,6 +76,15 @@ def _give(ctx: Context, title: str, ending: str, lines: list[str]) -> Generator[
     default = ctx.args["name"] + ending
     written: bool = yield from ask_destination(ctx, ctx.args["url"], default, content)
     return written
+
+
+def _may_leave(ctx: Context, label: str) -> bool:
+    """Whether a key pair is exportable; one that does not exist is somebody else's error."""
+    key = ctx.device.find_key(label)
+    if key is None or key.exportable:
+        return True
+    ctx.say("export.not_exportable", label=label)
+    return False
 
 
 def _is_known(ctx: Context, name: str) -> bool:

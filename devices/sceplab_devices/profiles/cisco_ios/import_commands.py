@@ -188,7 +188,7 @@ def _key_kind(data: bytes, passphrase: str) -> str:
 
 def _say_failed(ctx: Context, name: str, reason: str) -> None:
     ctx.device.syslog("pkcs12_failed", name=name, reason=reason)
-    ctx.say("import.failed")
+    ctx.say("import.pem_failed" if "pem" in ctx.words else "import.failed")
 
 
 def _bundle(authority: str, key_pem: str, certificate: str, passphrase: str) -> bytes | None:

@@ -18,6 +18,9 @@ def export_key(ctx: Context) -> Dialog:
     if key is None:
         ctx.say("key_file.unknown", label=label)
         return
+    if not key.exportable:
+        ctx.say("export.not_exportable", label=label)
+        return
     cipher = next(word for word in ctx.words if word in CIPHERS)
     try:
         private = ctx.device.port.export_key(label, ctx.args["passphrase"], cipher)
