@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -41,7 +42,10 @@ logger = logging.getLogger(__name__)
 LOCAL, AUTHORITIES = "vpn certificate local", "vpn certificate ca"
 _EARLIEST_SHARE = 0.05
 """Of the lifetime: a certificate is used at least this long before its renewal."""
+_STRANGE_KEY = "the private key is of an unknown kind"
 _RETRY_S, _RETRIES = 60.0, 10_000
+_AT_REST = ("CONFIGURED", "FAILED")
+"""States in which nothing of an enrollment goes on by itself."""
 _CURVES = {"secp256r1": "p256", "secp384r1": "p384", "secp521r1": "p521"}
 
 
@@ -116,7 +120,8 @@ def enroll_again(device: FortiGate, name: str) -> None:
     entry = device.config.entry(LOCAL, name)
     view = device.port.view(name)
     is_idle = view.certificate_der is None and view.pending_csr_der is None
-    has_stopped = name in device.failed_requests
+    is_at_rest = name not in device.waits_for_ca and view.state in _AT_REST
+    has_stopped = name in device.failed_requests or is_at_rest
     if entry is not None and entry.text("scep-url") and is_idle and has_stopped:
         device.failed_requests.discard(name)
         enroll(device, name)
@@ -201,8 +206,10 @@ def _take_pair(
         key = load_pem_private_key(key_pem.encode(), secret.encode() or None)
     except TypeError as error:
         raise CertificateError("the password does not fit the private key") from error
+    except UnsupportedAlgorithm as error:
+        raise CertificateError(_STRANGE_KEY) from error
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-        raise CertificateError("the private key is of an unknown kind")
+        raise CertificateError(_STRANGE_KEY)
     if key.public_key() != certificate.public_key():
         raise CertificateError("the certificate is for another key")
     if isinstance(key, RSAPrivateKey):

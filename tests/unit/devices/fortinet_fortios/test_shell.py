@@ -138,3 +138,35 @@ def test_blocks_keep_what_is_around_a_hit() -> None:
         "config a", " edit 2", "  config b", "   edit 3", "    set y <---", "   next", "  end",
         " next", "end",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("storage", "words", "chip"),
+    [
+        ("software", "kept in the key store of the box", "not supported"),
+        ("token", "kept in a hardware token", "not supported"),
+        ("tpm", "kept in the TPM", "TPM status: enabled"),
+    ],
+)
+def test_where_the_key_lives(storage: str, words: str, chip: str) -> None:
+    """The placeholder of the key and the hardware command tell."""
+    bench = FortiBench()
+    bench.port.storage = storage
+    terminal = bench.operator()
+    bench.enroll(terminal)
+    assert f"\n{words}\n" in terminal.run("show vpn certificate local VPN")
+    assert chip in terminal.run("diagnose hardware deviceinfo tpm")
+
+
+def test_entry_that_a_restart_cut_off_asks_again() -> None:
+    """No answer before the restart: saving the entry asks the server again."""
+    bench = FortiBench()
+    bench.generate(bench.operator())
+    bench.port.ca_is_silent("VPN")
+    bench.restart()
+    terminal = bench.operator()
+    for line in ("config vpn certificate local", "edit VPN", "end"):
+        terminal.run(line)
+    bench.port.ca_answers("VPN")
+    bench.port.ca_grants("VPN")
+    assert "Serial Num:" in terminal.run("get vpn certificate local details VPN")
