@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from sceplab_devices.profiles.fortinet_fortios.pem import read_certificate
 from tests.support.consoles import ManualClock
 from tests.support.fortigate_site import log_in
+from tests.support.scripted_carried import load_test_key
 from tests.support.scripted_port import ScriptedPort
 from tests.support.served_device import Operator, Site, open_site
 from tests.support.server import NOW
@@ -151,3 +157,78 @@ async def test_unreachable_server(tmp_path: Path) -> None:
         shown = await operator.type(f"execute vpn certificate ca import auto {url}")
         assert "Failed to get CA certificate." in shown
         assert "CA_Cert" not in await operator.type("get vpn certificate ca")
+
+
+def pasted(attribute: str, pem: str) -> list[str]:
+    """Lines that paste a PEM text."""
+    lines = pem.strip().split("\n")
+    return [f'set {attribute} "{lines[0]}', *lines[1:-1], lines[-1] + '"']
+
+
+async def test_request_is_carried_to_another_ca(tmp_path: Path) -> None:
+    """No URL: the request is shown, the certificate pasted; both are there after a restart."""
+    authority = x509.load_der_x509_certificate(ScriptedPort(lambda: NOW).authority)
+    ca_pem = authority.public_bytes(Encoding.PEM).decode()
+    async with open_site(tmp_path) as site:
+        async with log_in(site) as operator:
+            await operator.type(
+                "config vpn certificate ca", "edit Root", *pasted("ca", ca_pem), "end",
+                "execute vpn certificate local generate ec VPN secp256r1 fw.example.test NL",
+            )  # fmt: skip
+            shown = await operator.type("show vpn certificate local VPN")
+            pem = shown.partition('set csr "')[2].partition('"')[0]
+        async with log_in(site) as operator:
+            assert pem in await operator.type("show vpn certificate local VPN")
+            request = x509.load_pem_x509_csr(pem.encode())
+            certificate = (
+                x509.CertificateBuilder(
+                    issuer_name=authority.subject,
+                    subject_name=request.subject,
+                    public_key=request.public_key(),
+                    serial_number=77,
+                    not_valid_before=NOW,
+                    not_valid_after=NOW + timedelta(days=90),
+                )
+                .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+                .sign(load_test_key("ca"), SHA256())
+            )
+            answer = certificate.public_bytes(Encoding.PEM).decode()
+            typed = await operator.type(
+                "config vpn certificate local", "edit VPN", *pasted("certificate", answer), "end"
+            )
+            assert "Certificate import failed" not in typed
+            assert certificate_of(operator) == certificate
+        async with log_in(site) as operator:
+            details = await operator.type("get vpn certificate local details VPN")
+            assert "Serial Num:  4d\n" in details
+
+
+async def test_certificate_without_a_request_is_refused(tmp_path: Path) -> None:
+    """An entry without a key takes no certificate."""
+    authority = x509.load_der_x509_certificate(ScriptedPort(lambda: NOW).authority)
+    pem = authority.public_bytes(Encoding.PEM).decode()
+    async with open_site(tmp_path) as site, log_in(site) as operator:
+        typed = await operator.type(
+            "config vpn certificate local", "edit NEW", *pasted("certificate", pem), "end"
+        )
+        assert "Certificate import failed: " in typed
+
+
+async def test_key_pair_from_outside(tmp_path: Path) -> None:
+    """Key and certificate are pasted; they are there after a restart."""
+    port = ScriptedPort(lambda: NOW)
+    key = load_test_key("device-1")
+    name = x509.Name.from_rfc4514_string("CN=fw.example.test")
+    request = x509.CertificateSigningRequestBuilder(name).sign(key, SHA256())
+    answer = x509.load_der_x509_certificate(port._issue(request))
+    key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    pem = answer.public_bytes(Encoding.PEM).decode()
+    async with open_site(tmp_path) as site:
+        async with log_in(site) as operator:
+            typed = await operator.type(
+                "config vpn certificate local", "edit VPN", *pasted("private-key", key_pem),
+                *pasted("certificate", pem), "end",
+            )  # fmt: skip
+            assert "Certificate import failed" not in typed
+        async with log_in(site) as operator:
+            assert certificate_of(operator) == answer
