@@ -26,6 +26,7 @@ NOBODY_READS_S = 5.0
 """Output that nobody takes for so long is lost: there is no terminal at the other end."""
 _CARRIER_LOOK_S = 0.25
 _SENDING_LOOK_S = 0.01
+_SETTLING_S = 0.1
 _SENDING_LIMIT_S = 2.0
 
 
@@ -80,8 +81,7 @@ class SerialLine:
         """
         assert self._fd is not None, "bind comes first"
         self._device = device
-        self._begin_session()
-        if self._link is None:
+        if not self._begin_session():
             raise EndpointError(str(self.endpoint), "the device has no further console line")
         asyncio.get_running_loop().add_reader(self._fd, self._on_readable)
         self._look_at_carrier()
@@ -137,7 +137,8 @@ class SerialLine:
         """Hangs up once everything is read, and comes back with a new session."""
         self._end_session()
         deadline = asyncio.get_running_loop().time() + _SENDING_LIMIT_S
-        self._hang_up_when_read(deadline)
+        # The system counts unread bytes only once it has carried them to the other end.
+        self._later("hang-up", _SETTLING_S, lambda: self._hang_up_when_read(deadline))
 
     # --- bytes ----------------------------------------------------------------------------------
 
@@ -190,14 +191,16 @@ class SerialLine:
 
     # --- sessions and the port ------------------------------------------------------------------
 
-    def _begin_session(self) -> None:
+    def _begin_session(self) -> bool:
+        """Gives false when the device has no line free."""
         if self._device is None or self._fd is None:
-            return
+            return True
         self._link = self._sessions.open(self._device, self, baud=self._baud)
         if self._link is None:
             logger.error("%s: the device has no further console line", self.endpoint)
-            return
+            return False
         self._link.open()
+        return True
 
     def _end_session(self) -> None:
         link, self._link = self._link, None

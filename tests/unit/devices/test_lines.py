@@ -2,110 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
 
 import pytest
 
-from sceplab_devices.console import Console
 from sceplab_devices.errors import EndpointError
-from sceplab_devices.lines import Line, LineServer, parse_endpoint, serve
+from sceplab_devices.lines import LineServer, parse_endpoint, serve
 from sceplab_devices.lines.listening import is_loopback
 from sceplab_devices.profile import DeviceProfile
-from tests.support.consoles import IdlePort, ManualClock
-from tests.support.sample_profile import SampleDevice
+from tests.support.line_rack import PATIENCE_S, Rack
 
-PATIENCE_S = 10
 OPENING = bytes.fromhex("fffb01fffb03fffd1f")
-
-
-class Client:
-    """The other end of a line."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def until(self, end: bytes) -> bytes:
-        """What arrives up to and with ``end``."""
-        async with asyncio.timeout(PATIENCE_S):
-            return await self.reader.readuntil(end)
-
-    async def rest(self) -> bytes:
-        """What arrives before the other side hangs up."""
-        async with asyncio.timeout(PATIENCE_S):
-            return await self.reader.read()
-
-    async def exchange(self, data: bytes, end: bytes = b">") -> bytes:
-        """Sends, and gives the answer."""
-        self.writer.write(data)
-        return await self.until(end)
-
-
-class WatchedClock(ManualClock):
-    """Tells when it was read often enough."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._left = 0
-        self._done = asyncio.Event()
-
-    def __call__(self) -> datetime:
-        """The time it shows."""
-        self._left -= 1
-        if self._left == 0:
-            self._done.set()
-        return super().__call__()
-
-    async def read_often(self, times: int) -> None:
-        """Waits until it was read so many times more."""
-        self._left = times
-        await self._done.wait()
-
-
-class Rack:
-    """A device with lines, and the clients on them."""
-
-    def __init__(self, profile: DeviceProfile) -> None:
-        self.clock = WatchedClock()
-        self.port = IdlePort()
-        self.device: SampleDevice = profile.new_device(port=self.port, clock=self.clock)  # type: ignore[assignment]
-        self.session_ended = asyncio.Event()
-        self._forget = self.device.forget_console
-        self.device.forget_console = self._note_end  # type: ignore[method-assign]
-        self.servers: list[Line] = []
-        self.clients: list[Client] = []
-
-    async def line(self, kind: str) -> Line:
-        """A line on a free port."""
-        server = await serve(self.device, f"{kind}:127.0.0.1:0")
-        self.servers.append(server)
-        return server
-
-    async def client(self, server: Line) -> Client:
-        """A connection to a line."""
-        pair = await asyncio.open_connection(server.endpoint.host, server.endpoint.port)
-        self.clients.append(Client(*pair))
-        return self.clients[-1]
-
-    def _note_end(self, console: Console) -> None:
-        self._forget(console)
-        self.session_ended.set()
-
-    def reload(self) -> SampleDevice:
-        """Another device of the same kind, not yet on any line."""
-        return self.device.profile.new_device(port=IdlePort(), clock=self.clock, hostname="new")  # type: ignore[return-value]
-
-    async def ended(self) -> None:
-        """Waits until a session has ended."""
-        async with asyncio.timeout(PATIENCE_S):
-            await self.session_ended.wait()
-
-    async def close(self) -> None:
-        """Ends everything."""
-        for server in self.servers:
-            await server.close()
-        for client in self.clients:
-            client.writer.close()
 
 
 @pytest.fixture
@@ -153,7 +59,7 @@ async def test_sessions_get_the_lowest_free_number(rack: Rack) -> None:
     assert [console.session.line.name for console in rack.device.consoles] == [
         "vty0", "vty1", "vty2",
     ]  # fmt: skip
-    rack.clients[1].writer.close()
+    rack.clients[1].close()
     await rack.ended()
     await (await rack.client(server)).until(b">")
     assert rack.device.consoles[-1].session.line.name == "vty1"
