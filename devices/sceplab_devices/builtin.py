@@ -105,7 +105,14 @@ def terminal_history(ctx: Context) -> None:
     ctx.session.history_size = int(ctx.args["n"])
 
 
+def show_history(ctx: Context) -> None:
+    """``show history``: the lines typed in this session, this one included."""
+    for line in ctx.session.history:
+        ctx.write(f"  {line}")
+
+
 HANDLERS: dict[str, Handler] = {
+    "show_history": show_history,
     "accept": accept,
     "exit": leave,
     "end": end,

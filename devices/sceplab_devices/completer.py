@@ -27,15 +27,18 @@ class Completer:
         self._offered = ("", 0)
         """Line and cursor as the last offer left them; anything else: the operator typed on."""
 
-    def press(self, find: Callable[[str], list[str]]) -> tuple[str, bool]:
-        """Answers the key.
+    def press(self, key: str, find: Callable[[str], list[str]]) -> tuple[str, bool]:
+        """Answers a key.
 
         Args:
+            key: Tab, or a blank.
             find: gives the whole lines that the part before the cursor may become.
 
         Returns:
             What the terminal gets, and whether prompt and line are to be shown on a new line.
         """
+        if key == " ":
+            return self._press_blank(find), False
         if self._manner == "cycle":
             return self._cycle(find), False
         editor = self._editor
@@ -50,7 +53,7 @@ class Completer:
         shown = self._put(common) if len(common) > len(typed) and self._fits(common) else ""
         return (shown if len(found) == 1 and shown else shown + BELL), False
 
-    def press_blank(self, find: Callable[[str], list[str]]) -> str:
+    def _press_blank(self, find: Callable[[str], list[str]]) -> str:
         """Answers a blank that completes: a plain blank where there is no one way to go on."""
         editor = self._editor
         typed = editor.text[: editor.cursor]

@@ -11,8 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from enum import Enum, auto
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sceplab_devices import keys
@@ -20,6 +19,7 @@ from sceplab_devices.api import PortEvent
 from sceplab_devices.completer import Completer
 from sceplab_devices.context import CommandContext
 from sceplab_devices.editing import LineEditor
+from sceplab_devices.idle import Idle
 from sceplab_devices.interpreter import NOTHING_TO_DO, Decision, prompt_of
 from sceplab_devices.keys import KeyReader
 from sceplab_devices.paging import Pager
@@ -27,26 +27,16 @@ from sceplab_devices.running import CommandRun
 from sceplab_devices.screen import Screen
 from sceplab_devices.session import open_session
 from sceplab_devices.steps import Ask, AskKey, Step, WaitFor
+from sceplab_devices.waits import Waits
 
 if TYPE_CHECKING:
     from sceplab_devices.device import Device
     from sceplab_devices.session import LineInfo
+    from sceplab_devices.shell import LineSettings
 
 logger = logging.getLogger(__name__)
 
 _HELD_LOG_LINES = 256
-
-
-class _Waits(Enum):
-    """What the console waits for."""
-
-    COMMAND = auto()
-    ANSWER = auto()
-    KEY = auto()
-    EVENT = auto()
-    MORE = auto()
-    NOTHING = auto()
-    """It is at work; seen from outside only when closed."""
 
 
 class Console:
@@ -60,8 +50,8 @@ class Console:
     """
 
     __slots__ = (
-        "_after_paging", "_command", "_completer", "_editor", "_is_opening", "_keys",
-        "_last_input_at", "_literal_next", "_log_lines", "_pager", "_screen", "_waits", "device",
+        "_after_paging", "_command", "_completer", "_editor", "_idle", "_is_opening",
+        "_keys", "_literal_next", "_log_lines", "_pager", "_screen", "_waits", "device",
         "is_closed", "on_activity", "session",
     )  # fmt: skip
 
@@ -77,11 +67,11 @@ class Console:
         self._completer = Completer(shell.completion, self._editor)
         self._screen = Screen(shell.newline)
         self._pager = Pager()
-        self._waits = _Waits.NOTHING
+        self._waits = Waits.NOTHING
         self._command: CommandRun | None = None
         self._after_paging: Callable[[], None] = self._prompt
         self._log_lines: deque[str] = deque(maxlen=_HELD_LOG_LINES)
-        self._last_input_at = device.now()
+        self._idle = Idle(device.now())
         self._literal_next = False
         self._is_opening = False
         """The opening dialog has not come to its end: nothing else may give a prompt."""
@@ -97,9 +87,9 @@ class Console:
         """Takes typed bytes, gives what the terminal shows. Call with ``b""`` while `has_input`."""
         if self.is_closed:
             return b""
-        self._last_input_at = self.device.now()
+        self._idle.restart(self.device.now())
         self._keys.feed(data)
-        if self._waits is _Waits.EVENT:
+        if self._waits is Waits.EVENT:
             if self._keys.take_interrupt():
                 self._guarded(self._interrupt)
             self._keys.trim()
@@ -114,12 +104,12 @@ class Console:
     @property
     def is_idle(self) -> bool:
         """It waits for a command, and none is being typed."""
-        return self._waits is _Waits.COMMAND and not len(self._keys) and not self._editor.text
+        return self._waits is Waits.COMMAND and not len(self._keys) and not self._editor.text
 
     @property
     def is_asking(self) -> bool:
         """A command has asked the operator something and waits for the answer."""
-        return self._waits in (_Waits.ANSWER, _Waits.KEY) and not self._is_opening
+        return self._waits in (Waits.ANSWER, Waits.KEY) and not self._is_opening
 
     def take_output(self) -> bytes:
         """What appeared since the last call of any method that gives output."""
@@ -127,30 +117,33 @@ class Console:
 
     def next_deadline(self) -> datetime | None:
         """When `tick` wants to be called."""
-        limit = self.session.exec_timeout_s
-        idle = self._last_input_at + timedelta(seconds=limit) if limit else None
         deadline = self._command.deadline if self._command else None
-        return min((moment for moment in (idle, deadline) if moment), default=None)
+        return min((moment for moment in (self._idle_deadline, deadline) if moment), default=None)
 
     def tick(self, now: datetime) -> None:
         """Ends waits that ran out and sessions idle for too long."""
         if self.is_closed:
             return
         deadline = self._command.deadline if self._command else None
-        if self._waits is _Waits.EVENT and deadline and now >= deadline:
+        if self._waits is Waits.EVENT and deadline and now >= deadline:
             self._guarded(lambda: self._advance(None))
             self._pump()
-        limit = self.session.exec_timeout_s
-        if limit and now >= self._last_input_at + timedelta(seconds=limit):
-            self._guarded(self._end_session)
+        idle = self._idle_deadline
+        if idle and now >= idle:
+            self._guarded(self._time_out)
         self._tell()
+
+    @property
+    def _idle_deadline(self) -> datetime | None:
+        asks = self._is_opening and self._waits is Waits.ANSWER
+        return self._idle.deadline(self.session, self._line_settings, asks_login=asks)
 
     def notify(self, event: PortEvent) -> None:
         """The enrollment engine reported something; a dialog may wait for it."""
         if self._command is None or self.is_closed:
             return
         self._command.keep(event)
-        if self._waits is _Waits.EVENT:
+        if self._waits is Waits.EVENT:
             self._guarded(self._look_at_events)
             self._pump()
             self._tell()
@@ -160,7 +153,7 @@ class Console:
         if self.is_closed:
             return
         self._log_lines.append(text)
-        if self._waits not in (_Waits.NOTHING, _Waits.MORE):
+        if self._waits not in (Waits.NOTHING, Waits.MORE):
             self._show_log_lines()
             self._tell()
 
@@ -181,8 +174,8 @@ class Console:
 
     def _pump(self) -> None:
         """Handles keys until the console waits for something else."""
-        while self._waits is not _Waits.EVENT and not self.is_closed and not self._screen.is_full:
-            single = self._waits in (_Waits.KEY, _Waits.MORE) or self._literal_next
+        while self._waits is not Waits.EVENT and not self.is_closed and not self._screen.is_full:
+            single = self._waits in (Waits.KEY, Waits.MORE) or self._literal_next
             key = self._keys.next(single=single)
             if key is None:
                 return
@@ -219,9 +212,9 @@ class Console:
     # --- keys -----------------------------------------------------------------------------------
 
     def _on_key(self, key: str) -> None:
-        if self._waits is _Waits.MORE:
+        if self._waits is Waits.MORE:
             self._on_more_key(key)
-        elif self._waits is _Waits.KEY:
+        elif self._waits is Waits.KEY:
             self._on_single_key(key)
         elif self._literal_next:
             self._literal_next = False
@@ -232,7 +225,7 @@ class Console:
 
     def _on_line_key(self, key: str) -> None:
         """A key while a command or an answer is being typed."""
-        is_command = self._waits is _Waits.COMMAND
+        is_command = self._waits is Waits.COMMAND
         action = _LINE_KEYS.get(key) or (_COMMAND_KEYS.get(key) if is_command else None)
         if action:
             action(self)
@@ -247,7 +240,7 @@ class Console:
         text = self._editor.text
         self._screen.echo("\n")
         self._pager.restart()
-        if self._waits is _Waits.ANSWER:
+        if self._waits is Waits.ANSWER:
             self._advance(text)
         else:
             self._run(text)
@@ -255,7 +248,7 @@ class Console:
     def _on_suspend(self) -> None:
         """Ctrl-Z: carries out what was typed, then leaves every mode. A question: as Ctrl-C."""
         self._screen.echo("^Z\n")
-        if self._waits is _Waits.ANSWER:
+        if self._waits is Waits.ANSWER:
             self._interrupt()
             return
         ends_modes = self.device.profile.shell.suspend_ends_modes
@@ -284,10 +277,7 @@ class Console:
         return is_key and (key != " " or self.session.completes_on_blank)
 
     def _on_completion(self, key: str) -> None:
-        if key == " ":
-            self._screen.echo(self._completer.press_blank(self._candidates))
-            return
-        shown, reprint = self._completer.press(self._candidates)
+        shown, reprint = self._completer.press(key, self._candidates)
         self._screen.echo(shown)
         if reprint:
             self._screen.echo("\n")
@@ -320,7 +310,7 @@ class Console:
         """Shows the prompt or question and the typed line again."""
         self._write_prompt_again()
         if self._command is None:
-            self._rest(_Waits.COMMAND)
+            self._rest(Waits.COMMAND)
 
     # --- commands and dialogs -------------------------------------------------------------------
 
@@ -334,14 +324,14 @@ class Console:
         )
 
     def _start(self, command: CommandRun) -> None:
-        self._waits = _Waits.NOTHING
+        self._waits = Waits.NOTHING
         self._command = command
         command.start()
         self._show(command)
 
     def _advance(self, value: str | PortEvent | None) -> None:
         """Gives the command what it waited for."""
-        self._waits = _Waits.NOTHING
+        self._waits = Waits.NOTHING
         command = self._command
         assert command is not None, "a command is running"
         command.advance(value)
@@ -353,16 +343,16 @@ class Console:
     def _begin_step(self) -> None:
         step = self._step
         if isinstance(step, WaitFor):
-            self._rest(_Waits.EVENT)
+            self._rest(Waits.EVENT)
             self._look_at_events()
-            if self._waits is _Waits.EVENT and self._keys.take_interrupt():
+            if self._waits is Waits.EVENT and self._keys.take_interrupt():
                 self._interrupt()
             return
         assert isinstance(step, Ask | AskKey), f"handlers yield steps, not {step!r}"
         self._screen.write(step.prompt)
         is_hidden = isinstance(step, Ask) and not step.echo
         self._editor.begin(mask=step.mask if isinstance(step, Ask) and is_hidden else None)
-        self._rest(_Waits.ANSWER if isinstance(step, Ask) else _Waits.KEY)
+        self._rest(Waits.ANSWER if isinstance(step, Ask) else Waits.KEY)
 
     @property
     def _step(self) -> Step | None:
@@ -376,7 +366,7 @@ class Console:
     def _interrupt(self) -> None:
         """Ctrl-C: ends the dialog, or leaves the modes above the base mode."""
         command = self._command
-        self._waits = _Waits.NOTHING
+        self._waits = Waits.NOTHING
         self._drop_command()
         if self._is_opening:
             self._end_session()
@@ -408,7 +398,7 @@ class Console:
 
     def _page(self, text: str, then: Callable[[], None]) -> None:
         """Writes ``text``, asking for more where the page ends, then goes on with ``then``."""
-        self._waits = _Waits.NOTHING
+        self._waits = Waits.NOTHING
         self._after_paging = then
         pages = self._command is None or self._command.pages
         self._screen.write(self._pager.show(text, self.session.length if pages else 0))
@@ -416,8 +406,9 @@ class Console:
 
     def _continue_paging(self) -> None:
         if self._pager.rest:
-            self._screen.write(self.device.profile.shell.more)
-            self._waits = _Waits.MORE
+            more = self.device.profile.shell.more
+            self._screen.write(more.replace("{percent}", str(self._pager.percent)))
+            self._waits = Waits.MORE
         else:
             self._after_paging()
 
@@ -425,12 +416,12 @@ class Console:
         self._screen.start_line()
         self._screen.write(self._prompt_text())
         self._editor.begin()
-        self._rest(_Waits.COMMAND)
+        self._rest(Waits.COMMAND)
 
     def _prompt_text(self) -> str:
         return prompt_of(self.device, self.session)
 
-    def _rest(self, waits: _Waits) -> None:
+    def _rest(self, waits: Waits) -> None:
         self._waits = waits
         self._show_log_lines()
 
@@ -442,7 +433,7 @@ class Console:
         self._screen.start_line()
         while self._log_lines:
             self._screen.write(self._log_lines.popleft() + "\n")
-        if self.session.synchronous and self._waits is not _Waits.EVENT:
+        if self.session.synchronous and self._waits is not Waits.EVENT:
             self._write_prompt_again()
 
     def _write_prompt_again(self) -> None:
@@ -455,26 +446,41 @@ class Console:
 
     def _open(self) -> None:
         self._is_opening = True
-        opening = self.device.profile.lines[self.session.line.kind].opening
-        self._start(CommandRun(self.device, self.session, Decision(handler=opening)))
+        self._editor.use_history(self.session.history)
+        opening = Decision(handler=self._line_settings.opening)
+        self._start(CommandRun(self.device, self.session, opening))
+
+    @property
+    def _line_settings(self) -> LineSettings:
+        return self.device.profile.lines[self.session.line.kind]
+
+    def _time_out(self) -> None:
+        step = self._step if self._is_opening else None
+        key = "login.timeout" if isinstance(step, Ask) else "login.idle_timeout"
+        text = self.device.profile.text(key, prompt=step.prompt if isinstance(step, Ask) else "")
+        if text:
+            self._screen.start_line()
+            self._screen.write(text)
+        self._end_session()
 
     def _abandon(self) -> None:
         """Ends dialog and modes without a word to the terminal."""
         self._drop_command()
         CommandContext(self.device, self.session).end()
+        self.device.release_configuration(self.session)
 
     def _end_session(self) -> None:
         self._abandon()
-        if self.device.profile.lines[self.session.line.kind].closing == "close":
+        if self._line_settings.closing == "close":
             self._hang_up()
             return
         self.session = open_session(self.device.profile, self.session.line, self.device.now())
-        self._last_input_at = self.device.now()
+        self._idle.restart(self.device.now())
         self._open()
 
     def _hang_up(self) -> None:
         self.is_closed = True
-        self._waits = _Waits.NOTHING
+        self._waits = Waits.NOTHING
         self.device.forget_console(self)
 
 

@@ -66,6 +66,7 @@ class Device:
         self.on_reload: Callable[[], None] = _stay
         self.on_session: Callable[[], None] = _prepare_nothing
         self._clock = clock
+        self._configured_by: Session | None = None
         port.subscribe(self._receive_event)
 
     def now(self) -> datetime:
@@ -106,6 +107,27 @@ class Device:
         Args:
             text: as `on_save` got it; empty: none was saved.
         """
+
+    def take_configuration(self, session: Session) -> Session | None:
+        """Reserves the configuration for one session until it lets go or ends.
+
+        Returns:
+            Whoever has it; ``None``: it is this session's now.
+        """
+        if self._configured_by not in (None, session):
+            return self._configured_by
+        self._configured_by = session
+        return None
+
+    def release_configuration(self, session: Session) -> None:
+        """The session does not need the configuration for itself any more."""
+        if self._configured_by is session:
+            self._configured_by = None
+
+    @property
+    def configured_by(self) -> Session | None:
+        """Session that has the configuration for itself."""
+        return self._configured_by
 
     def prompt_values(self, session: Session) -> Mapping[str, str]:
         """Hook for profiles: what prompts may name besides host name, mark and values of modes."""

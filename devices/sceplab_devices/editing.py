@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sceplab_devices.keys import BACKSPACE, WORD_BACK, WORD_DELETE, WORD_FORWARD
+from sceplab_devices.keys import (
+    BACKSPACE,
+    WORD_BACK,
+    WORD_BACK_DELETE,
+    WORD_CAPITAL,
+    WORD_DELETE,
+    WORD_FORWARD,
+    WORD_LOWER,
+    WORD_UPPER,
+    YANK,
+    YANK_OLDER,
+)
 
 BELL = "\a"
+KEPT_DELETIONS = 10
 
 
 class LineEditor:
@@ -18,7 +30,9 @@ class LineEditor:
         limit: characters it may have; more are dropped with one bell.
     """
 
-    __slots__ = ("_draft", "_history", "_mask", "_recalled", "cursor", "limit", "text")
+    __slots__ = (
+        "_deleted", "_draft", "_history", "_mask", "_recalled", "_yanked", "cursor", "limit", "text"
+    )  # fmt: skip
 
     def __init__(self, limit: int) -> None:
         self.text = ""
@@ -29,6 +43,14 @@ class LineEditor:
         self._recalled = 0
         """Lines back in the history, 0: the line itself."""
         self._draft = ""
+        self._deleted: list[str] = []
+        """What keys took away in one go, the last one first."""
+        self._yanked = ("", 0)
+        """The line as `YANK` left it, and which deletion it put there."""
+
+    def use_history(self, lines: list[str]) -> None:
+        """Remembers lines there from now on."""
+        self._history = lines
 
     def begin(self, *, mask: str | None = None) -> None:
         """Starts an empty line. ``mask``: shown for each character; ``""`` shows nothing."""
@@ -67,10 +89,15 @@ class LineEditor:
         """Carries out an editing key; keys that edit nothing give nothing."""
         if key in _HISTORY_KEYS:
             return self._recall(_HISTORY_KEYS[key]) if with_history else ""
+        if key in (YANK, YANK_OLDER):
+            return self._yank(older=key == YANK_OLDER)
         action = _ACTIONS.get(key)
         if action is None:
             return ""
         text, cursor = action(self.text, self.cursor)
+        if key in _KEEPING and len(text) < len(self.text) and self._mask is None:
+            self._deleted.insert(0, self.text[cursor : cursor + len(self.text) - len(text)])
+            del self._deleted[KEPT_DELETIONS:]
         return self.replace(text, cursor)
 
     def replace(self, text: str, cursor: int) -> str:
@@ -87,6 +114,25 @@ class LineEditor:
         start = min(at, same)
         wipe = max(len(old) - len(new), 0)
         return "\b" * (at - start) + new[start:] + " " * wipe + "\b" * (len(new) + wipe - target)
+
+    def _yank(self, *, older: bool) -> str:
+        """Puts the last deletion back; ``older``: the one before in place of what was put back."""
+        text, number = self._yanked
+        if not self._deleted or (older and text != self.text):
+            return BELL
+        start = self.cursor
+        if older:
+            start -= len(self._deleted[number])
+            number = (number + 1) % len(self._deleted)
+        else:
+            number = 0
+        kept, tail = self.text[:start], self.text[self.cursor :]
+        put = self._deleted[number]
+        if len(kept + put + tail) > self.limit:
+            return BELL
+        shown = self.replace(kept + put + tail, start + len(put))
+        self._yanked = (self.text, number)
+        return shown
 
     def _shown(self, text: str) -> str:
         return text if self._mask is None else self._mask * len(text)
@@ -127,6 +173,17 @@ def _transpose(text: str, cursor: int) -> tuple[str, int]:
     )
 
 
+def _with_word(text: str, cursor: int, change: Callable[[str], str]) -> tuple[str, int]:
+    """Changes the letters from the cursor to the end of the word."""
+    end = _word_end(text, cursor)
+    return text[:cursor] + change(text[cursor:end]) + text[end:], end
+
+
+def _capital(part: str) -> str:
+    word = part.lstrip(" ")
+    return part[: len(part) - len(word)] + word[:1].upper() + word[1:]
+
+
 _HISTORY_KEYS = {"\x10": 1, "\x0e": -1}
 _ACTIONS: dict[str, Callable[[str, int], tuple[str, int]]] = {
     "\x01": lambda text, _: (text, 0),
@@ -138,10 +195,15 @@ _ACTIONS: dict[str, Callable[[str, int], tuple[str, int]]] = {
     "\x15": lambda text, at: (text[at:], 0),
     "\x18": lambda text, at: (text[at:], 0),
     "\x0b": lambda text, at: (text[:at], at),
-    "\x17": _delete_word_back,
+    WORD_BACK_DELETE: _delete_word_back,
     "\x14": _transpose,
     WORD_BACK: lambda text, at: (text, _word_start(text, at)),
     WORD_FORWARD: lambda text, at: (text, _word_end(text, at)),
     WORD_DELETE: lambda text, at: (text[:at] + text[_word_end(text, at) :], at),
+    WORD_CAPITAL: lambda text, at: _with_word(text, at, _capital),
+    WORD_LOWER: lambda text, at: _with_word(text, at, str.lower),
+    WORD_UPPER: lambda text, at: _with_word(text, at, str.upper),
 }
-"""Ctrl-A E B F, Backspace, Ctrl-D U X K W T, ESC b f d."""
+"""Ctrl-A E B F, Backspace, Ctrl-D U X K W T, ESC b f d c l u."""
+_KEEPING = frozenset({"\x15", "\x18", "\x0b", WORD_BACK_DELETE, WORD_DELETE})
+"""What these take away can be put back with Ctrl-Y; ESC y goes back further."""

@@ -24,6 +24,9 @@ LITERAL = "\x16"
 HELP = "?"
 TAB = "\t"
 WORD_BACK, WORD_FORWARD, WORD_DELETE = "\x1bb", "\x1bf", "\x1bd"
+WORD_CAPITAL, WORD_LOWER, WORD_UPPER = "\x1bc", "\x1bl", "\x1bu"
+YANK, YANK_OLDER = "\x19", "\x1by"
+WORD_BACK_DELETE = "\x17"
 
 TYPE_AHEAD_LIMIT_BYTES = 64 * 1024
 
@@ -37,7 +40,11 @@ _PARTIAL_SEQUENCE = re.compile(rb"\x1b(?:[\[O][0-9;]{0,16})?")
 _CURSOR = {"A": "\x10", "B": "\x0e", "C": "\x06", "D": "\x02", "H": "\x01", "F": "\x05"}
 _EDIT = {"1": "\x01", "3": "\x04", "4": "\x05", "7": "\x01", "8": "\x05"}
 _KEYS = {_CR: ENTER, _LF: ENTER, 0x08: BACKSPACE, 0x7F: BACKSPACE}
-_META = {"b": WORD_BACK, "f": WORD_FORWARD, "d": WORD_DELETE}
+_META = {
+    "b": WORD_BACK, "f": WORD_FORWARD, "d": WORD_DELETE, "y": YANK_OLDER, "q": LITERAL,
+    "c": WORD_CAPITAL, "l": WORD_LOWER, "u": WORD_UPPER,
+    "\x08": WORD_BACK_DELETE, "\x7f": WORD_BACK_DELETE,
+}  # fmt: skip
 
 
 class KeyReader:

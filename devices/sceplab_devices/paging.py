@@ -13,15 +13,23 @@ class Pager:
         rest: text that waits; empty: nothing does.
     """
 
-    __slots__ = ("_used", "rest")
+    __slots__ = ("_shown", "_used", "rest")
 
     def __init__(self) -> None:
         self.rest = ""
         self._used = 0
+        self._shown = 0
+        """Lines of the present output that were shown."""
+
+    @property
+    def percent(self) -> int:
+        """How much of the output was shown."""
+        return 100 * self._shown // max(self._shown + self.rest.count("\n"), 1)
 
     def restart(self) -> None:
         """The operator typed something: a new page begins."""
         self._used = 0
+        self._shown = 0
 
     def show(self, text: str, length: int) -> str:
         r"""The part of ``text`` that fits on the page, whose last line is the prompt's.
@@ -38,6 +46,7 @@ class Pager:
         for _ in range(room):
             end = text.index("\n", end) + 1
         self._used += room
+        self._shown += room
         self.rest = text[end:]
         return text[:end]
 

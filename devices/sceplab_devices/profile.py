@@ -31,6 +31,7 @@ handlers. A distribution registers ``create_profile() -> DeviceProfile`` in the 
     length = 24                         # lines of a page, 0 for no paging
     monitor = false                     # log lines are shown from the start
     count = 16                          # sessions at a time
+    login_timeout_s = 30                # a login that nobody answers ends; 0: never
 
     [modes.exec]                        # fields of sceplab_devices.modes.Mode
     prompt = "{hostname}{mark}"

@@ -49,6 +49,8 @@ class Session:
     length: int = 24
     """Lines of a page; 0: no paging."""
     history_size: int = 20
+    history: list[str] = field(default_factory=list)
+    """Lines typed as commands, oldest first."""
     monitor: bool = False
     """Log lines are shown (a console line starts with true, a vty with false)."""
     synchronous: bool = False

@@ -27,6 +27,7 @@ class ShellSettings:
     comment: str
     """A line that begins with this text is ignored; empty: none."""
     more: str
+    """Paging prompt; ``{percent}`` in it is how much was shown."""
     more_erase: str
     line_limit: int
     history_size: int
@@ -60,3 +61,5 @@ class LineSettings:
     """Log lines are shown from the start."""
     count: int
     """Sessions at a time; further connections are dropped."""
+    login_timeout_s: int
+    """Silence after which a question of the opening dialog ends the session; 0: never."""

@@ -81,8 +81,9 @@ class Typist:
         ]
         makers += [lambda: self._line(console()) for _ in makers]  # every second one
         size = 0
+        beginning = [b"\x03\x15\r\r" + way.encode() for way in WAYS_IN]
         while size < total:
-            piece = chance.choice(makers)()[: total - size]
+            piece = (beginning.pop() if beginning else chance.choice(makers)())[: total - size]
             size += len(piece)
             yield piece
 
@@ -111,7 +112,7 @@ class Typist:
         if key not in self._words and typed.count(" ") < SMALL_LINE:
             shown = self._device.profile.language.help_text(self._device, session, typed)
             rows = (line.split() for line in shown.splitlines())
-            self._words[key] = [row[0] for row in rows if row]
+            self._words[key] = [row[0] for row in rows if row and row[0] != "<cr>"]
         return self._words.get(key, [])
 
 
@@ -140,7 +141,7 @@ class Victim:
         self._happen = happen
         self._seed = seed
         self._chance = random.Random(seed)
-        self._open()
+        self._open("admin")
 
     def drive(self, total: int) -> int:
         """Types ``total`` bytes over Telnet; closed sessions are opened again.
@@ -155,7 +156,7 @@ class Victim:
             if chance.random() < CHANCE_OF_DROP:
                 self._console.disconnect()
             if self._console.is_closed:
-                self._open()
+                self._open(chance.choice(["", "admin", "admin"]))
             started = time.process_time()
             typed, _ = self._codec.decode(piece)
             check(self._console.receive(typed))
@@ -170,8 +171,7 @@ class Victim:
         self._console.disconnect()
         return count
 
-    def _open(self) -> None:
-        user = self._chance.choice(["", "admin", "admin"])
+    def _open(self, user: str) -> None:
         self._console = self.device.open_console(self._line, user=user)
         self._codec = TelnetCodec(self._console.resize)
         check(self._console.open())

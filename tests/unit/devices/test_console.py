@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from sceplab_devices.builtin import show_history
+from sceplab_devices.context import CommandContext
 from sceplab_devices.profile import DeviceProfile
 from sceplab_devices.profile_data import read_folder
 from tests.support.consoles import CONSOLE_LINE, IdlePort, ManualClock, Terminal
@@ -389,6 +391,83 @@ def test_an_idle_session_times_out(terminal: Terminal) -> None:
     console.tick(terminal.clock.advance(1))
     assert terminal.clock() == deadline
     assert console.is_closed
+
+
+def test_what_an_idle_session_says_is_the_platforms() -> None:
+    """On a line of its own, before the line closes."""
+    data = {**read_folder(folder())}
+    data["texts"] = {**data["texts"], "login": {"idle_timeout": "Idle for too long.\n"}}
+    p = Terminal(DeviceProfile(data, handlers=HANDLERS, leave_handlers=LEAVE_HANDLERS))
+    p.console.session.exec_timeout_s = 60
+    p.type("sh")
+    p.console.tick(p.clock.advance(60))
+    assert p.later() == "\nIdle for too long.\n"
+    assert p.console.is_closed
+
+
+def test_a_login_that_nobody_answers_ends() -> None:
+    """Each question has the time of its line; an open session has not."""
+    data = {
+        "profile": {"name": "p"},
+        "lines": {"vty": {"opening": "login", "login_timeout_s": 30}},
+        "modes": {"exec": {"prompt": "p>"}},
+    }
+    p = Terminal(DeviceProfile(data), users={"a": "b"})
+    p.console.tick(p.clock.advance(29))
+    p.run("a")
+    p.console.tick(p.clock.advance(29))
+    assert not p.console.is_closed
+    p.console.tick(p.clock.advance(1))
+    assert p.later() == "\n% Password:  timeout expired!\n"
+    assert p.console.is_closed
+    p = Terminal(p.device.profile, device=p.device)
+    p.run("a")
+    assert p.run("b").endswith("p>")
+    assert p.console.next_deadline() is None
+
+
+def test_history_belongs_to_the_session(sample_profile: DeviceProfile) -> None:
+    """The next one on the same line begins without; a handler can show it."""
+    console = Terminal(sample_profile, line=CONSOLE_LINE)
+    console.type("\r")
+    console.run("show clock")
+    console.run("show version")
+    session = console.console.session
+    assert session.history == ["show clock", "show version"]
+    context = CommandContext(console.device, session)
+    show_history(context)
+    assert context.take_output() == "  show clock\n  show version\n"
+    console.run("exit")
+    console.type("\r")
+    assert console.type("\x10") == "\a"
+
+
+def test_the_paging_prompt_may_say_how_far() -> None:
+    """In whole percent of the lines."""
+    data = {**read_folder(folder())}
+    data["shell"] = {**data["shell"], "more": "---(more {percent}%)---"}
+    p = Terminal(DeviceProfile(data, handlers=HANDLERS, leave_handlers=LEAVE_HANDLERS))
+    assert p.run("show lines 92").endswith("---(more 25%)---")
+    assert p.type(" ").endswith("---(more 50%)---")
+    p.type("q")
+    assert p.run("show lines 46").endswith("---(more 50%)---")
+
+
+def test_one_session_may_have_the_configuration_for_itself(
+    privileged: Terminal, second_terminal: Callable[[Terminal], Terminal]
+) -> None:
+    """Until it lets go or ends in any way."""
+    device, second = privileged.device, second_terminal(privileged)
+    mine, other = privileged.console.session, second.console.session
+    assert device.take_configuration(mine) is None
+    assert device.take_configuration(mine) is None
+    assert device.take_configuration(other) is mine
+    device.release_configuration(other)
+    assert device.configured_by is mine
+    privileged.console.disconnect()
+    assert device.take_configuration(other) is None
+    device.release_configuration(other)
+    assert device.configured_by is None
 
 
 def test_a_terminal_that_tells_its_size_is_believed(terminal: Terminal) -> None:

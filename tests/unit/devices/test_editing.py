@@ -5,9 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sceplab_devices.editing import BELL, LineEditor
-from sceplab_devices.keys import BACKSPACE, WORD_BACK, WORD_DELETE, WORD_FORWARD
+from sceplab_devices.keys import (
+    BACKSPACE,
+    WORD_BACK,
+    WORD_CAPITAL,
+    WORD_DELETE,
+    WORD_FORWARD,
+    WORD_LOWER,
+    WORD_UPPER,
+    YANK,
+    YANK_OLDER,
+)
 
-CONTROLS = [*map(chr, range(1, 27)), BACKSPACE, WORD_BACK, WORD_DELETE, WORD_FORWARD]
+CONTROLS = [
+    *map(chr, range(1, 27)), BACKSPACE, WORD_BACK, WORD_DELETE, WORD_FORWARD, WORD_CAPITAL,
+    WORD_LOWER, WORD_UPPER, YANK_OLDER,
+]  # fmt: skip
 
 
 class GlassLine:
@@ -78,6 +91,16 @@ A, B, D, E, F, K, T, U, W, X = (chr(ord(letter) - 64) for letter in "ABDEFKTUWX"
         ([A, WORD_FORWARD, WORD_FORWARD], ("show ip route", 7)),
         ([A, WORD_DELETE], (" ip route", 0)),
         ([A, "x"], ("xshow ip route", 1)),
+        ([A, WORD_CAPITAL, WORD_CAPITAL], ("Show Ip route", 7)),
+        ([A, WORD_UPPER, WORD_LOWER], ("SHOW ip route", 7)),
+        ([A, WORD_UPPER, A, WORD_LOWER], ("show ip route", 4)),
+        ([W, YANK], ("show ip route", 13)),
+        ([W, W, YANK, YANK_OLDER], ("show route", 10)),
+        ([W, W, YANK, YANK_OLDER, YANK_OLDER], ("show ip ", 8)),
+        ([W, A, YANK], ("routeshow ip ", 5)),
+        ([K, YANK], ("show ip route", 13)),
+        ([A, WORD_DELETE, E, YANK], (" ip routeshow", 13)),
+        ([W, YANK, "x", YANK_OLDER], ("show ip routex", 14)),
     ],
 )
 def test_each_key_does_what_it_says(keys: list[str], result: tuple[str, int]) -> None:
@@ -100,6 +123,33 @@ def test_the_line_is_bounded_with_one_bell() -> None:
     assert editor.insert("abcdefgh") == "abcde" + BELL
     assert editor.insert("x") == BELL
     assert editor.text == "abcde"
+
+
+def test_a_password_is_not_among_the_deletions() -> None:
+    """What was taken from a hidden line cannot be put into a shown one."""
+    editor = LineEditor(100)
+    editor.begin(mask="")
+    editor.insert("secret")
+    editor.control(U, with_history=False)
+    editor.begin()
+    assert editor.control(YANK, with_history=True) == BELL
+    assert editor.text == ""
+
+
+def test_deletions_are_bounded() -> None:
+    """Ten of them, and never a line that is too long."""
+    editor = LineEditor(6)
+    for number in range(12):
+        editor.insert(f"w{number}")
+        editor.control(U, with_history=True)
+    seen = []
+    editor.control(YANK, with_history=True)
+    for _ in range(11):
+        seen.append(editor.text)
+        editor.control(YANK_OLDER, with_history=True)
+    assert seen == [f"w{number}" for number in (11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 11)]
+    editor.insert("abc")
+    assert editor.control(YANK, with_history=True) == BELL
 
 
 def test_history_goes_back_and_forth() -> None:
