@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from cryptography import x509
@@ -17,7 +16,6 @@ from sceplab_devices.profiles.cisco_asa.trustpoint import Trustpoint
 Group = list[str]
 """A line, or a header with the indented lines below it."""
 
-_HIDDEN = re.compile(r"^( password| ikev[12] .*pre-shared-key) 7 [0-9A-F]+$", re.MULTILINE)
 _UNNAMED = ("no nameif", "no security-level", "no ip address")
 
 
@@ -27,15 +25,6 @@ def render_config(firewall: Firewall) -> str:
     for group in config_groups(firewall):
         lines += group
     return "\n".join([*lines, ": end"]) + "\n"
-
-
-def without_secrets(text: str) -> str:
-    """A configuration as it is shown: reversible secrets are stars."""
-    return _HIDDEN.sub(lambda found: f"{found[1]} {_stars(found[1])}", text)
-
-
-def _stars(keywords: str) -> str:
-    return "*" if keywords == " password" else "*****"
 
 
 def config_groups(firewall: Firewall) -> Iterator[Group]:

@@ -15,7 +15,7 @@ from sceplab_devices.device import Device
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco.dates import MONTHS
 from sceplab_devices.profiles.cisco.store import Block
-from sceplab_devices.profiles.cisco_asa.passwords import is_hashed, matches_hash
+from sceplab_devices.profiles.cisco_asa.passwords import is_hashed, matches_hash, without_secrets
 from sceplab_devices.profiles.cisco_asa.running_config import RunningConfig
 from sceplab_devices.profiles.cisco_asa.trustpoint import Trustpoint, settings_of
 from sceplab_devices.session import Session
@@ -185,7 +185,9 @@ class Firewall(Device):
             block.lines.clear()
         lines = [line for line in text.splitlines() if not line.startswith(":")]  # remarks
         for remark in carry_out(self, lines, mode="config"):
-            logger.warning("%s: startup line %r: %s", self.hostname, remark.line, remark.text)
+            # Remarks have lost the blank in front of their lines.
+            line = without_secrets(f" {remark.line}").strip()
+            logger.warning("%s: startup line %r: %s", self.hostname, line, remark.text)
         self.startup_config = text
         self.changed_at = None
         self.is_saved = True

@@ -1,4 +1,4 @@
-"""Passwords of users and of ``enable``: shown and kept as salted PBKDF2 hashes."""
+"""Secrets in a configuration: hashes of passwords, and stars for what can be turned back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from functools import lru_cache
 _ROUNDS = 5000
 _BYTES = 16
 _HASH = re.compile(r"\$sha512\$5000\$([A-Za-z0-9+/]{22}==)\$([A-Za-z0-9+/]{22}==)")
+
+
+_HIDDEN = re.compile(r"^( password| ikev[12] .*pre-shared-key) 7 \S+$", re.MULTILINE)
 
 
 @lru_cache(maxsize=256)
@@ -31,6 +34,15 @@ def matches_hash(text: str, typed: str) -> bool:
     """Whether a hash is the one of what was typed."""
     found = _HASH.fullmatch(text)
     return found is not None and hmac.compare_digest(text, _hashed(typed, b64decode(found[1])))
+
+
+def without_secrets(text: str) -> str:
+    """A configuration as it is shown: reversible secrets are stars."""
+    return _HIDDEN.sub(lambda found: f"{found[1]} {_stars(found[1])}", text)
+
+
+def _stars(keywords: str) -> str:
+    return "*" if keywords == " password" else "*****"
 
 
 def _hashed(password: str, salt: bytes) -> str:

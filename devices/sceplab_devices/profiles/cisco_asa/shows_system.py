@@ -7,12 +7,9 @@ from datetime import timedelta
 
 from sceplab_devices.profiles.cisco.dates import clock_text
 from sceplab_devices.profiles.cisco_asa.access import rights_name
-from sceplab_devices.profiles.cisco_asa.config_text import (
-    config_groups,
-    render_config,
-    without_secrets,
-)
+from sceplab_devices.profiles.cisco_asa.config_text import config_groups, render_config
 from sceplab_devices.profiles.cisco_asa.firewall import FULL_PRIVILEGE, Context
+from sceplab_devices.profiles.cisco_asa.passwords import without_secrets
 
 
 def show_current_privilege(ctx: Context) -> None:

@@ -157,6 +157,14 @@ def test_saved_text_leads_to_the_same_text() -> None:
     assert bench.device.is_saved
 
 
+def test_a_damaged_secret_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The line that cannot be read is named without it."""
+    bench = FirewallBench()
+    bench.device.restore("crypto ca trustpoint TP\n password 7 0xZZ\n")
+    assert "'password *'" in caplog.text
+    assert "0xZZ" not in caplog.text
+
+
 def test_log_lines_on_terminals() -> None:
     """On the console once configured; on a network line after terminal monitor."""
     bench = FirewallBench()
