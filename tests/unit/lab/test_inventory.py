@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sceplab_lab.inventory_formats import FORMATS, hosts_left_out
 from sceplab_lab.inventory_platforms import Platform, platform_of
 from sceplab_lab.rack import Rack, read_rack
 from sceplab_lab.rack_errors import RackError
+from tests.support.programs import require_program
 
 TEXT = """
 defaults:
@@ -126,12 +126,11 @@ def test_nornir_needs_one_file_only() -> None:
 @pytest.mark.interop
 def test_ssh_takes_its_configuration(tmp_path: Path) -> None:
     """OpenSSH itself says where it would go."""
-    if shutil.which("ssh") is None:
-        pytest.skip("needs ssh: apt-get install openssh-client")
+    ssh = require_program("ssh", package="openssh-client")
     path = tmp_path / "ssh_config"
     path.write_text(FORMATS["ssh-config"](hosts()))
     shown = subprocess.run(
-        ["ssh", "-G", "-F", path, "r2"], capture_output=True, text=True, check=True, timeout=30
+        [ssh, "-G", "-F", path, "r2"], capture_output=True, text=True, check=True, timeout=30
     ).stdout
     settings = dict(line.split(" ", 1) for line in shown.splitlines() if " " in line)
     assert (settings["hostname"], settings["port"]) == ("127.0.0.1", "2202")
