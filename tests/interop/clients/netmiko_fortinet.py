@@ -7,7 +7,6 @@ what it saw as JSON.
 import json
 import os
 import sys
-import time
 
 import netmiko
 
@@ -52,7 +51,6 @@ with netmiko.ConnectHandler(**LOGIN) as box:
         seen["details"] = box.send_command("get vpn certificate local details IPSECVPN")
         if "Valid to:  " in seen["details"]:
             break
-        time.sleep(0.1)
     seen["configured"] = box.send_config_set(HANDOFF)
     seen["phase1"] = box.send_command("show vpn ipsec phase1-interface")
     seen["filtered"] = box.send_command("show vpn certificate local | grep auto-regenerate")
