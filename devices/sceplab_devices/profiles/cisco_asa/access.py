@@ -26,9 +26,16 @@ def open_vty(ctx: Context) -> Dialog:
 
 
 def _prepare(ctx: Context) -> None:
-    ctx.session.length = ctx.device.config.page_length
-    if ctx.session.line.kind == "console":
-        ctx.session.monitor = "logging console" in ctx.device.config.lines.get("logging", {})
+    session, config = ctx.session, ctx.device.config
+    session.length = config.page_length
+    is_console = session.line.kind == "console"
+    if is_console:
+        session.monitor = "logging console" in config.lines.get("logging", {})
+    # Deviation: network lines stay open when nothing is configured, because a laboratory clock may
+    # jump by a year.
+    limits = config.lines.get("ssh", {})
+    limit = limits.get("console timeout" if is_console else "ssh timeout", "0")
+    session.exec_timeout_s = 60.0 * int(limit.split()[-1])
     ctx.say("login.hint")
 
 

@@ -165,6 +165,18 @@ def test_a_damaged_secret_is_not_logged(caplog: pytest.LogCaptureFixture) -> Non
     assert "0xZZ" not in caplog.text
 
 
+def test_idle_sessions_end_when_configured() -> None:
+    """Network lines after their limit; the console has its own."""
+    bench = FirewallBench()
+    bench.run("ssh timeout 2")
+    network, console = bench.terminal(), bench.terminal(CONSOLE_LINE)
+    closed = []
+    for minutes in (1, 2):
+        bench.advance(timedelta(minutes=minutes))
+        closed.append((network.console.is_closed, console.console.is_closed))
+    assert closed == [(False, False), (True, False)]
+
+
 def test_log_lines_on_terminals() -> None:
     """On the console once configured; on a network line after terminal monitor."""
     bench = FirewallBench()
