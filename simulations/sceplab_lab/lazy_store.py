@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyInfo, KeyStore, StoreCapabilities
+from sceplab_hsm.api import KeyAlgorithm, KeyHandle, KeyInfo, KeyMover, KeyStore, StoreCapabilities
 from sceplab_hsm.errors import KeyNotFoundError, StoreUnavailableError
+from sceplab_hsm.moving import mover_of
+from sceplab_hsm.secret import Secret
 
 
 class LazyKeyStore:
@@ -82,11 +84,22 @@ class LazyKeyStore:
             if self._store is not None:
                 self._store.close()
 
-    def __getattr__(self, name: str) -> object:
-        """What stores can do beyond the interface, they can do here."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._opened(), name)
+    def generate_exportable(self, key_id: str, algorithm: KeyAlgorithm) -> KeyHandle:
+        """See `KeyMover.generate_exportable`. The first call makes the store."""
+        return mover_of(self._opened()).generate_exportable(key_id, algorithm)
+
+    def export_key(self, key_id: str, passphrase: Secret) -> bytes:
+        """See `KeyMover.export_key`."""
+        if self._is_empty():
+            raise KeyNotFoundError(key_id, self._uri)
+        return mover_of(self._opened()).export_key(key_id, passphrase)
+
+    def import_key(
+        self, key_id: str, pkcs8: bytes, passphrase: Secret, *, exportable: bool
+    ) -> KeyHandle:
+        """See `KeyMover.import_key`. The first call makes the store."""
+        mover = mover_of(self._opened())
+        return mover.import_key(key_id, pkcs8, passphrase, exportable=exportable)
 
     def _is_empty(self) -> bool:
         if self._is_closed:
@@ -104,5 +117,5 @@ class LazyKeyStore:
 
 if TYPE_CHECKING:
 
-    def _proof(store: LazyKeyStore) -> KeyStore:
-        return store
+    def _proof(store: LazyKeyStore) -> tuple[KeyStore, KeyMover]:
+        return store, store
