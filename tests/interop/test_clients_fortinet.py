@@ -49,5 +49,12 @@ def test_netmiko_enrolls(tmp_path: Path) -> None:
     assert "set auto-regenerate-days 30" in seen["filtered"]
     assert seen["output"].split() == ["output", ":", "standard"]
     assert seen["mode before"] == "more"
-    assert seen["status"][0]["hostname"] == "FW"
+    parsed = seen["parsed"]
+    assert all(isinstance(rows, list) for rows in parsed.values()), (
+        "a text is what no template reads"
+    )
+    assert parsed["get system status"][0]["hostname"] == "FW"
+    names = [row["name"] for row in parsed["get system interface"]]
+    assert names == ["wan1", "wan2", "dmz", "internal"]
+    assert "Certificate is loaded" in parsed["execute log display"][0]["message"]
     assert "CA_Cert_1" in seen["authorities"]

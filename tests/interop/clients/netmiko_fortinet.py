@@ -27,6 +27,13 @@ HANDOFF = [
     "next",
     "end",
 ]
+PARSED = [
+    "get system status",
+    "get system interface",
+    "execute date",
+    "execute time",
+    "execute log display",
+]
 LOGIN = {
     "device_type": "fortinet",
     "host": host,
@@ -57,6 +64,6 @@ with netmiko.ConnectHandler(**LOGIN) as box:
     seen["output"] = box.send_command("get system console | grep output")
 with netmiko.ConnectHandler(**LOGIN) as box:
     seen["mode before"] = box._original_output_mode
-    seen["status"] = box.send_command("get system status", use_textfsm=True)
+    seen["parsed"] = {command: box.send_command(command, use_textfsm=True) for command in PARSED}
     seen["authorities"] = box.send_command("get vpn certificate ca")
 print(json.dumps(seen))

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 GLOBAL, CONSOLE, ADMIN = "system global", "system console", "system admin"
 PAGE_LINES = 24
+SERIAL_NUMBER = "FGT60FTK00000001"
 _KEPT_LOG_LINES = 1000
 
 
@@ -73,6 +74,7 @@ class FortiGate(Device):
         warned: names and ends of certificates whose end was warned of.
         started_at: when it came up.
         clock_offset: what ``execute date`` and ``execute time`` changed.
+        serial_number: of the box.
         is_restoring: a saved configuration is being read.
     """
 
@@ -85,8 +87,19 @@ class FortiGate(Device):
         clock: Callable[[], datetime],
         users: dict[str, str] | None = None,
         enable_password: str = "",
+        serial_number: str = SERIAL_NUMBER,
     ) -> None:
-        """Makes a box as delivered: user ``admin`` without a password, unless users are given."""
+        """Makes a box as delivered.
+
+        Args:
+            profile: what `create_profile` gives.
+            hostname: shown in prompts.
+            port: enrollment engine of this box.
+            clock: aware UTC.
+            users: administrators' names and passwords; none: ``admin`` without a password.
+            enable_password: not asked for on this platform.
+            serial_number: as ``get system status`` shows it.
+        """
         from sceplab_devices.profiles.fortinet_fortios.commands import read_commands
 
         self.schema: Schema = read_schema(profile.name, profile.data["tables"])
@@ -103,6 +116,7 @@ class FortiGate(Device):
         self.warned: set[tuple[str, datetime]] = set()
         self.clock_offset = timedelta()
         self.is_restoring = False
+        self.serial_number = serial_number
         self._tickets = 0
         super().__init__(
             profile,

@@ -27,6 +27,7 @@ def status(ctx: Context, words: Sequence[Word]) -> None:
     ctx.say(
         "system.status",
         hostname=device.hostname,
+        serial=device.serial_number,
         encryption=device.setting(GLOBAL, "private-data-encryption").title(),
         vdoms="multiple" if is_multi else "disable",
         time=f"{device.box_time():%a %b %e %H:%M:%S %Y}",
