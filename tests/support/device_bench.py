@@ -74,6 +74,8 @@ class DeviceBench:
         self.saved: list[str] = []
         """Every text that the device saved, oldest first."""
         self._settings = settings
+        self._answered: set[str] = set()
+        """Trustpoints whose CA has answered; what to do with it is asked."""
         self.device = self._new_device()
 
     @classmethod
@@ -123,8 +125,12 @@ class DeviceBench:
         self.advance(timedelta(seconds=chance.choice([0, 1, 61, 86400])))
         for name in self.port.names():
             if self.port.view(name).state == "CA_FETCH":
-                chance.choice([self.port.ca_answers, self.port.ca_is_silent])(name)
-            elif self.port.has_request(name):
+                if name not in self._answered:
+                    self._answered.add(name)
+                    chance.choice([self.port.ca_answers, self.port.ca_is_silent])(name)
+                continue
+            self._answered.discard(name)
+            if self.port.has_request(name):
                 chance.choice([self.port.ca_grants, self.port.ca_pends, self.port.ca_rejects])(name)
 
     def advance(self, duration: timedelta) -> None:
