@@ -125,7 +125,8 @@ class ScriptedPort(ScriptedCarried):
         trustpoint = self._trustpoints.get(name)
         if trustpoint and trustpoint.request:
             trustpoint.request, trustpoint.is_pending, trustpoint.next_poll_at = None, False, None
-            trustpoint.state = "CA_PINNED" if trustpoint.authorities else "CONFIGURED"
+            rest = "CA_PINNED" if trustpoint.authorities else "CONFIGURED"
+            trustpoint.state = "INSTALLED" if trustpoint.certificate else rest
             self._publish(name, PortEventKind.ENROLL_CANCELLED)
 
     def view(self, name: str) -> TrustpointView:
