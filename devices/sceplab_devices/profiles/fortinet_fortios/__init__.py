@@ -15,7 +15,7 @@ from importlib.resources import files
 
 from sceplab_devices.profile import DeviceProfile
 from sceplab_devices.profile_data import read_folder
-from sceplab_devices.profiles.fortinet_fortios.box import FortiGate
+from sceplab_devices.profiles.fortinet_fortios.box import FortiGate, language_data
 from sceplab_devices.profiles.fortinet_fortios.handlers import HANDLERS, LEAVE_HANDLERS
 from sceplab_devices.profiles.fortinet_fortios.language import FortiLanguage
 
@@ -28,10 +28,12 @@ def create_profile() -> DeviceProfile:
     Raises:
         ProfileError: its data is wrong.
     """
-    return DeviceProfile(
+    profile = DeviceProfile(
         read_folder(files(__name__) / "data"),
         handlers=HANDLERS,
         leave_handlers=LEAVE_HANDLERS,
         device_class=FortiGate,
         language=FortiLanguage(),
     )
+    language_data(profile)  # complains now, not when the first box is made
+    return profile

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from sceplab_devices.api import EnrollmentPort, PortEvent
@@ -28,6 +29,8 @@ from sceplab_devices.profiles.fortinet_fortios.words import whole_lines
 if TYPE_CHECKING:
     from sceplab_devices.profile import DeviceProfile
     from sceplab_devices.profiles.fortinet_fortios.authorities import CaImport
+    from sceplab_devices.profiles.fortinet_fortios.commands import Command
+    from sceplab_devices.profiles.fortinet_fortios.paths import Path
     from sceplab_devices.session import Session
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,15 @@ GLOBAL, CONSOLE, ADMIN = "system global", "system console", "system admin"
 PAGE_LINES = 24
 SERIAL_NUMBER = "FGT60FTK00000001"
 _KEPT_LOG_LINES = 1000
+
+
+@lru_cache(maxsize=8)
+def language_data(profile: DeviceProfile) -> tuple[Schema, dict[Path, Command]]:
+    """Schema and commands of a profile, read once for all its boxes."""
+    from sceplab_devices.profiles.fortinet_fortios.commands import read_commands
+
+    schema = read_schema(profile.name, profile.data["tables"])
+    return schema, read_commands(profile.name, profile.data["commands"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +112,7 @@ class FortiGate(Device):
             enable_password: not asked for on this platform.
             serial_number: as ``get system status`` shows it.
         """
-        from sceplab_devices.profiles.fortinet_fortios.commands import read_commands
-
-        self.schema: Schema = read_schema(profile.name, profile.data["tables"])
-        self.commands = read_commands(profile.name, profile.data["commands"])
+        self.schema, self.commands = language_data(profile)
         self.config = Configuration(self.schema)
         self.edits: dict[str, OpenEdit] = {}
         self.events: deque[LoggedEvent] = deque(maxlen=_KEPT_LOG_LINES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sceplab_devices.profiles.fortinet_fortios.box import Context
+from sceplab_devices.profiles.fortinet_fortios.box import ADMIN, Context
 from sceplab_devices.profiles.fortinet_fortios.complaints import complain
 from sceplab_devices.profiles.fortinet_fortios.effects import after_delete, before_rename
 from sceplab_devices.profiles.fortinet_fortios.open_edit import OpenEdit
@@ -99,7 +99,8 @@ def _knows(ctx: Context, edit: OpenEdit, word: Word) -> bool:
 
 
 def _is_free(ctx: Context, edit: OpenEdit, name: str) -> bool:
-    if edit.table.fixed:
+    is_last_user = edit.table.path == ADMIN and len(edit.rows) == 1
+    if edit.table.fixed or is_last_user:
         complain(ctx, "fixed", word=name)
         return False
     users = 0 if "/" in edit.table.path else ctx.device.config.users_of(edit.table.path, name)

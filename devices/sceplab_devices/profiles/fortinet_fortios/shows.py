@@ -134,6 +134,3 @@ def _branch(schema: Schema, table: Table) -> list[str]:
 def _print(ctx: Context, lines: Sequence[str]) -> None:
     for line in lines:
         ctx.write(line)
-
-
-__all__ = ["FULL", "get", "show", "tree"]

@@ -121,6 +121,3 @@ def command_of(device: FortiGate, verb: str, words: Sequence[Word]) -> tuple[Com
     if not isinstance(found, Found):
         return None
     return device.commands[paths[found.path]], found.used
-
-
-__all__ = ["CONTINUED", "command_of", "run_line", "verb_of", "verbs_here"]

@@ -170,3 +170,12 @@ def test_entry_that_a_restart_cut_off_asks_again() -> None:
     bench.port.ca_answers("VPN")
     bench.port.ca_grants("VPN")
     assert "Serial Num:" in terminal.run("get vpn certificate local details VPN")
+
+
+def test_the_last_administrator_stays() -> None:
+    """Nobody locks everybody out."""
+    bench = FortiBench()
+    terminal = bench.operator()
+    terminal.run("config system admin")
+    assert "can not be changed" in terminal.run("delete admin")
+    assert list(bench.box.config.rows("system admin")) == ["admin"]
