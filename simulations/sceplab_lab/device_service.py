@@ -204,6 +204,12 @@ def facts_of(hosted: HostedDevice) -> dict[str, object]:
     }
 
 
+def client_commands(hosted: HostedDevice) -> list[str]:
+    """What to type to get to a device, a line for each of its own; as its first user."""
+    user = next(iter(hosted.plan.users), "")
+    return [line.endpoint.command_for(user) for line in hosted.lines]
+
+
 def _announce(options: DeviceService, hosted: HostedDevice) -> None:
     if options.as_json:
         print(json.dumps(facts_of(hosted)), flush=True)
@@ -211,8 +217,8 @@ def _announce(options: DeviceService, hosted: HostedDevice) -> None:
     device = hosted.device
     state = hosted.plan.state_dir
     print(f"{device.hostname} ({device.profile.title}) is up; its files are in {state}")
-    for line in hosted.lines:
-        print(f"  {line.endpoint.client_command}")
+    for text in client_commands(hosted):
+        print(f"  {text}")
     if options.keys:
         print(f"  keys are in {hosted.store_uri}")
     if hosted.is_restored:

@@ -35,7 +35,7 @@ def prepare_trustpoint(device: Device, url: str) -> str:
         if _is_same_url(present, url):
             return ""
         return (
-            f"--server is not used: the saved configuration has trustpoint {TRUSTPOINT} at "
+            f"the server is not used: the saved configuration has trustpoint {TRUSTPOINT} at "
             f"{present}"
         )
     filled = (line.format(url=url, hostname=device.hostname) for line in lines)

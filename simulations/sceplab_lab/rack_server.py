@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import warnings
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -12,11 +13,15 @@ from cryptography.hazmat.primitives import hashes
 from sceplab_lab.clock import LabClock
 from sceplab_lab.rack_model import ServerSettings
 from sceplab_ndes.config import ServerConfig, load_config
+from sceplab_ndes.errors import AddressError
 from sceplab_ndes.folder import StateFolder
 from sceplab_ndes.listening import taken_address
 from sceplab_ndes.server import NdesHttpServer
 from sceplab_ndes.service import DEFAULT_ADMIN, open_server, prepare, with_stored_keys
 from sceplab_scep.algorithms import Floor
+
+PORT_FILE = "rack-port"
+"""In the server's state folder: the port of the last start."""
 
 
 def server_config(settings: ServerSettings, beside: Path) -> ServerConfig:
@@ -46,6 +51,19 @@ def server_config(settings: ServerSettings, beside: Path) -> ServerConfig:
     return config
 
 
+def _address(config: ServerConfig, last: Path) -> AbstractContextManager[list[socket.socket]]:
+    """The address to listen on: where any port will do, that of the last start if it is free.
+
+    Saved configurations of devices point there.
+    """
+    if not config.port:
+        with suppress(OSError, ValueError, OverflowError, AddressError):
+            port = int(last.read_text(encoding="ascii"))
+            with taken_address(config.host, port):
+                return taken_address(config.host, port)
+    return taken_address(config.host, config.port)
+
+
 @asynccontextmanager
 async def serving(
     config: ServerConfig, path: Path, clock: LabClock
@@ -67,7 +85,7 @@ async def serving(
     with ExitStack() as stack:
         if folder.exists():
             stack.enter_context(folder.lock())
-        sockets = stack.enter_context(taken_address(config.host, config.port))
+        sockets = stack.enter_context(_address(config, path / PORT_FILE))
         if not folder.exists():
             folder.make()
             stack.enter_context(folder.lock())
@@ -78,6 +96,7 @@ async def serving(
             state.responder, clock=clock, host=config.host, port=config.port, sockets=sockets
         )
         await server.start()
+        folder.write_file(PORT_FILE, b"%d\n" % server.port)
         try:
             state.publish_at(config.public_url or server.base_url)
             state.publication.crl(clock())

@@ -18,7 +18,14 @@ from sceplab_hsm.errors import KeyStoreError
 from sceplab_lab.clock import LabClock
 from sceplab_lab.device_host import HostedDevice, bind_lines, close_lines, host_device
 from sceplab_lab.device_plan import DevicePlan
-from sceplab_lab.device_service import facts_of, report, state_folder, stop_signals, warn_of
+from sceplab_lab.device_service import (
+    client_commands,
+    facts_of,
+    report,
+    state_folder,
+    stop_signals,
+    warn_of,
+)
 from sceplab_lab.errors import LabError
 from sceplab_lab.lab_trustpoint import lab_hint
 from sceplab_lab.rack import Rack, RackDevice, load_rack
@@ -225,8 +232,8 @@ def _announce(running: RunningRack, state: Path) -> None:
             left = len(running.devices) - _SHOWN
             print(f"  … and {left} more: --json tells all, 'sceplab inventory' writes them down")
             break
-        for line in hosted.lines:
-            print(f"  {name:<12} {hosted.device.profile.name:<18} {line.endpoint.client_command}")
+        for text in client_commands(hosted):
+            print(f"  {name:<12} {hosted.device.profile.name:<18} {text}")
         for typed in lab_hint(hosted.device, hosted.plan.server):
             print(f"  {'':<12} type first: {typed}")
     print("Ctrl-C ends them.", flush=True)

@@ -109,7 +109,7 @@ def test_the_server_is_configured_as_given_and_once(tmp_path: Path) -> None:
         assert ready["server"] == url
         assert f"enrollment url {url}" in typed(ready)
     assert (
-        f"--server is not used: the saved configuration has trustpoint LAB at {url}"
+        f"the server is not used: the saved configuration has trustpoint LAB at {url}"
         in (ready["stderr"])
     )
     with served(tmp_path, "--server", url) as ready:
@@ -149,7 +149,7 @@ async def test_a_url_without_its_port_is_the_same_url(tmp_path: Path) -> None:
             device = operator.hosted.device
             assert prepare_trustpoint(device, "http://ca.example.test/scep") == ""
             remark = prepare_trustpoint(device, "http://ca.example.test:81/scep")
-            assert "--server is not used" in remark
+            assert "the server is not used" in remark
 
 
 async def test_a_url_the_device_does_not_take_is_an_error(tmp_path: Path) -> None:

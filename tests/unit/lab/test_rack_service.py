@@ -12,6 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from sceplab_lab.rack import read_rack
 from sceplab_lab.rack_errors import RackError
 from sceplab_lab.rack_plan import RackPlanner
+from sceplab_lab.rack_server import PORT_FILE
 from sceplab_lab.rack_service import RunningRack, running_rack
 from tests.support.source_tree import ROOT
 from tests.unit.lab.test_cli import run
@@ -189,6 +191,23 @@ async def test_a_rack_is_started_again_where_it_was(tmp_path: Path) -> None:
             await hosted.settle()
         assert told == [(3, 3)]
     assert not (tmp_path / "r1" / "startup-config").exists()
+
+
+async def test_a_racks_server_is_found_again(tmp_path: Path) -> None:
+    """Saved configurations point at it: any free port means that of the last start, if it is free.
+
+    Another one is taken when somebody has it, and when the note of it is damaged.
+    """
+    text = RACK + "server: {challenge: none}\n"
+    first = (await start(text, tmp_path)).server["scep_url"]
+    assert (await start(text, tmp_path)).server["scep_url"] == first
+    port = urlsplit(str(first)).port
+    assert port is not None
+    with socket.create_server(("127.0.0.1", port)):
+        other = (await start(text, tmp_path)).server["scep_url"]
+    assert other != first
+    (tmp_path / "state" / "server" / PORT_FILE).write_text("99999999")
+    assert (await start(text, tmp_path)).server["scep_url"]
 
 
 async def test_a_thousand_devices_start_in_seconds(tmp_path: Path) -> None:
