@@ -54,12 +54,17 @@ class CertificateError(Exception):
 
 
 def ca_for(device: FortiGate, url: str, identifier: str) -> bytes | None:
-    """CA certificate (DER) that was imported from a URL."""
-    for entry in device.config.rows(AUTHORITIES).values():
-        if entry.text("scep-url") == url and entry.text("ca-identifier") == identifier:
-            certificate = read_certificate(entry.text("ca"))
-            if certificate is not None:
-                return certificate.public_bytes(Encoding.DER)
+    """CA certificate (DER) that was imported from a URL.
+
+    Without an identifier the one that was imported without, else the first from there.
+    """
+    entries = device.config.rows(AUTHORITIES).values()
+    there = [entry for entry in entries if entry.text("scep-url") == url]
+    named = [entry for entry in there if entry.text("ca-identifier") == identifier]
+    for entry in named or ([] if identifier else there):
+        certificate = read_certificate(entry.text("ca"))
+        if certificate is not None:
+            return certificate.public_bytes(Encoding.DER)
     return None
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from sceplab_devices.profiles.fortinet_fortios.grep import blocks
+from sceplab_devices.profiles.fortinet_fortios.local_certificates import settings_of
 from tests.support.fortigate import URL, FortiBench
 from tests.support.scripted_carried import load_test_key
 
@@ -179,3 +182,25 @@ def test_the_last_administrator_stays() -> None:
     terminal.run("config system admin")
     assert "can not be changed" in terminal.run("delete admin")
     assert list(bench.box.config.rows("system admin")) == ["admin"]
+
+
+@pytest.mark.parametrize(
+    ("imported", "asked", "is_pinned"),
+    [("", "", True), ("CA1", "CA1", True), ("CA1", "", True), ("CA1", "CA2", False)],
+)
+def test_imported_ca_pins_requests_to_its_url(imported: str, asked: str, is_pinned: bool) -> None:
+    """One server may have several CAs, told apart by their identifiers."""
+    bench = FortiBench()
+    terminal = bench.operator()
+    terminal.run(f'execute vpn certificate ca import auto {URL} "{imported}"')
+    bench.port.ca_answers("@ca-import-1")
+    terminal.later()
+    terminal.run(
+        f'execute vpn certificate local generate rsa VPN 2048 x "" "" "" "" "" "" "" {URL} "" "" '
+        f'"{asked}"'
+    )
+    entry = bench.box.config.entry("vpn certificate local", "VPN")
+    assert entry is not None
+    settings = settings_of(bench.box, "VPN", entry)
+    expected = hashlib.sha256(bench.port.authority).hexdigest() if is_pinned else ""
+    assert (settings.pin_hex, settings.ca_identifier) == (expected, asked)
