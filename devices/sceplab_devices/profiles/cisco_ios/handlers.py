@@ -84,6 +84,7 @@ _PLAIN: tuple[Handler, ...] = (
     shows_system.show_clock,
     shows_system.show_hosts,
     shows_system.show_clock_detail,
+    shows_system.show_history,
     shows_system.show_inventory,
     shows_system.show_lines,
     shows_system.show_ntp,
@@ -117,6 +118,7 @@ _PLAIN: tuple[Handler, ...] = (
     terminal_lines.enter_line,
     terminal_lines.set_line,
     trustpoint_commands.enter_trustpoint,
+    trustpoint_commands.show_trustpoint_lines,
     trustpoint_commands.trustpoint_setting,
 )
 

@@ -21,11 +21,17 @@ KEY_TIMEOUT_S = 600.0
 """A chip may take minutes for a large key."""
 
 _KEY_EVENTS = frozenset({PortEventKind.KEY_GENERATED, PortEventKind.KEY_REFUSED})
+_SPECIAL_KEYS = ("usage-keys", "signature", "encryption")
+"""Key pairs for one use only. Deviation: no key store here keeps a pair of pairs."""
 _EC_ALGORITHMS = {"256": "ec:p256", "384": "ec:p384", "521": "ec:p521"}
 
 
 def generate_rsa_key(ctx: Context) -> Dialog:
     """``crypto key generate rsa …``."""
+    special = next((word for word in _SPECIAL_KEYS if ctx.has(word)), "")
+    if special:
+        ctx.say("keys.failed", reason=ctx.text("keys.no_special", kind=special))
+        return
     label = _label(ctx)
     if not label:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sceplab_devices import builtin
+from sceplab_devices.profiles.cisco_ios.access import let_in, wait_for_return
 from sceplab_devices.profiles.cisco_ios.reloading import offer_setup, offers_setup
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.system import grant_privilege
@@ -16,12 +16,13 @@ def open_console(ctx: Context) -> Dialog:
     if offers_setup(ctx.device):
         yield from offer_setup(ctx)
     else:
-        yield from builtin.press_return(ctx)
+        yield from wait_for_return(ctx)
+        yield from let_in(ctx)
     grant_privilege(ctx)
 
 
 def open_vty(ctx: Context) -> Dialog:
     """First thing on a network line."""
     apply_line_settings(ctx.device, ctx.session)
-    yield from builtin.login(ctx)
+    yield from let_in(ctx)
     grant_privilege(ctx)

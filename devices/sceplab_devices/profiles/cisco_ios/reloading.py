@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sceplab_devices import builtin
 from sceplab_devices.profiles.cisco.questions import ask_yes_no
+from sceplab_devices.profiles.cisco_ios.access import let_in
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
 from sceplab_devices.profiles.cisco_ios.system import write_memory
 from sceplab_devices.steps import AskKey, Dialog
@@ -40,4 +40,4 @@ def offer_setup(ctx: Context) -> Dialog:
     ctx.write_partial(ctx.text("system.setup_end"))
     yield AskKey("", keys="\n", echo=False)
     ctx.write()
-    yield from builtin.login(ctx)
+    yield from let_in(ctx)

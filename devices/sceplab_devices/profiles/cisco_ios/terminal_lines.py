@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sceplab_devices.profiles.cisco.obfuscation import obfuscate, reveal
 from sceplab_devices.profiles.cisco.store import Block, keep_line
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
 
@@ -30,6 +31,11 @@ def set_line(ctx: Context) -> None:
     line = ""
     if "minutes" in ctx.args:
         line = f"exec-timeout {ctx.args['minutes']} {ctx.args.get('seconds', '0')}"
+    elif "password" in ctx.args:
+        line = f"password 7 {obfuscate(ctx.args['password'])}"
+    elif "hidden" in ctx.args and reveal(ctx.args["hidden"]) is None:
+        ctx.reject("hidden")
+        return
     keep_line(ctx, ctx.device.config.terminal_lines[header].lines, line)
     for console in ctx.device.consoles:
         if _covers(header, console.session):
@@ -38,10 +44,7 @@ def set_line(ctx: Context) -> None:
 
 def apply_line_settings(router: Router, session: Session) -> None:
     """Brings a session in line with the configuration of its line."""
-    settings: dict[str, str] = {}
-    for header, block in router.config.terminal_lines.items():
-        if _covers(header, session):
-            settings |= block.lines
+    settings = line_settings(router, session)
     # Deviation: the box ends idle sessions after ten minutes by itself; here only when configured,
     # because a laboratory clock may jump by a year.
     timeout = settings.get("exec-timeout", "exec-timeout 0 0").split()[1:]
@@ -55,6 +58,15 @@ def apply_line_settings(router: Router, session: Session) -> None:
             setattr(session, key, int(settings[key].split()[-1]))
     if session.line.kind == "console":
         session.monitor = not router.config.has_line("logging", "no logging console")
+
+
+def line_settings(router: Router, session: Session) -> dict[str, str]:
+    """What is configured for the line a session is on: line by its key."""
+    settings: dict[str, str] = {}
+    for header, block in router.config.terminal_lines.items():
+        if _covers(header, session):
+            settings |= block.lines
+    return settings
 
 
 def vty_numbers(header: str) -> range:

@@ -11,6 +11,7 @@ from sceplab_devices.profiles.cisco.questions import ask_yes_no
 from sceplab_devices.profiles.cisco.store import line_key
 from sceplab_devices.profiles.cisco.trustpoint import Entry, pin_algorithm
 from sceplab_devices.profiles.cisco_ios.automatic import enroll_automatically
+from sceplab_devices.profiles.cisco_ios.config_text import trustpoint_lines
 from sceplab_devices.profiles.cisco_ios.keys import is_in_range
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
 from sceplab_devices.profiles.cisco_ios.trustpoint import (
@@ -74,6 +75,13 @@ def trustpoint_setting(ctx: Context) -> None:
             return
         line = checked
     trustpoint.entries[key] = Entry(line, values)
+
+
+def show_trustpoint_lines(ctx: Context) -> None:
+    """``show`` inside a trustpoint: what is configured of it."""
+    trustpoint = ctx.device.config.trustpoints.get(ctx.session.mode_values["name"])
+    if trustpoint is not None:
+        ctx.write("\n".join(trustpoint_lines(ctx.device, trustpoint)))
 
 
 def _url_line(_router: Router, values: Values) -> str | None:
