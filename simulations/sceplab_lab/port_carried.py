@@ -11,10 +11,9 @@ request under way the change is refused.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography import x509
@@ -29,6 +28,7 @@ from sceplab_devices.errors import DeviceError
 from sceplab_hsm.api import KeyAlgorithm, KeyStore
 from sceplab_lab.breakdown import describe_breakdown
 from sceplab_lab.carried_checks import check_authorities, check_certificate
+from sceplab_lab.carried_holding import Holding
 from sceplab_lab.carried_record import CarriedRecord, load_record, save_record
 from sceplab_lab.key_bundle import read_bundle, write_bundle
 from sceplab_lab.port_keys import PortKeys
@@ -42,28 +42,6 @@ logger = logging.getLogger(__name__)
 
 _NO_SERVER = "the trustpoint enrolls at its server"
 _NO_TRUSTPOINT = "the trustpoint's configuration is incomplete"
-
-
-@dataclass(slots=True, kw_only=True)
-class _Holding:
-    """One trustpoint."""
-
-    record: CarriedRecord
-    settings: TrustpointSettings | None = None
-    making: object | None = None
-    """Stands for the request that is being made."""
-    failure: str = ""
-
-    @property
-    def state(self) -> State:
-        """In the words of the enrollment machine."""
-        if self.making is not None:
-            return State.KEYGEN
-        if self.record.request_der is not None:
-            return State.PENDING
-        if self.record.certificate_der is not None:
-            return State.INSTALLED
-        return State.CA_PINNED if self.record.authorities_der else State.CONFIGURED
 
 
 class CarriedCertificates:
@@ -101,7 +79,7 @@ class CarriedCertificates:
         self._tell = tell
         self._installer = places.installer()
         self._changed = changed
-        self._holdings: dict[str, _Holding] = {}
+        self._holdings: dict[str, Holding] = {}
         self._jobs = 0
 
     # --- what the engine asks ---------------------------------------------------------------------
@@ -128,7 +106,7 @@ class CarriedCertificates:
             DeviceError: the record cannot be read.
         """
         if name not in self._holdings:
-            self._holdings[name] = _Holding(record=load_record(self._places.folder(name)))
+            self._holdings[name] = Holding(record=load_record(self._places.folder(name)))
 
     def check(self, settings: TrustpointSettings) -> None:
         """Whether a trustpoint without a server can be configured so.
@@ -143,11 +121,19 @@ class CarriedCertificates:
     def require_rest(self, name: str) -> None:
         """Whether the trustpoint can be set up in another way now.
 
+        At the first configuration of a start it can: then the configuration under which the request
+        was made was never saved, and the request goes with it.
+
         Raises:
             DeviceError: a request of it is being made or waits for its certificate.
         """
         holding = self._holdings.get(name)
-        if holding is not None and holding.state in {State.KEYGEN, State.PENDING}:
+        if holding is None or holding.state not in {State.KEYGEN, State.PENDING}:
+            return
+        if holding.settings is None:
+            logger.warning("trustpoint %s: its request is dropped; it has a server now", name)
+            self._keep(name, holding, replace(holding.record, request_der=None, request_key=""))
+        else:
             raise DeviceError(f"a request of trustpoint {name} waits for its certificate")
 
     def configure(self, settings: TrustpointSettings) -> None:
@@ -157,10 +143,7 @@ class CarriedCertificates:
     def pinned(self, settings: TrustpointSettings) -> TrustpointSettings:
         """The settings, with the CA that an operator brought as pin where they name none."""
         holding = self._holdings.get(settings.name)
-        if settings.pin_hex or holding is None or not holding.record.authorities_der:
-            return settings
-        digest = hashlib.sha256(holding.record.authorities_der[0]).hexdigest()
-        return replace(settings, pin_hex=digest, pin_algorithm="sha256")
+        return settings if holding is None else holding.pinned(settings)
 
     def adopt(self, name: str, view: TrustpointView, key_id: str) -> None:
         """Keeps what a machine obtained that is about to go.
@@ -203,39 +186,14 @@ class CarriedCertificates:
         holding = self._holdings.get(name)
         if holding is None or holding.settings is None:
             return TrustpointView(state=State.UNCONFIGURED.value)
-        record = holding.record
-        has_certificate = record.certificate_der is not None
-        return TrustpointView(
-            state=holding.state.value,
-            ca_certificates_der=record.authorities_der,
-            certificate_der=record.certificate_der,
-            key_label=self._keys.label_of(record.certificate_key)
-            if has_certificate
-            else holding.settings.key_label,
-            pending_csr_der=record.request_der,
-            last_status=record.last_status,
-            installed_at=record.installed_at,
-            failure=holding.failure,
-        )
+        return holding.view(self._keys.label_of(holding.record.certificate_key))
 
     def complete(self, name: str, view: TrustpointView) -> TrustpointView:
         """A machine's view, with what is held for it besides."""
         holding = self._holdings.get(name)
         if holding is None or holding.record == CarriedRecord():
             return view
-        record = holding.record
-        if view.state == State.CONFIGURED.value:
-            view = replace(view, state=holding.state.value)
-        if not view.ca_certificates_der:
-            view = replace(view, ca_certificates_der=record.authorities_der)
-        if view.certificate_der is None and record.certificate_der is not None:
-            view = replace(
-                view,
-                certificate_der=record.certificate_der,
-                key_label=self._keys.label_of(record.certificate_key),
-                installed_at=record.installed_at,
-            )
-        return view
+        return holding.complete(view, self._keys.label_of(holding.record.certificate_key))
 
     def remove(self, name: str) -> None:
         """Forgets a trustpoint; its files go with its folder, its key pairs stay."""
@@ -341,7 +299,7 @@ class CarriedCertificates:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _require(self, name: str) -> tuple[_Holding, TrustpointSettings]:
+    def _require(self, name: str) -> tuple[Holding, TrustpointSettings]:
         holding = self._holdings.get(name)
         if holding is None or holding.settings is None:
             raise DeviceError(f"there is no trustpoint {name}")
@@ -359,7 +317,7 @@ class CarriedCertificates:
         )
 
     def _sign(
-        self, name: str, holding: _Holding, token: object, key_id: str, challenge: str
+        self, name: str, holding: Holding, token: object, key_id: str, challenge: str
     ) -> None:
         settings = holding.settings
         assert settings is not None
@@ -393,7 +351,7 @@ class CarriedCertificates:
 
         self._worker.run(sign, signed)
 
-    def _end(self, name: str, holding: _Holding, token: object, failure: str) -> None:
+    def _end(self, name: str, holding: Holding, token: object, failure: str) -> None:
         """A request is made, refused, or not wanted any more."""
         self._jobs -= 1
         if holding.making is token:
@@ -406,7 +364,7 @@ class CarriedCertificates:
     def _install(
         self,
         name: str,
-        holding: _Holding,
+        holding: Holding,
         certificate_der: bytes,
         key_id: str,
         *,
@@ -443,7 +401,7 @@ class CarriedCertificates:
         except InstallError as error:
             logger.warning("trustpoint %s: %s", name, error)
 
-    def _keep(self, name: str, holding: _Holding, record: CarriedRecord) -> None:
+    def _keep(self, name: str, holding: Holding, record: CarriedRecord) -> None:
         try:
             folder = self._places.make_folder(name)
         except OSError as error:

@@ -422,6 +422,22 @@ def test_no_change_while_a_request_is_out(bench: PortBench) -> None:
     assert bench.view.state == "INSTALLED"
 
 
+def test_a_configuration_that_was_not_saved(
+    bench: PortBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a restart with the server's URL, the request is dropped and the trustpoint works."""
+    bench.port.configure(bench.trustpoint())
+    carried(bench)
+    bench.port.create_request("LAB")
+    bench.port.close()
+    bench.start()
+    bench.authenticate()
+    bench.enroll()
+    assert bench.view.state == "INSTALLED"
+    assert bench.view.pending_csr_der is None
+    assert "its request is dropped" in caplog.text
+
+
 def test_import_into_a_trustpoint_with_a_server(bench: PortBench) -> None:
     """It takes a CA and a PKCS#12 file, until it has a certificate from its server."""
     bench.port.generate_key("E", "rsa:2048", exportable=True)
