@@ -119,7 +119,7 @@ def _renewing(box: SrxDevice, certificate: LocalCertificate, _event: PortEvent) 
 
 
 _OF_CERTIFICATES: dict[str, Callable[[SrxDevice, LocalCertificate, PortEvent], None]] = {
-    PortEventKind.CA_TRUSTED: _trusted,
+    PortEventKind.CA_PINNED_OK: _trusted,
     PortEventKind.CA_UNREACHABLE: _unreachable,
     PortEventKind.CA_PIN_MISMATCH: _changed,
     PortEventKind.PKCSREQ_SENT: _sent,

@@ -25,11 +25,12 @@ _RUNNING = frozenset({"KEYGEN", "REQUESTING", "PENDING", "ISSUED_UNVERIFIED", "C
 _CA_ANSWERS = frozenset(
     {
         PortEventKind.CA_CERT_RECEIVED,
-        PortEventKind.CA_TRUSTED,
+        PortEventKind.CA_PINNED_OK,
         PortEventKind.CA_PIN_MISMATCH,
         PortEventKind.CA_UNREACHABLE,
     }
 )
+_TRUSTED = (PortEventKind.CA_PINNED_OK, PortEventKind.CA_TRUSTED)
 _ANSWERS = {
     PortEventKind.CERT_ISSUED: "certificate.issued",
     PortEventKind.CERT_RENEWED: "certificate.renewed",
@@ -148,7 +149,7 @@ def _enroll(ctx: Context, certificate: OwnCertificate) -> Dialog:
             # Without a fingerprint the platform takes the CA that answers.
             box.port.answer_ca(name, accept=True)
             event = yield from _wait(name, frozenset({PortEventKind.CA_TRUSTED}))
-        if event is None or event.kind != PortEventKind.CA_TRUSTED:
+        if event is None or event.kind not in _TRUSTED:
             _say_untrusted(ctx, event)
             return
     box.port.enroll(name, challenge="")
