@@ -102,9 +102,9 @@ class Console:
         return bool(len(self._keys)) and self._screen.is_full_after_take
 
     @property
-    def is_idle(self) -> bool:
-        """It waits for a command, and none is being typed."""
-        return self._waits is Waits.COMMAND and not len(self._keys) and not self._editor.text
+    def waits(self) -> Waits:
+        """What it waits for; nothing while it has typed bytes to look at."""
+        return Waits.NOTHING if len(self._keys) else self._waits
 
     @property
     def is_asking(self) -> bool:

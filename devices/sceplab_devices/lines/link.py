@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sceplab_devices.lines.pacing import PacedQueue
 from sceplab_devices.lines.raw import RAW
+from sceplab_devices.waits import Waits
 
 if TYPE_CHECKING:
     from sceplab_devices.console import Console
@@ -34,8 +35,8 @@ class Link:
     """
 
     __slots__ = (
-        "_codec", "_ends_when_idle", "_faults", "_inlet", "_is_blocked", "_is_held", "_outlet",
-        "_timer", "_wakes", "_wire", "console", "is_over",
+        "_codec", "_ends_when_idle", "_ends_without_keys", "_faults", "_inlet", "_is_blocked",
+        "_is_held", "_outlet", "_timer", "_wakes", "_wire", "console", "is_over",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,7 @@ class Link:
         self._outlet: PacedQueue | None = None
         self._inlet: PacedQueue | None = None
         self._ends_when_idle = False
+        self._ends_without_keys = False
         self._is_blocked = False
         self._is_held = False
         self._wakes: asyncio.Handle | None = None
@@ -108,8 +110,13 @@ class Link:
         self._go_on()
 
     def end_when_idle(self) -> None:
-        """Nobody types any more: hangs up at the first prompt after everything typed so far."""
+        """One command was all: hangs up at the first prompt after everything typed so far."""
         self._ends_when_idle = True
+        self._go_on()
+
+    def end_of_keys(self) -> None:
+        """Nobody types any more: hangs up when nothing more happens by itself."""
+        self._ends_without_keys = True
         self._go_on()
 
     def lost(self) -> None:
@@ -163,8 +170,7 @@ class Link:
     def _go_on(self) -> None:
         """After anything that happened: ends, waits or carries on."""
         is_lost = self._faults is not None and self._faults.is_carrier_lost
-        is_done = self._ends_when_idle and self.console.is_idle and not self._is_busy
-        if self.console.is_closed or is_lost or is_done:
+        if self.console.is_closed or is_lost or self._is_done:
             self._end()
             return
         self._set_timer()
@@ -183,9 +189,14 @@ class Link:
         self._go_on()
 
     @property
-    def _is_busy(self) -> bool:
-        """Typed bytes are still on their way to the console."""
-        return self.console.has_input or bool(self._inlet and self._inlet.size)
+    def _is_done(self) -> bool:
+        """What the other side wanted has come to its end."""
+        if self._inlet and self._inlet.size:
+            return False
+        waits = self.console.waits
+        if self._ends_without_keys and waits not in (Waits.EVENT, Waits.NOTHING):
+            return True
+        return self._ends_when_idle and waits is Waits.COMMAND
 
     @property
     def _is_behind(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 from sceplab_devices.lines.raw import RawCodec
+from sceplab_devices.waits import Waits
 
 if TYPE_CHECKING:
     from sceplab_devices.console import Console
@@ -112,8 +113,8 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
 
     def eof_received(self) -> bool:
         """The client will not type any more; what it typed is carried out to its end."""
-        if self._link and self._command is None:
-            self._link.end_when_idle()
+        if self._link:
+            self._link.end_of_keys()
         return True
 
     def terminal_size_changed(
@@ -189,7 +190,7 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         return self._codec
 
     def _run_command(self, link: Link, command: str, codec: CommandCodec) -> None:
-        if not link.console.is_idle:
+        if link.console.waits is not Waits.COMMAND:
             logger.info("%s asks before the first prompt", link.console.session.line.name)
             self._chan.exit(1)
             return

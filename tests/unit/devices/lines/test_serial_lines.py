@@ -16,6 +16,7 @@ from sceplab_devices.lines.endpoint import parse_endpoint
 from sceplab_devices.lines.pacing import PacedQueue
 from sceplab_devices.lines.serial_line import SerialLine
 from sceplab_devices.lines.terminal_port import PseudoTerminal
+from sceplab_devices.waits import Waits
 from tests.support.line_rack import Client, Rack, TerminalClient
 
 OPENING = b"\r\nbox con0 is now available\r\n\r\nPress RETURN to get started.\r\n"
@@ -114,7 +115,7 @@ async def test_output_that_nobody_reads_is_lost_in_the_end(rack: Rack, tmp_path:
     first.stop_reading()
     first.type(b"show lines 9000\r")
     for _ in range(1000):
-        if rack.device.consoles[0].is_idle and not first.unread_bytes():
+        if rack.device.consoles[0].waits is Waits.COMMAND and not first.unread_bytes():
             break
         await asyncio.sleep(0.01)
     first.start_reading()

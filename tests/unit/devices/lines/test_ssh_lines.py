@@ -90,6 +90,27 @@ async def test_typed_input_without_a_terminal_is_carried_out(server: Line) -> No
         )
 
 
+@pytest.mark.parametrize(
+    ("command", "typed", "end"),
+    [
+        ("reload", b"", b"Proceed? [confirm]"),
+        ("reload", b"\rn", b"key 'n'\r\n"),
+        (None, b"sh ver", b"box>sh ver"),
+        (None, b"show lines 99\n", b"line 23\r\n --More-- "),
+        (None, b"reload\n", b"Proceed? [confirm]"),
+    ],
+)
+async def test_nobody_waits_for_keys_that_cannot_come(
+    server: Line, command: str | None, typed: bytes, end: bytes
+) -> None:
+    """The input is over, and what is on the screen wants a key."""
+    async with connection(server) as conn, asyncio.timeout(PATIENCE_S):
+        process = await conn.create_process(command, encoding=None)
+        process.stdin.write(typed)
+        process.stdin.write_eof()
+        assert (await process.stdout.read()).endswith(end)
+
+
 async def test_subsystems_forwards_and_a_second_shell(rack: Rack, server: Line) -> None:
     """Nothing but shells; as many as the platform has lines."""
     async with connection(server) as conn:
