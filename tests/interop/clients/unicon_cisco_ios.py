@@ -7,7 +7,6 @@ and PASSWORD. OS: ``ios`` or ``iosxe``. Prints what it saw as JSON.
 import json
 import os
 import sys
-import time
 
 from genie.libs.sdk.apis.iosxe.pki import configure as pki
 from unicon import Connection
@@ -37,11 +36,10 @@ pki.configure_trustpoint(
 pki.configure_pki_authenticate(router, "LAB")
 pki.configure_pki_enroll(router, "LAB", os.environ["CHALLENGE"])
 shown = ""
-for _ in range(30):
+for _ in range(200):
     shown = router.execute("show crypto pki certificates LAB")
     if "General Purpose" in shown:
         break
-    time.sleep(1)
 exported = pki.configure_pki_export(
     router, "LAB", "pem", FILE_PASSWORD, pem_option="terminal", prvt_key_encry="aes"
 )
