@@ -414,12 +414,9 @@ class Console:
 
     def _prompt(self) -> None:
         self._screen.start_line()
-        self._screen.write(self._prompt_text())
+        self._screen.write(prompt_of(self.device, self.session))
         self._editor.begin()
         self._rest(Waits.COMMAND)
-
-    def _prompt_text(self) -> str:
-        return prompt_of(self.device, self.session)
 
     def _rest(self, waits: Waits) -> None:
         self._waits = waits
@@ -438,7 +435,9 @@ class Console:
 
     def _write_prompt_again(self) -> None:
         step = self._step
-        prompt = step.prompt if isinstance(step, Ask | AskKey) else self._prompt_text()
+        prompt = (
+            step.prompt if isinstance(step, Ask | AskKey) else prompt_of(self.device, self.session)
+        )
         self._screen.write(prompt)
         self._screen.echo(self._editor.redraw())
 

@@ -29,11 +29,12 @@ def read_plain(text: str, profile: DeviceProfile, name: str = "log") -> Transcri
     """
     prompts = _prompts(profile)
     parts = [Part(0, "", "")]
-    hostname = ""
+    header = Header(profile=profile.name, line="vty")
     for number, line in enumerate(_lines(text, profile), start=1):
         found = next((found for prompt in prompts if (found := prompt.fullmatch(line))), None)
         if found:
-            hostname = hostname or found.groupdict().get("hostname") or ""
+            header.hostname = header.hostname or found.groupdict().get("hostname") or ""
+            header.user = header.user or found.groupdict().get("user") or ""
             _split(parts, number, found["prompt"], found["typed"])
             continue
         if _HIDDEN.fullmatch(line):
@@ -42,11 +43,11 @@ def read_plain(text: str, profile: DeviceProfile, name: str = "log") -> Transcri
             continue
         parts[-1].output.append(line)
         _take_answer(parts, number)
-    if not hostname and len(parts) == 1:
+    if len(parts) == 1:
         raise TranscriptError(name, 0, f"no line begins with a prompt of {profile.name}")
-    if not (parts[-1].argument or parts[-1].output):
-        parts.pop()  # the log ends with a prompt
-    return Transcript(name, Header(profile=profile.name, hostname=hostname, line="vty"), parts)
+    if not parts[-1].output:
+        parts.pop()  # the log ends with a prompt, or before the answer
+    return Transcript(name, header, parts)
 
 
 def _lines(text: str, profile: DeviceProfile) -> list[str]:
@@ -94,10 +95,10 @@ def _prompts(profile: DeviceProfile) -> list[re.Pattern[str]]:
                 pattern += re.escape(piece)
             elif piece == "mark":
                 pattern += f"(?:{marks})"
-            elif piece == "hostname" and piece not in seen:
+            elif piece in ("hostname", "user") and piece not in seen:
                 seen.add(piece)
-                pattern += r"(?P<hostname>[\w.-]+?)"
+                pattern += rf"(?P<{piece}>[\w.-]+?)"
             else:
-                pattern += r"[^\s#>]*?"
+                pattern += r"[^#>$]*?"
         found.append(re.compile(rf"(?P<prompt>{pattern})(?P<typed>.*)"))
     return found

@@ -138,6 +138,25 @@ def test_the_parts_of_a_plain_log() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("profile", "log", "typed"),
+    [
+        ("cisco-asa", "fw> enable\r\n\rPassword: \r\n\rfw# conf t\r\n\rfw(config)# exit\r\n\r",
+         ["> enable", ">! {{hidden}}", "> conf t"]),
+        ("fortinet-fortios", "fw # config vpn certificate local\r\n\r\nfw (local) # end\r\nfw # \r\n",
+         ["> config vpn certificate local", "> end"]),
+        ("juniper-junos", "op@fw> configure \r\n\r\n[edit]\r\nop@fw# exit\r\n\r\nop@fw> \r\n",
+         ["> configure ", "> exit"]),
+    ],
+)  # fmt: skip
+def test_logs_of_other_platforms(profile: str, log: str, typed: list[str]) -> None:
+    """Their prompts are found, and in them the host name and the user; a cut end is left out."""
+    transcript = read_plain(log, open_profile(profile))
+    assert [part.title for part in transcript.parts[1:]] == typed
+    assert transcript.header.hostname == "fw"
+    assert transcript.header.user == ("op" if "@" in log else "")
+
+
 def test_a_log_of_another_platform() -> None:
     """Said at once."""
     with pytest.raises(TranscriptError, match="no line begins with a prompt of cisco-ios"):
