@@ -54,10 +54,18 @@ def import_certificate(ctx: Context) -> Dialog:
     try:
         router.port.import_certificate(name, certificates[0])
     except DeviceError as error:
-        router.syslog("import_refused", name=name, reason=error)
+        if _is_for_another_key(certificates[0], view.pending_csr_der):
+            router.syslog("key_mismatch", name=name)
+        else:
+            router.syslog("import_refused", name=name, reason=error)
         ctx.say("import.unreadable")
         return
     ctx.say("import.certificate_done")
+
+
+def _is_for_another_key(certificate_der: bytes, request_der: bytes) -> bool:
+    public_key = x509.load_der_x509_certificate(certificate_der).public_key()
+    return public_key != x509.load_der_x509_csr(request_der).public_key()
 
 
 def import_pkcs12(ctx: Context) -> Dialog:
