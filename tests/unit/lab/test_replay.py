@@ -143,8 +143,8 @@ def test_the_parts_of_a_plain_log() -> None:
     [
         ("cisco-asa", "fw> enable\r\n\rPassword: \r\n\rfw# conf t\r\n\rfw(config)# exit\r\n\r",
          ["> enable", ">! {{hidden}}", "> conf t"]),
-        ("fortinet-fortios", "fw # config vpn certificate local\r\n\r\nfw (local) # end\r\nfw # \r\n",
-         ["> config vpn certificate local", "> end"]),
+        ("fortinet-fortios", "fw # config vpn certificate ca\r\n\r\nfw (ca) # end\r\nfw # \r\n",
+         ["> config vpn certificate ca", "> end"]),
         ("juniper-junos", "op@fw> configure \r\n\r\n[edit]\r\nop@fw# exit\r\n\r\nop@fw> \r\n",
          ["> configure ", "> exit"]),
     ],
