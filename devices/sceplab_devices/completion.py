@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sceplab_devices.grammar import Token, Walk, tokenize
-from sceplab_devices.interpreter import mode_chain
+from sceplab_devices.interpreter import marker_line, mode_chain
 from sceplab_devices.kinds import Kind
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def help_text(device: Device, session: Session, typed: str) -> str:
             header = [mode.help_header] if mode.help_header and not (tokens or partial) else []
             return "\n".join([*header, *lines, "", ""])
     kind = "ambiguous" if problem == "ambiguous" else "unrecognized"
-    return device.profile.error(kind, line=typed) + "\n"
+    marker = marker_line(device, session, len(typed))
+    return device.profile.error(kind, line=typed, marker=marker) + "\n"
 
 
 def complete(device: Device, session: Session, typed: str) -> list[str]:

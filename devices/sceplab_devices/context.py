@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from sceplab_devices.interpreter import invalid_input
+from sceplab_devices.interpreter import incomplete_input, invalid_input
 from sceplab_devices.modes import ModeFrame
 from sceplab_devices.steps import Dialog
 
@@ -101,7 +101,7 @@ class CommandContext(Generic[DeviceT_co]):
 
     def incomplete(self) -> None:
         """Prints the incomplete-command error."""
-        self.write(self.device.profile.error("incomplete", line=self.line))
+        self.write(incomplete_input(self.device, self.session, self.line))
 
     # --- modes and session --------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ def _decide(device: Device, session: Session, line: str, match: Match, mode: Mod
             if result.kind == "invalid":
                 text = invalid_input(device, session, line, result.offset)
             else:
-                text = device.profile.error(result.kind, line=line.strip())
+                text = _error(device, session, line, result.kind, result.offset)
             return Decision(error=text)
         chosen = result
     # A `do` command belongs to another mode but runs where it was typed.
@@ -88,7 +88,13 @@ def _explain(device: Device, session: Session, line: str, failure: Failure) -> s
     if failure.kind == "invalid" and failure.token:
         first = failure.index == 0
         return invalid_input(device, session, line, failure.token.offset, first=first)
-    return device.profile.error(failure.kind, line=line.strip())
+    offset = failure.token.offset if failure.token else len(line.rstrip()) + 1
+    return _error(device, session, line, failure.kind, offset)
+
+
+def incomplete_input(device: Device, session: Session, line: str) -> str:
+    """The error for a line that lacks something at its end."""
+    return _error(device, session, line, "incomplete", len(line.rstrip()) + 1)
 
 
 def invalid_input(
@@ -103,16 +109,22 @@ def invalid_input(
         offset: of the word in the line.
         first: it is the first word.
     """
-    column = len(prompt_of(device, session).rpartition("\n")[2]) + offset
-    if session.width:
-        column %= session.width
     word = line[offset:].split(maxsplit=1)
-    return device.profile.error(
-        "invalid_first" if first else "invalid",
-        marker=" " * column + "^",
-        token=word[0] if word else "",
-        line=line.strip(),
-    )
+    kind = "invalid_first" if first else "invalid"
+    return _error(device, session, line, kind, offset, token=word[0] if word else "")
+
+
+def _error(
+    device: Device, session: Session, line: str, kind: str, offset: int, *, token: str = ""
+) -> str:
+    marker = marker_line(device, session, offset)
+    return device.profile.error(kind, marker=marker, token=token, line=line.strip())
+
+
+def marker_line(device: Device, session: Session, offset: int) -> str:
+    """A mark below what stands at ``offset`` of the line behind the prompt."""
+    column = len(prompt_of(device, session).rpartition("\n")[2]) + offset
+    return " " * (column % session.width if session.width else column) + "^"
 
 
 def prompt_of(device: Device, session: Session) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from cryptography import x509
@@ -26,16 +26,33 @@ def read_paste(*, ends_on_blank: bool = True) -> Generator[Step, Any, str]:
     Args:
         ends_on_blank: an empty line is the end, too (encrypted keys have one inside).
     """
+    return (
+        yield from read_lines(
+            lambda line: line.lower() == "quit" or (ends_on_blank and not line),
+        )
+    )
+
+
+def read_lines(
+    is_end: Callable[[str], bool], *, keeps_end: bool = False
+) -> Generator[Step, Any, str]:
+    """Lines up to the one that is the end.
+
+    Args:
+        is_end: whether this line, blanks at its ends removed, is it.
+        keeps_end: it is part of the paste.
+    """
     lines: list[str] = []
     length = 0
     while True:
         typed: str = yield Ask("")
         line = typed.strip()
-        if line.lower() == "quit" or (ends_on_blank and not line):
-            return "\n".join(lines)
+        is_over = is_end(line)
         length += len(line) + 1
-        if length <= PASTE_LIMIT_CHARS:
+        if length <= PASTE_LIMIT_CHARS and (keeps_end or not is_over):
             lines.append(line)
+        if is_over:
+            return "\n".join(lines)
 
 
 def decode_base64(text: str) -> bytes:

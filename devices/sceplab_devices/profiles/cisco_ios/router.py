@@ -22,7 +22,7 @@ from sceplab_devices.profiles.cisco_ios.enrollment_method import (
     EnrollmentMethod,
     enrollment_method,
 )
-from sceplab_devices.profiles.cisco_ios.flash import FileStore
+from sceplab_devices.profiles.cisco.flash import FileStore
 from sceplab_devices.profiles.cisco_ios.running_config import Interface, RunningConfig, User
 from sceplab_devices.profiles.cisco_ios.trains import read_train
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint, settings_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sceplab_devices.profiles.cisco_ios.flash import (
+from sceplab_devices.profiles.cisco.flash import (
     FILE_COUNT_LIMIT,
     FILE_LIMIT_BYTES,
     FileStore,
