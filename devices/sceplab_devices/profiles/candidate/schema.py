@@ -104,6 +104,8 @@ class Schema:
         node = self.root
         for found in _TOKEN.finditer(line):
             if found[5]:
+                if "<" in found[5] or "{" in found[5]:
+                    raise ValueError(f"{line!r}: {found[5]!r} is neither word nor value")
                 node = node.keywords.setdefault(found[5], Node())
             else:
                 node = _value(node, found, kinds, line).node
