@@ -63,7 +63,8 @@ class Endpoint:
             case "pty":
                 return f"picocom -b {self.options.baud or 9600} {self.path}"
             case "serial":
-                return f"(a terminal at the other end of the cable, {self.options.baud or 9600} baud 8N1)"
+                baud = self.options.baud or 9600
+                return f"(a terminal at the other end of the cable, {baud} baud 8N1)"
         # Character by character and without local echo, as a serial terminal; Ctrl-] leaves.
         return f"socat -,rawer,escape=0x1d tcp:{self.url_host}:{self.port}"
 
