@@ -261,7 +261,8 @@ def test_damaged_saved_lines_are_logged_and_left_out(caplog: pytest.LogCaptureFi
     """The rest of the configuration comes up."""
     device = DeviceBench(shared_profile("juniper-junos")).device
     assert isinstance(device, CandidateDevice)
-    text = 'set system host-name r9\nset nonsense\n# record {"kind":\n# record {"kind": "certificate"}\n'
+    damaged = '# record {"kind":\n# record {"kind": "certificate"}\n'
+    text = "set system host-name r9\nset nonsense\n" + damaged
     with caplog.at_level(logging.WARNING):
         device.restore(text)
     assert device.hostname == "r9"
