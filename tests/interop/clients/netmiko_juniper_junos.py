@@ -7,7 +7,6 @@ PIN is the CA certificate's SHA-1, colons between its bytes. Prints what it saw 
 import json
 import os
 import sys
-import time
 
 import netmiko
 
@@ -56,13 +55,12 @@ with netmiko.ConnectHandler(
         "domain-name srx.example.test subject CN=srx,O=Example "
         f"challenge-password {os.environ['CHALLENGE']}"
     )
-    for _ in range(200):
+    for _ in range(300):
         seen["certificate"] = box.send_command(
             "show security pki local-certificate certificate-id LOCAL detail"
         )
         if "Serial number" in seen["certificate"]:
             break
-        time.sleep(0.1)
     seen["verified"] = box.send_command(
         "request security pki local-certificate verify certificate-id LOCAL"
     )
