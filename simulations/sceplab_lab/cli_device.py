@@ -186,4 +186,4 @@ def profiles(
         typer.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        typer.echo(f"{row['name']:<16}{row['title']}")
+        typer.echo(f"{row['name']:<18}{row['title']}")

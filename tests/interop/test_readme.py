@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.client_envs import client_python
 from tests.support.source_tree import ROOT, source_environment
 
 pytestmark = [pytest.mark.interop, pytest.mark.daemon]
@@ -94,7 +95,7 @@ def test_path_of_the_firmware_team(tmp_path: Path) -> None:
 
 def test_path_of_quality_assurance(tmp_path: Path) -> None:
     """Serve NDES and a router; the netmiko script shows the certificate at the console."""
-    pytest.importorskip("netmiko", reason="netmiko is not installed: make dev")
+    netmiko = str(client_python("main"))
     with serving(commands("sceplab ndes serve")[1], tmp_path) as server:
         (router_command,) = commands("sceplab device serve")
         router_command = re.sub(r"--server \S+", f"--server {server['scep_url']}", router_command)
@@ -103,7 +104,7 @@ def test_path_of_quality_assurance(tmp_path: Path) -> None:
             script = block("python").replace("2323", port)
             (tmp_path / "enroll.py").write_text(script, encoding="utf-8")
             password = run("sceplab ndes otp", tmp_path).strip()
-            shown = run([sys.executable, "enroll.py", password], tmp_path)
+            shown = run([netmiko, "enroll.py", password], tmp_path)
             listed = json.loads(run("sceplab ndes list --json", tmp_path))
     assert "Status: Available" in shown.partition("CA Certificate")[0]
     assert listed["certificates"][0]["serial"].upper() in shown
