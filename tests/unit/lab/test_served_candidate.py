@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from tests.support.candidate_site import log_in
 from tests.support.served_device import Operator, Site, open_site
@@ -148,3 +149,27 @@ async def test_panos_pending_and_rejected_requests_are_told(tmp_path: Path) -> N
         site.server.administration.deny(request.request_id, site.clock())
         await site.pass_time(operator, minutes=2)
         assert "request gw rejected" in await operator.type("show log system")
+
+
+async def test_junos_asks_again_after_a_refusal(tmp_path: Path) -> None:
+    """The operator says no to the fingerprint, later yes; then the enrollment runs."""
+    async with open_site(tmp_path) as site, log_in(site, JUNOS) as operator:
+        lines = junos_lines(site)
+        refused = await operator.type(*(line if line != "yes" else "no" for line in lines))
+        assert "error: CA certificate for profile Root is not loaded" in refused
+        ask = "request security pki ca-certificate enroll ca-profile Root"
+        assert "loaded successfully" in await operator.type(ask, "yes")
+        await operator.type(lines[-1])
+        assert certificate_of(operator, "certificate-id LOCAL") is not None
+
+
+async def test_panos_takes_the_right_fingerprint_after_a_wrong_one(tmp_path: Path) -> None:
+    """The CA is refused until the committed fingerprint is its own."""
+    async with open_site(tmp_path) as site, log_in(site, PANOS) as operator:
+        lines = panos_lines(site)
+        lines.insert(3, f"set shared scep LAB fingerprint {'00' * 32}")
+        assert "fingerprint of the CA certificate differs" in await operator.type(*lines)
+        pin = site.server.hierarchy.root.certificate.fingerprint(hashes.SHA256()).hex()
+        right = ["configure", f"set shared scep LAB fingerprint {pin}", "commit", "exit"]
+        assert "was issued" in await operator.type(*right, lines[-1])
+        assert "renewed" in await operator.type("request certificate renew certificate-name fw")
