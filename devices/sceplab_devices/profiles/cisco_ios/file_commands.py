@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sceplab_devices.batch import carry_out
-from sceplab_devices.profiles.cisco_ios.config_text import render_config
 from sceplab_devices.profiles.cisco.flash import CAPACITY_BYTES, File
+from sceplab_devices.profiles.cisco_ios.config_text import render_config
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.system import save_text, write_memory
 from sceplab_devices.steps import Ask, AskKey, Dialog

@@ -16,13 +16,13 @@ from sceplab_devices.context import CommandContext
 from sceplab_devices.device import Device
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.cisco.dates import log_stamp
+from sceplab_devices.profiles.cisco.flash import FileStore
 from sceplab_devices.profiles.cisco.hexdump import certificates_in
 from sceplab_devices.profiles.cisco.obfuscation import is_hashed, matches_hash
 from sceplab_devices.profiles.cisco_ios.enrollment_method import (
     EnrollmentMethod,
     enrollment_method,
 )
-from sceplab_devices.profiles.cisco.flash import FileStore
 from sceplab_devices.profiles.cisco_ios.running_config import Interface, RunningConfig, User
 from sceplab_devices.profiles.cisco_ios.trains import read_train
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint, settings_of
