@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.netns import Namespace, open_namespace, wait_for_path
+from tests.support.netns import Namespace, open_namespace
 from tests.support.programs import require_program
 from tests.support.source_tree import source_environment
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.interop, pytest.mark.daemon]
 
@@ -32,7 +33,7 @@ def listening(namespace: Namespace) -> Iterator[Path]:
         log = stack.enter_context((folder / "log").open("wb"))
         daemon = subprocess.Popen(namespace.command(*words), stdout=log, stderr=log)
         try:
-            wait_for_path(asked)
+            wait_until(asked.exists, "the socket of lldpd")
             yield asked
         finally:
             daemon.terminate()

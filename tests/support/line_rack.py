@@ -15,6 +15,7 @@ from sceplab_devices.lines import Line, serve
 from sceplab_devices.profile import DeviceProfile
 from tests.support.consoles import IdlePort, ManualClock
 from tests.support.sample_profile import SampleDevice
+from tests.support.waiting import until
 
 PATIENCE_S = 10
 
@@ -188,10 +189,7 @@ class Rack:
         """A client for the kind of line."""
         if server.endpoint.kind != "pty":
             return await self.client(server)
-        for _ in range(1000):
-            if os.path.exists(server.endpoint.path):  # noqa: ASYNC240 - a look, no wait
-                break
-            await asyncio.sleep(0.005)
+        await until(lambda: os.path.exists(server.endpoint.path), "the link of the line")
         client = TerminalClient.open(server.endpoint.path)
         self.clients.append(client)
         return client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,11 +59,3 @@ def open_namespace() -> Iterator[Namespace]:
         yield Namespace(holder)
     finally:
         holder.communicate(b"\n", timeout=30)
-
-
-def wait_for_path(path: Path, patience_s: float = 30.0) -> None:
-    """Returns when the file exists."""
-    end = time.monotonic() + patience_s
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not appear"
-        time.sleep(0.02)

@@ -18,6 +18,7 @@ from sceplab_devices.lines.serial_line import SerialLine
 from sceplab_devices.lines.terminal_port import PseudoTerminal
 from sceplab_devices.waits import Waits
 from tests.support.line_rack import Client, Rack, TerminalClient
+from tests.support.waiting import until
 
 OPENING = b"\r\nbox con0 is now available\r\n\r\nPress RETURN to get started.\r\n"
 
@@ -114,10 +115,10 @@ async def test_output_that_nobody_reads_is_lost_in_the_end(rack: Rack, tmp_path:
     await first.exchange(b"\rterminal length 0\r", end=b"length 0\r\nbox>")
     first.stop_reading()
     first.type(b"show lines 9000\r")
-    for _ in range(1000):
-        if rack.device.consoles[0].waits is Waits.COMMAND and not first.unread_bytes():
-            break
-        await asyncio.sleep(0.01)
+    await until(
+        lambda: rack.device.consoles[0].waits is Waits.COMMAND and not first.unread_bytes(),
+        "the end of the output",
+    )
     first.start_reading()
     assert (await first.exchange(b"sh ver\r", end=b"on box\r\nbox>")).endswith(b"box\r\nbox>")
 
@@ -145,11 +146,7 @@ async def test_a_queue_keeps_order_at_any_speed() -> None:
     assert queue.size == 10_000
     queue.hold(held=False)
     queue.baud = 0
-    async with asyncio.timeout(10):
-        for _ in range(1000):
-            if not queue.size:
-                break
-            await asyncio.sleep(0.01)
+    await until(lambda: not queue.size, "an empty queue")
     assert bytes(out) == b"".join(bytes([number]) * 50 for number in range(200))
     queue.clear()
 
