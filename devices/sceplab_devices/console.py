@@ -159,6 +159,8 @@ class Console:
 
     def resize(self, columns: int, rows: int) -> None:
         """The terminal told its size; 0 is unknown. Paging that was turned off stays off."""
+        if not self.device.profile.shell.fits_window:
+            return
         if columns:
             self.session.width = columns
         if rows and self.session.length:

@@ -34,6 +34,8 @@ class ShellSettings:
     terminal_width: int
     interrupt_ends_modes: bool
     suspend_ends_modes: bool
+    fits_window: bool
+    """A client's window sets width and page length."""
     newline: str
     """What ends a line on the wire."""
     completion: str

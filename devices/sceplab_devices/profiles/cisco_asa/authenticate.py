@@ -105,7 +105,11 @@ def _settle(ctx: Context, trustpoint: Trustpoint, ca_der: bytes, *, is_silent: b
             accepted = yield from ask_yes_no(ctx, ctx.text("authenticate.question"))
     finally:
         # Ctrl-C and a dropped line are a refusal too: the port must not wait for ever.
-        firewall.port.answer_ca(trustpoint.name, accept=accepted)
+        if firewall.has(trustpoint):
+            firewall.port.answer_ca(trustpoint.name, accept=accepted)
+    if not firewall.has(trustpoint):  # another session removed it
+        ctx.say("authenticate.unknown", name=trustpoint.name)
+        return
     if not accepted:
         ctx.say("authenticate.refused")
         return
@@ -134,6 +138,9 @@ def _paste(ctx: Context, trustpoint: Trustpoint, pin: str, *, is_silent: bool) -
         if not accepted:
             ctx.say("authenticate.refused")
             return
+    if not ctx.device.has(trustpoint):  # another session removed it
+        ctx.say("authenticate.unknown", name=trustpoint.name)
+        return
     if not ctx.device.apply(trustpoint):
         ctx.say("authenticate.not_parsed")
         return

@@ -115,6 +115,9 @@ class _Enrollment:
         """Key pair and settings are there; false: they cannot be had, and it was said."""
         if not (yield from provide_key(self.ctx, self.trustpoint)):
             return False
+        if not self.ctx.device.has(self.trustpoint):  # another session removed it
+            self.ctx.say("authenticate.unknown", name=self.trustpoint.name)
+            return False
         if self.ctx.device.apply(self.trustpoint):
             return True
         self.ctx.say("enroll.cancelled")

@@ -27,6 +27,11 @@ logger = logging.getLogger(__name__)
 
 FULL_PRIVILEGE = 15
 _TYPED_INTERFACE = re.compile(r"([A-Za-z]+)([0-9][0-9/.]*)", re.ASCII)
+_SEVERITY = re.compile(r"%ASA-([0-7])-")
+_LEVELS = (
+    "emergencies", "alerts", "critical", "errors", "warnings", "notifications", "informational",
+    "debugging",
+)  # fmt: skip
 _RUNNING = frozenset({"KEYGEN", "REQUESTING", "PENDING", "RETRY_WAIT", "ISSUED_UNVERIFIED"})
 """Machine states in which a request is under way."""
 
@@ -38,9 +43,11 @@ class Firewall(Device):
         serial_number: of the box, as certificates name it.
         config: the running configuration.
         startup_config: text saved last; empty: never.
-        saved_at: when, and by whom, for its head; ``None``: not since it came up.
+        saved_at: when, for its head; ``None``: not since it came up.
+        saved_by: whose rights the terminal had that saved it.
         started_at: when the box came up.
         changed_at: last configuration change; ``None``: none since it came up.
+        changed_by: whose rights the terminal had that entered configuration mode last.
         is_saved: nothing was changed since the configuration was saved.
         logged: log lines so far.
         enrolling: session that asked for the running enrollment, by trustpoint.
@@ -81,7 +88,9 @@ class Firewall(Device):
         }
         self.startup_config = ""
         self.saved_at: datetime | None = None
+        self.saved_by = ""
         self.changed_at: datetime | None = None
+        self.changed_by = f"enable_{FULL_PRIVILEGE}"
         self.is_saved = True
         self.logged = 0
         self.enrolling: dict[str, Session] = {}
@@ -115,9 +124,25 @@ class Firewall(Device):
     # --- log ----------------------------------------------------------------------------------
 
     def log(self, text: str) -> None:
-        """Counts and keeps a complete log line."""
+        """Counts a complete log line; keeps and shows it where ``logging`` sends its level."""
         self.logged += 1
-        super().log(text)
+        found = _SEVERITY.search(text)
+        severity = int(found[1]) if found else 0
+        if severity <= self._log_level("buffered"):
+            self.log_buffer.append(text)
+        for console in tuple(self.consoles):
+            target = "console" if console.session.line.kind == "console" else "monitor"
+            if console.session.monitor and severity <= self._log_level(target):
+                console.log_line(text)
+
+    def _log_level(self, target: str) -> int:
+        """Highest severity number that goes there; -1: none does."""
+        line = self.config.lines.get("logging", {}).get(f"logging {target}")
+        if line is None:
+            return -1
+        word = line.split()[-1]
+        fitting = [number for number, name in enumerate(_LEVELS) if name.startswith(word)]
+        return int(word) if word.isdecimal() else min(fitting, default=len(_LEVELS) - 1)
 
     def syslog(self, key: str, **values: object) -> None:
         """Logs a text of ``[texts.syslog]``, unless logging is off."""
@@ -156,6 +181,10 @@ class Firewall(Device):
             return False
         return True
 
+    def has(self, trustpoint: Trustpoint) -> bool:
+        """Whether it is configured still: other sessions work meanwhile."""
+        return self.config.trustpoints.get(trustpoint.name) is trustpoint
+
     def view(self, name: str) -> TrustpointView:
         """How a trustpoint stands."""
         return self.port.view(name)
@@ -165,8 +194,8 @@ class Firewall(Device):
         view = self.view(name)
         return view.pending_csr_der is not None or view.state in _RUNNING
 
-    def save(self, text: str) -> None:
-        """Keeps ``text`` as the startup configuration.
+    def save(self, text: str, *, user: str) -> None:
+        """Keeps ``text`` as the startup configuration, saved by ``user``.
 
         Raises:
             DeviceError: it cannot be kept; what was saved before counts.
@@ -174,6 +203,7 @@ class Firewall(Device):
         self.on_save(text)
         self.startup_config = text
         self.saved_at = self.now() if text else None
+        self.saved_by = user
         self.is_saved = bool(text)
 
     def restore(self, text: str) -> None:

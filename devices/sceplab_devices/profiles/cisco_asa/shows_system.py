@@ -34,7 +34,7 @@ def show_version(ctx: Context) -> None:
     if firewall.changed_at is None:
         ctx.say("show.unmodified")
     else:
-        ctx.say("show.modified", user=rights_name(ctx), at=clock_text(firewall.changed_at, zone))
+        ctx.say("show.modified", user=firewall.changed_by, at=clock_text(firewall.changed_at, zone))
 
 
 def uptime_text(duration: timedelta) -> str:
@@ -133,7 +133,7 @@ def show_startup_config(ctx: Context) -> None:
         return
     if firewall.saved_at is not None:
         at = clock_text(firewall.saved_at, firewall.config.zone)
-        ctx.say("show.written", user=rights_name(ctx), at=at)
+        ctx.say("show.written", user=firewall.saved_by, at=at)
     ctx.say("show.config_head", serial=firewall.serial_number)
     ctx.write(without_secrets(text.removesuffix(": end\n")) + f"Cryptochecksum:{_checksum(text)}")
     ctx.write(": end")

@@ -22,6 +22,7 @@ _MAX_HOURS = 23
 
 def configure(ctx: Context) -> None:
     """``configure [terminal]``."""
+    ctx.device.changed_by = rights_name(ctx)
     ctx.enter_mode("config")
 
 
@@ -55,7 +56,7 @@ def erase_startup(ctx: Context) -> Dialog:
     if key not in ("\n", "y", "Y"):
         return
     try:
-        ctx.device.save("")
+        ctx.device.save("", user=rights_name(ctx))
     except DeviceError as error:
         ctx.say("system.not_saved", reason=error)
         return
@@ -81,7 +82,7 @@ def reload_device(ctx: Context) -> Dialog:
 def _save(ctx: Context) -> bool:
     text = render_config(ctx.device)
     try:
-        ctx.device.save(text)
+        ctx.device.save(text, user=rights_name(ctx))
     except DeviceError as error:
         ctx.say("system.not_saved", reason=error)
         return False

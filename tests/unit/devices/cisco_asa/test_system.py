@@ -178,10 +178,10 @@ def test_idle_sessions_end_when_configured() -> None:
 
 
 def test_log_lines_on_terminals() -> None:
-    """On the console once configured; on a network line after terminal monitor."""
+    """On a console and, after terminal monitor, on a network line: once configured."""
     bench = FirewallBench()
     console, network = bench.terminal(CONSOLE_LINE), bench.terminal()
-    bench.run("logging console informational")
+    bench.run("logging console informational", "logging monitor informational")
     network.run("terminal monitor")
     bench.run("end")
     assert "%ASA-5-111005: enable_15 end configuration: OK" in console.later()
@@ -227,3 +227,38 @@ def test_where_keys_live() -> None:
     shown = bench.run("show crypto key mypubkey rsa")
     for line in (" Storage: config\n", " Storage: tpm\n", " Storage: cloud\n"):
         assert line in shown
+
+
+def test_the_window_says_nothing_about_pages() -> None:
+    """``pager`` and ``terminal width`` do."""
+    terminal = FirewallBench().terminal()
+    terminal.console.resize(132, 50)
+    assert "pager lines 24\n" in terminal.run("show pager")
+    assert "Width = 80," in terminal.run("show terminal")
+
+
+def test_logging_keeps_what_its_level_lets_through() -> None:
+    """A name or a number; without a destination nothing is kept."""
+    bench = FirewallBench()
+    for level in ("errors", "3", "err"):
+        bench.run("clear logging buffer", f"logging buffered {level}")
+        bench.firewall.syslog("received", name="TP")
+        assert not bench.firewall.log_buffer
+        bench.firewall.syslog("failed", name="TP", reason="x")
+        assert len(bench.firewall.log_buffer) == 1
+    bench.run("clear logging buffer", "no logging buffered")
+    bench.firewall.syslog("failed", name="TP", reason="x")
+    assert not bench.firewall.log_buffer
+
+
+def test_logging_reaches_terminals_at_its_level() -> None:
+    """A network line sees what ``logging monitor`` names, once it asks for it."""
+    bench = FirewallBench()
+    bench.run("logging monitor errors")
+    terminal = bench.terminal()
+    for line in ("enable", "", "terminal monitor"):
+        terminal.run(line)
+    bench.firewall.syslog("received", name="TP")
+    assert terminal.later() == ""
+    bench.firewall.syslog("failed", name="TP", reason="x")
+    assert "%ASA-3-717002" in terminal.later()
