@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from tests.support.client_envs import client_python, run_client
-from tests.support.hosted import LOGIN, PASSWORD, USER, serve_device
-from tests.support.server import make_server, serve_in_thread
+from tests.support.client_envs import client_python
+from tests.support.client_stage import open_stage
 
 pytestmark = [pytest.mark.interop, pytest.mark.daemon]
-
-
-def now() -> datetime:
-    """Box and server look at the real clock."""
-    return datetime.now(UTC)
 
 
 def test_netmiko_enrolls(tmp_path: Path) -> None:
     """Session preparation, CA import with fingerprint, enrollment, hand-off, output mode back."""
     client_python("main")
-    state = make_server("compat", now=now())
-    with (
-        serve_in_thread(state, now) as server,
-        serve_device(
-            "fortinet-fortios", tmp_path, ["ssh:127.0.0.1:0"], users={USER: PASSWORD}, hostname="FW"
-        ) as hosted,
-    ):
-        endpoint = hosted.lines[0].endpoint
-        pin = state.hierarchy.root.certificate.fingerprint(hashes.SHA256()).hex(":")
-        issued = state.challenge.issue("admin", now())
-        assert issued is not None
-        seen = run_client(
-            "main", "netmiko_fortinet.py", endpoint.host, str(endpoint.port), server.scep_url, pin,
-            CHALLENGE=issued.reveal(), **LOGIN,
-        )  # fmt: skip
-        (record,) = state.administration.certificates()
-    serial = bytes.fromhex(record.serial).hex(":")
+    with open_stage("fortinet-fortios", tmp_path, "ssh:127.0.0.1:0", hostname="FW") as stage:
+        pin = stage.fingerprint(hashes.SHA256()).hex(":")
+        seen = stage.run("main", "netmiko_fortinet.py", pin=pin)
+        serial = bytes.fromhex(stage.issued().serial).hex(":")
     assert seen["prompt"] == "FW #"
     assert seen["trusted"] == seen["requested"] == "Done."
     assert f"Serial Num:  {serial.lower()}" in seen["details"]

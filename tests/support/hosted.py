@@ -35,13 +35,13 @@ def serve_device(
         plan: further fields of `DevicePlan`.
     """
     settings = {"hostname": "R1", "floor": Floor.MODERN, "enable_password": ENABLE_PASSWORD, **plan}
+    whole = DevicePlan(
+        profile=open_profile(profile), consoles=tuple(consoles), state_dir=folder, **settings
+    )
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="test-device")
     thread.start()
     with ThreadPoolExecutor(2, thread_name_prefix="device") as pool:
-        whole = DevicePlan(
-            profile=open_profile(profile), consoles=tuple(consoles), state_dir=folder, **settings
-        )
         started = start_device(whole, clock=LabClock(), pool=pool)
         try:
             hosted = asyncio.run_coroutine_threadsafe(started, loop).result(30)

@@ -10,19 +10,9 @@ import os
 import sys
 
 import netmiko
+import platform_steps as steps
 
 host, port, url, pin = sys.argv[1:5]
-
-TRUSTPOINT = [
-    "domain-name example.test",
-    "crypto key generate rsa label ASA-KEY modulus 2048 noconfirm",
-    "crypto ca trustpoint LAB",
-    f"enrollment url {url}",
-    "subject-name CN=asa,O=Example",
-    "keypair ASA-KEY",
-    "serial-number",
-    "exit",
-]
 
 seen = {}
 with netmiko.ConnectHandler(
@@ -35,7 +25,7 @@ with netmiko.ConnectHandler(
 ) as firewall:
     seen["rights"] = firewall.send_command("show curpriv")
     seen["version"] = firewall.send_command("show version | include Version")
-    seen["configured"] = firewall.send_config_set(TRUSTPOINT, read_timeout=60)
+    seen["configured"] = firewall.send_config_set(steps.asa_trustpoint(url), read_timeout=60)
     firewall.config_mode()
     seen["trusted"] = firewall.send_command(
         f"crypto ca authenticate LAB fingerprint {pin} nointeractive", expect_string=r"accepted\."

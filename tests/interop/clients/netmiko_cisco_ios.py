@@ -10,21 +10,9 @@ import os
 import sys
 
 import netmiko
+import platform_steps as steps
 
 device_type, host, port, url, pin = sys.argv[1:6]
-
-TRUSTPOINT = [
-    "ip domain name example.test",
-    "cry key gen rsa label R1-KEY mod 2048",
-    "cry pki trustp LAB",
-    f"enr url {url}",
-    "subject-n CN=R1,O=Example",
-    "rsakeypair R1-KEY",
-    "serial-number none",
-    "ip-addr none",
-    f"finger {pin}",
-    "exit",
-]
 
 
 def login() -> dict:
@@ -51,7 +39,7 @@ with netmiko.ConnectHandler(**login()) as router:
     router.enable()
     seen["enabled"] = router.check_enable_mode()
     seen["version"] = router.send_command("sh ver | include Version")
-    seen["configured"] = router.send_config_set(TRUSTPOINT, read_timeout=60)
+    seen["configured"] = router.send_config_set(steps.ios_trustpoint(url, pin), read_timeout=60)
     router.config_mode()
     seen["trusted"] = router.send_command("cry pki auth LAB", expect_string=r"accepted\.")
     challenge = os.environ["CHALLENGE"]
@@ -60,11 +48,9 @@ with netmiko.ConnectHandler(**login()) as router:
     router.send_command(challenge, expect_string=r"\[yes/no\]: ", cmd_verify=False)
     seen["sent"] = router.send_command("yes", expect_string=r"fingerprint\.")
     router.exit_config_mode()
-    for _ in range(50):
-        shown = router.send_command("show crypto pki certificates LAB")
-        if "Pending" not in shown and "Serial Number" in shown.partition("CA Cert")[0]:
-            break
-    seen["certificates"] = shown
+    seen["certificates"] = steps.look_until(
+        lambda: router.send_command("show crypto pki certificates LAB"), steps.ios_is_enrolled
+    )
     seen["filtered"] = router.send_command("sh cry pki cert LAB | inc Status")
     seen["saved"] = router.save_config()
     seen["configuration"] = router.send_command("show running-config")

@@ -9,6 +9,7 @@ import os
 import sys
 
 import netmiko
+import platform_steps as steps
 
 host, port, url, pin = sys.argv[1:5]
 
@@ -45,19 +46,12 @@ LOGIN = {
 seen = {}
 with netmiko.ConnectHandler(**LOGIN) as box:
     seen["prompt"] = box.find_prompt()
-    seen["trusted"] = box.send_command(
-        f'execute vpn certificate ca import auto {url} "" "" {pin}', read_timeout=60
+    seen["trusted"] = box.send_command(steps.fortios_import(url, pin), read_timeout=60)
+    generate = steps.fortios_generate(url, os.environ["CHALLENGE"])
+    seen["requested"] = box.send_command(generate, read_timeout=60)
+    seen["details"] = steps.look_until(
+        lambda: box.send_command(steps.FORTIOS_SHOW), steps.fortios_is_enrolled
     )
-    challenge = os.environ["CHALLENGE"]
-    seen["requested"] = box.send_command(
-        "execute vpn certificate local generate rsa IPSECVPN 2048 fw.example.test NL NH Amsterdam "
-        f'"Example" "" admin@example.test DNS:fw.example.test {url} {challenge}',
-        read_timeout=60,
-    )
-    for _ in range(100):
-        seen["details"] = box.send_command("get vpn certificate local details IPSECVPN")
-        if "Valid to:  " in seen["details"]:
-            break
     seen["configured"] = box.send_config_set(HANDOFF)
     seen["phase1"] = box.send_command("show vpn ipsec phase1-interface")
     seen["filtered"] = box.send_command("show vpn certificate local | grep auto-regenerate")

@@ -9,15 +9,10 @@ import os
 import sys
 
 import netmiko
+import platform_steps as steps
 
 host, port, url, pin = sys.argv[1:5]
 
-PROFILE = [
-    "set security pki ca-profile Root ca-identity Root",
-    f"set security pki ca-profile Root enrollment url {url}",
-    "set security pki ca-profile Root enrollment retry-interval 60",
-    "set security pki ca-profile Root revocation-check disable",
-]
 HANDOFF = [
     "set security ike policy POL certificate local-certificate LOCAL",
     "set security ike gateway GW ike-policy POL",
@@ -34,33 +29,21 @@ with netmiko.ConnectHandler(
 ) as box:
     seen["prompt"] = box.find_prompt()
     seen["version"] = box.send_command("show version", use_textfsm=True)
-    seen["configured"] = box.send_config_set(PROFILE, exit_config_mode=False)
+    seen["configured"] = box.send_config_set(steps.junos_ca_profile(url), exit_config_mode=False)
     seen["compare"] = box.send_command("show | compare")
     seen["checked"] = box.commit(check=True)
     seen["committed"] = box.commit(comment="certificates", and_quit=True)
     asked = box.send_command(
-        "request security pki ca-certificate enroll ca-profile Root",
-        expect_string=r"\[yes,no\] \(no\) ",
-        read_timeout=60,
+        steps.JUNOS_TRUST, expect_string=r"\[yes,no\] \(no\) ", read_timeout=60
     )
     seen["asked"] = asked
     answer = "yes" if pin in asked else "no"
     seen["trusted"] = box.send_command(answer, expect_string=r"> ")
-    seen["key"] = box.send_command(
-        "request security pki generate-key-pair certificate-id LOCAL size 2048 type rsa",
-        read_timeout=60,
+    seen["key"] = box.send_command(steps.JUNOS_KEY, read_timeout=60)
+    seen["started"] = box.send_command(steps.junos_enroll(os.environ["CHALLENGE"]))
+    seen["certificate"] = steps.look_until(
+        lambda: box.send_command(steps.JUNOS_SHOW), steps.junos_is_enrolled
     )
-    seen["started"] = box.send_command(
-        "request security pki local-certificate enroll scep certificate-id LOCAL ca-profile Root "
-        "domain-name srx.example.test subject CN=srx,O=Example "
-        f"challenge-password {os.environ['CHALLENGE']}"
-    )
-    for _ in range(300):
-        seen["certificate"] = box.send_command(
-            "show security pki local-certificate certificate-id LOCAL detail"
-        )
-        if "Serial number" in seen["certificate"]:
-            break
     seen["verified"] = box.send_command(
         "request security pki local-certificate verify certificate-id LOCAL"
     )

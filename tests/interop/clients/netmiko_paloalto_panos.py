@@ -9,17 +9,10 @@ import os
 import sys
 
 import netmiko
+import platform_steps as steps
 
 host, port, url, pin = sys.argv[1:5]
 
-SCEP = [
-    f"set shared scep LAB scep-url {url}",
-    "set shared scep LAB ca-identity-name LAB",
-    f"set shared scep LAB scep-challenge fixed {os.environ['CHALLENGE']}",
-    'set shared scep LAB subject "CN=$HOSTID,O=Example"',
-    "set shared scep LAB digest sha256",
-    f"set shared scep LAB fingerprint {pin}",
-]
 HANDOFF = ["set network ike gateway GW authentication certificate local-certificate name fw"]
 
 seen = {}
@@ -32,12 +25,11 @@ with netmiko.ConnectHandler(
 ) as box:
     seen["prompt"] = box.find_prompt()
     seen["system"] = box.send_command("show system info", use_textfsm=True)
-    seen["configured"] = box.send_config_set(SCEP, exit_config_mode=False)
+    profile = steps.panos_scep_profile(url, pin, os.environ["CHALLENGE"])
+    seen["configured"] = box.send_config_set(profile, exit_config_mode=False)
     seen["committed"] = box.commit(comment="certificates")
-    seen["issued"] = box.send_command(
-        "request certificate generate certificate-name fw scep-profile LAB", read_timeout=90
-    )
-    seen["store"] = box.send_command("show sslmgr-store config-certificate-info")
+    seen["issued"] = box.send_command(steps.PANOS_ENROLL, read_timeout=90)
+    seen["store"] = box.send_command(steps.PANOS_SHOW)
     box.send_config_set(HANDOFF)
     seen["handoff"] = box.commit()
     seen["log"] = box.send_command("show log system")
