@@ -286,6 +286,7 @@ _BUILT_IN = {
     "cisco-ios": "sceplab_devices.profiles.cisco_ios:create_profile",
     "cisco-ios-xe": "sceplab_devices.profiles.cisco_ios:create_xe_profile",
     "cisco-ios-xe-26": "sceplab_devices.profiles.cisco_ios:create_strict_xe_profile",
+    "cisco-nxos": "sceplab_devices.profiles.cisco_nxos:create_profile",
     "fortinet-fortios": "sceplab_devices.profiles.fortinet_fortios:create_profile",
 }
 """Found without an installed distribution too; the entry points of the same names win."""

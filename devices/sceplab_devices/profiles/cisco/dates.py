@@ -42,6 +42,13 @@ def clock_text(moment: datetime, zone: Zone) -> str:
     return f"{full[:8]}.{at.microsecond // 1000:03d}{full[8:]}"
 
 
+def written_text(moment: datetime, zone: Zone) -> str:
+    """``Sun Mar  1 12:00:00 2026``: without the zone's name, day padded to two columns."""
+    at = zone.local(moment)
+    day = f"{_DAYS[at.weekday()]} {MONTHS[at.month - 1]} {at.day:2d}"
+    return f"{day} {at:%H:%M:%S} {at.year}"
+
+
 def log_stamp(moment: datetime, zone: Zone) -> str:
     """``Nov  5 13:31:05.123``: date and time in front of a log line, day padded to two columns."""
     at = zone.local(moment)
