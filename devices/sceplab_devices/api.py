@@ -7,7 +7,7 @@ it with the agent's machine. Every text and table a console prints comes from a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -67,7 +67,10 @@ class TrustpointView:
     """Active router certificate."""
     key_label: str = ""
     pending_csr_der: bytes | None = field(default=None, repr=False)
-    """Request that waits at the CA. It may hold the challenge password."""
+    """Request that waits at the CA, also after a restart; without its challenge password, so that
+    the signature of one that had any does not verify. The event has what was sent."""
+    pending_digests: Mapping[str, bytes] = field(default_factory=dict)
+    """``md5``, ``sha1`` and ``sha256`` of that request as it was sent; empty: none waits."""
     last_status: str = ""
     """``granted``, ``pending``, ``rejected`` or ``failed``; empty: nothing tried yet."""
     next_poll_at: datetime | None = None
@@ -221,7 +224,7 @@ class EnrollmentPort(Protocol):
         """Makes a certificate request for the operator to carry to the CA.
 
         Ends in ``request_created`` (``csr_der``) or ``enroll_failed``. The trustpoint is pending
-        until `import_certificate` or `cancel`; `TrustpointView.pending_csr_der` is the request.
+        until `import_certificate` or `cancel`; `TrustpointView.pending_csr_der` is what waits.
         """
 
     def import_certificate(self, name: str, certificate_der: bytes) -> None:

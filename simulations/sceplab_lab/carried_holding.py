@@ -26,7 +26,7 @@ class Holding:
         """In the words of the enrollment machine."""
         if self.making is not None:
             return State.KEYGEN
-        if self.record.request_der is not None:
+        if self.record.request is not None:
             return State.PENDING
         if self.record.certificate_der is not None:
             return State.INSTALLED
@@ -46,14 +46,15 @@ class Holding:
             certificate_label: of the certificate's key pair.
         """
         assert self.settings is not None
-        record = self.record
+        record, request = self.record, self.record.request
         has_certificate = record.certificate_der is not None
         return TrustpointView(
             state=self.state.value,
             ca_certificates_der=record.authorities_der,
             certificate_der=record.certificate_der,
             key_label=certificate_label if has_certificate else self.settings.key_label,
-            pending_csr_der=record.request_der,
+            pending_csr_der=None if request is None else request.der,
+            pending_digests={} if request is None else request.digests,
             last_status=record.last_status,
             installed_at=record.installed_at,
             failure=self.failure,

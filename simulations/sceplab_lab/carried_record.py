@@ -4,20 +4,22 @@
 
     STATE/trustpoints/NAME/carried.json      0600   no private key
 
-The request is kept byte for byte, so a challenge password that was typed for it is in there until
-the certificate comes.
+Of a request that waits, what `PendingRequest` keeps: a challenge password is not in there.
 """
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sceplab_agent.durable import replace_file
 from sceplab_devices.errors import DeviceError
+from sceplab_lab.pending_request import PendingRequest
+from sceplab_scep.errors import ScepError
 
 CARRIED_FILE = "carried.json"
 _MODE = 0o600
@@ -34,7 +36,7 @@ class CarriedRecord:
     certificate_key: str = ""
     """Name of its key pair in the key store."""
     installed_at: datetime | None = None
-    request_der: bytes | None = field(default=None, repr=False)
+    request: PendingRequest | None = None
     """Waits for its certificate."""
     request_key: str = ""
     """Name of its key pair in the key store."""
@@ -60,7 +62,7 @@ def load_record(folder: Path | None) -> CarriedRecord:
         return _decode(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DeviceError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, ScepError) as error:
         raise DeviceError(f"{path} is damaged; restore it, or remove the trustpoint") from error
 
 
@@ -91,7 +93,7 @@ def _encode(record: CarriedRecord) -> str:
         "certificate": _to_text(record.certificate_der),
         "certificate_key": record.certificate_key,
         "installed_at": None if installed_at is None else installed_at.isoformat(),
-        "request": _to_text(record.request_der),
+        "request": None if record.request is None else record.request.to_json(),
         "request_key": record.request_key,
         "last_status": record.last_status,
     }
@@ -108,10 +110,16 @@ def _decode(text: str) -> CarriedRecord:
         certificate_der=_to_bytes(fields["certificate"]),
         certificate_key=str(fields["certificate_key"]),
         installed_at=None if installed_at is None else datetime.fromisoformat(installed_at),
-        request_der=_to_bytes(fields["request"]),
+        request=_read_request(fields["request"]),
         request_key=str(fields["request_key"]),
         last_status=str(fields["last_status"]),
     )
+
+
+def _read_request(field: str | dict[str, Any] | None) -> PendingRequest | None:
+    if isinstance(field, str):  # as records were before: the request byte for byte
+        return PendingRequest.of(b64decode(field, validate=True))
+    return None if field is None else PendingRequest.from_json(field)
 
 
 def _to_text(data: bytes | None) -> str | None:

@@ -356,6 +356,7 @@ class AgentPort:
             return PortTrustpoint(
                 settings,
                 journal=journal,
+                request_file=self._places.request_file(settings.name),
                 transport=self._transport,
                 worker=self._worker,
                 clock=self._clock,

@@ -31,6 +31,7 @@ from sceplab_lab.carried_checks import check_authorities, check_certificate
 from sceplab_lab.carried_holding import Holding
 from sceplab_lab.carried_record import CarriedRecord, load_record, save_record
 from sceplab_lab.key_bundle import read_bundle, write_bundle
+from sceplab_lab.pending_request import PendingRequest
 from sceplab_lab.port_keys import PortKeys
 from sceplab_lab.port_places import Places
 from sceplab_lab.worker import Worker
@@ -132,7 +133,7 @@ class CarriedCertificates:
             return
         if holding.settings is None:
             logger.warning("trustpoint %s: its request is dropped; it has a server now", name)
-            self._keep(name, holding, replace(holding.record, request_der=None, request_key=""))
+            self._keep(name, holding, replace(holding.record, request=None, request_key=""))
         else:
             raise DeviceError(f"a request of trustpoint {name} waits for its certificate")
 
@@ -243,16 +244,16 @@ class CarriedCertificates:
         if holding is None or holding.state not in {State.KEYGEN, State.PENDING}:
             return
         holding.making = None
-        self._keep(name, holding, replace(holding.record, request_der=None, request_key=""))
+        self._keep(name, holding, replace(holding.record, request=None, request_key=""))
         self._publish(name, PortEventKind.ENROLL_CANCELLED)
 
     def import_certificate(self, name: str, certificate_der: bytes) -> None:
         """See `EnrollmentPort.import_certificate`."""
         holding, settings = self._require(name)
         record = holding.record
-        if settings.url or record.request_der is None:
+        if settings.url or record.request is None:
             raise DeviceError(f"trustpoint {name} waits for no certificate")
-        public_key_der = read_csr(record.request_der).public_key_der
+        public_key_der = read_csr(record.request.der).public_key_der
         if self._keys.public_key_of(record.request_key) != public_key_der:
             raise DeviceError("the key pair of the request is gone")
         self._check(certificate_der, record.authorities_der, public_key_der)
@@ -339,7 +340,10 @@ class CarriedCertificates:
                 self._end(name, holding, token, "" if error is None else _describe(error))
                 return
             record = replace(
-                holding.record, request_der=made[0], request_key=key_id, last_status="pending"
+                holding.record,
+                request=PendingRequest.of(made[0]),
+                request_key=key_id,
+                last_status="pending",
             )
             try:
                 self._keep(name, holding, record)

@@ -99,7 +99,7 @@ class PortObserver(SilentObserver):
 
     def csr_signed(self, trustpoint: str, csr_der: bytes) -> None:
         """See `Observer.csr_signed`."""
-        self._trustpoint.notebook.csr_der = csr_der
+        self._trustpoint.note_request(csr_der)
 
     def _kind_of(self, event_id: str, details: Mapping[str, Detail]) -> str:
         is_renewing = self._trustpoint.notebook.is_renewing

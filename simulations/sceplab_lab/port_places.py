@@ -3,7 +3,8 @@
 ::
 
     STATE/                      0700
-      trustpoints/NAME/         journal.sqlite3, certificate.pem, chain.pem, ca.pem, carried.json
+      trustpoints/NAME/         journal.sqlite3, certificate.pem, chain.pem, ca.pem,
+                                carried.json, request.json
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sceplab_agent.core.commands import InstallCertificate
 from sceplab_agent.install import CertificateInstaller, FileInstaller, MemoryInstaller
 from sceplab_agent.journal import Journal, MemoryJournal
 from sceplab_agent.journal_sqlite import SqliteJournal
+from sceplab_lab.request_file import RequestFile
 
 JOURNAL_FILE = "journal.sqlite3"
 _REMOVED = ".removed-"
@@ -72,6 +74,10 @@ class Places:
                 folder.parent.mkdir(mode=0o700, parents=True)
             folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    def request_file(self, trustpoint: str) -> RequestFile:
+        """Where the request of an open transaction is kept."""
+        return RequestFile(self.folder(trustpoint))
 
     def drop_journal(self, trustpoint: str) -> None:
         """Removes a closed journal, for a trustpoint that has no server any more.

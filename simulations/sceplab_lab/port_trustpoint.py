@@ -32,8 +32,10 @@ from sceplab_agent.transport import HttpTransport
 from sceplab_devices.api import TrustpointSettings
 from sceplab_hsm.secret import Secret
 from sceplab_lab.breakdown import describe_breakdown, retry_after_s
+from sceplab_lab.pending_request import PendingRequest
 from sceplab_lab.port_lifetime import Lifetime, LifetimeTransport
-from sceplab_lab.port_views import Standing, standing_of
+from sceplab_lab.port_views import Standing, is_pending, standing_of
+from sceplab_lab.request_file import RequestFile
 from sceplab_lab.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -73,7 +75,10 @@ class Notebook:
 
     last_status: str = ""
     csr_der: bytes | None = field(default=None, repr=False)
-    """Request of the open transaction. Holds the challenge password."""
+    """Request of the open transaction, when it was made since the start. Holds the challenge
+    password."""
+    pending: PendingRequest | None = None
+    """What is kept of the request of the open transaction."""
     received_ca_der: tuple[bytes, ...] = ()
     """Certificates of the last GetCACert, trusted or not."""
     is_renewing: bool = False
@@ -115,6 +120,7 @@ class PortTrustpoint:
     Args:
         settings: as configured.
         journal: closed by `close` and `abandon`.
+        request_file: keeps the request of an open transaction.
         transport: reaches the server.
         worker: where exchanges run.
         clock: now, aware UTC.
@@ -129,6 +135,7 @@ class PortTrustpoint:
         settings: TrustpointSettings,
         *,
         journal: Journal,
+        request_file: RequestFile,
         transport: HttpTransport,
         worker: Worker,
         clock: Callable[[], datetime],
@@ -137,6 +144,7 @@ class PortTrustpoint:
         self.settings = settings
         self.wanted = settings
         self.journal = journal
+        self._request_file = request_file
         self.lifetime = Lifetime()
         self.notebook = Notebook()
         self.breakdown = ""
@@ -156,6 +164,7 @@ class PortTrustpoint:
         self._served: datetime | None = None
         self._retry_at: datetime | None = None
         self.session = hooks.make_session(self)
+        self._remember_request()
         self.standing: Standing = standing_of(self)
 
     @property
@@ -167,6 +176,14 @@ class PortTrustpoint:
     def challenge(self) -> Secret:
         """Challenge password in force: the one typed for this enrollment, else the configured."""
         return self._typed or Secret(self.settings.challenge)
+
+    def note_request(self, csr_der: bytes) -> None:
+        """The session has made this request for its transaction; in the worker's thread."""
+        self.notebook.csr_der = csr_der
+        self.notebook.pending = PendingRequest.of(csr_der)
+        transaction = self.session.machine.transaction
+        if transaction is not None and not self.lifetime.is_over:
+            self._request_file.save(transaction.transaction_id, self.notebook.pending)
 
     def take_note(self, standing: Standing) -> None:
         """From now on the trustpoint stands like this, for everybody who asks."""
@@ -333,7 +350,20 @@ class PortTrustpoint:
             self._forget_challenge()
         if machine.transaction is None:
             self.notebook.csr_der = None
+            if self.notebook.pending is not None:
+                self.notebook.pending = None
+                self._request_file.drop()
         self.take_note(standing_of(self))
+
+    def _remember_request(self) -> None:
+        """Takes up what is kept of the transaction that the journal says is open."""
+        machine = self.session.machine
+        transaction = machine.transaction
+        self.notebook.pending = self._request_file.load(
+            None if transaction is None else transaction.transaction_id
+        )
+        if is_pending(machine.state, transaction):
+            self.notebook.last_status = "pending"
 
     def _forget_challenge(self) -> None:
         """The enrollment it was typed for is over: a device keeps what is configured, no more."""

@@ -45,14 +45,15 @@ def _view_of(trustpoint: PortTrustpoint) -> TrustpointView:
     machine = trustpoint.session.machine
     ca, active, transaction = machine.ca, machine.active, machine.transaction
     failure = trustpoint.breakdown or (machine.failure.reason if machine.failure else "")
-    is_pending = _is_pending(machine.state, transaction)
+    pending = trustpoint.notebook.pending if is_pending(machine.state, transaction) else None
     return TrustpointView(
         state=machine.state.value,
         url=trustpoint.settings.url,
         ca_certificates_der=() if ca is None else tuple(reversed(ca.chain_der)),
         certificate_der=None if active is None else active.certificate_der,
         key_label=trustpoint.settings.key_label,
-        pending_csr_der=trustpoint.notebook.csr_der if is_pending else None,
+        pending_csr_der=None if pending is None else pending.der,
+        pending_digests={} if pending is None else pending.digests,
         last_status=trustpoint.notebook.last_status,
         next_poll_at=machine.next_deadline() if machine.state is State.PENDING else None,
         polls_sent=0 if transaction is None else transaction.polls,
@@ -62,7 +63,7 @@ def _view_of(trustpoint: PortTrustpoint) -> TrustpointView:
     )
 
 
-def _is_pending(state: State, transaction: Transaction | None) -> bool:
+def is_pending(state: State, transaction: Transaction | None) -> bool:
     """Whether the CA is known to hold a request of ours, polled for or waiting for a retry."""
     return state is State.PENDING or (
         transaction is not None and transaction.deadline_at is not None

@@ -25,6 +25,7 @@ from sceplab_devices.api import (
 )
 from sceplab_devices.errors import DeviceError
 from sceplab_lab.key_pem import PrivateKey
+from sceplab_lab.pending_request import PendingRequest
 from tests.support.scripted_carried import (
     Pair,
     ScriptedCarried,
@@ -134,12 +135,14 @@ class ScriptedPort(ScriptedCarried):
         trustpoint = self._trustpoints.get(name)
         if trustpoint is None:
             return TrustpointView(state="UNCONFIGURED")
+        waits = PendingRequest.of(trustpoint.request or b"") if trustpoint.is_pending else None
         return TrustpointView(
             state=trustpoint.state,
             ca_certificates_der=trustpoint.authorities,
             certificate_der=trustpoint.certificate,
             key_label=trustpoint.certificate_key,
-            pending_csr_der=trustpoint.request if trustpoint.is_pending else None,
+            pending_csr_der=None if waits is None else waits.der,
+            pending_digests={} if waits is None else waits.digests,
             last_status=trustpoint.last_status,
             next_poll_at=trustpoint.next_poll_at,
             polls_sent=trustpoint.polls_sent,

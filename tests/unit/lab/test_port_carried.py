@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -97,8 +99,13 @@ def test_the_way_by_hand(bench: PortBench) -> None:
     bench.port.create_request("LAB", challenge="typed")
     assert [event.kind for event in bench.heard] == [PortEventKind.REQUEST_CREATED]
     request = bench.heard[0].csr_der
+    shown = bench.view
+    assert b"typed" not in (bench.place / CARRIED_FILE).read_bytes()
     restart(bench)
-    assert (bench.view.state, bench.view.pending_csr_der) == ("PENDING", request)
+    assert bench.view == shown
+    assert shown.pending_csr_der is not None
+    assert read_csr(shown.pending_csr_der).challenge is None
+    assert shown.pending_digests["sha256"] == hashlib.sha256(request or b"").digest()
     csr = read_csr(request or b"")
     assert (csr.is_signature_valid, csr.challenge) == (True, "typed")
     certificate = sign(bench, request)
@@ -112,8 +119,22 @@ def test_the_way_by_hand(bench: PortBench) -> None:
     assert view.installed_at == bench.clock()
 
 
-def test_the_record_is_private_and_loses_the_challenge(bench: PortBench) -> None:
-    """0600; the request with its challenge password is gone when the certificate is there."""
+def test_a_record_of_before_is_read(bench: PortBench) -> None:
+    """It had the request byte for byte."""
+    carried(bench)
+    bench.port.create_request("LAB", challenge="typed")
+    request = bench.heard[0].csr_der or b""
+    shown = bench.view
+    path = bench.place / CARRIED_FILE
+    fields = json.loads(path.read_text())
+    fields["request"] = b64encode(request).decode()
+    path.write_text(json.dumps(fields))
+    restart(bench)
+    assert bench.view == shown
+
+
+def test_the_record_is_private_and_loses_the_request(bench: PortBench) -> None:
+    """0600; the request is gone when the certificate is there."""
     enroll(bench, challenge="configured-secret")
     path = bench.place / CARRIED_FILE
     assert path.stat().st_mode & 0o777 == 0o600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,12 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     bench.close()
 
 
+def digests_of(request: bytes | None) -> dict[str, bytes]:
+    """Fingerprints that consoles show of a request."""
+    names = ("md5", "sha1", "sha256")
+    return {name: hashlib.new(name, request or b"").digest() for name in names}
+
+
 def listed(port: EnrollmentPort) -> list[KeyView]:
     """All key pairs of the device."""
     return port.keys()
@@ -80,6 +87,7 @@ def test_states_and_events(engine: Engine) -> None:
     port.create_request("T")
     states.append(port.view("T").state)
     assert port.view("T").pending_csr_der == engine.heard[-1].csr_der
+    assert port.view("T").pending_digests == digests_of(engine.heard[-1].csr_der)
     certificate = engine.sign("T")
     port.import_certificate("T", certificate)
     states.append(port.view("T").state)
@@ -95,6 +103,21 @@ def test_states_and_events(engine: Engine) -> None:
     port.remove("T")
     assert port.view("T").state == "UNCONFIGURED"
     assert [view.label for view in listed(port) if view.label == "E"] == ["E"]
+
+
+def test_a_request_that_waits_is_shown_without_its_password(engine: Engine) -> None:
+    """The event has what was signed; the view has its digests, and the rest of it."""
+    port = engine.port
+    port.configure(settings("T"))
+    assert port.view("T").pending_digests == {}
+    port.create_request("T", challenge="typed")
+    sent, view = engine.heard[-1].csr_der, port.view("T")
+    assert read_csr(sent or b"").challenge == "typed"
+    shown = read_csr(view.pending_csr_der or b"")
+    assert (shown.challenge, shown.subject) == (None, read_csr(sent or b"").subject)
+    assert view.pending_digests == digests_of(sent)
+    port.cancel("T")
+    assert (port.view("T").pending_csr_der, port.view("T").pending_digests) == (None, {})
 
 
 def test_requests_for_nobody_fail(engine: Engine) -> None:

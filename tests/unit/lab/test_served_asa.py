@@ -71,10 +71,12 @@ async def test_pending_over_a_restart_until_approved(tmp_path: Path) -> None:
             await operator.type(*_configured(site))
             printed = await operator.type(*_enroll(site))
             assert "The certificate enrollment request is pending." in printed
-            assert "Status: Pending" in await operator.type("show crypto ca certificates LAB")
+            shown = await operator.type("show crypto ca certificates LAB")
+            assert "Status: Pending" in shown
+            assert "  Fingerprint: " in shown.partition("Status: Pending")[2]
             await operator.type("write memory")
         async with _operator(site) as operator:
-            assert "Status: Pending" in await operator.type("show crypto ca certificates LAB")
+            assert await operator.type("show crypto ca certificates LAB") == shown
             for request in site.server.administration.pending():
                 site.server.administration.approve(request.request_id, site.clock())
             await site.pass_time(operator, seconds=61)

@@ -73,8 +73,12 @@ async def test_junos_pending_request_survives_a_restart_and_is_granted(tmp_path:
             await operator.type(*junos_lines(site))
             shown = await operator.type("show security pki certificate-request")
             assert "Certificate identifier: LOCAL\n  Issued to: R1\n" in shown
+            detail = await operator.type("show security pki certificate-request detail")
+            assert "(sha1)" in detail
             assert "PKID_SCEP_PENDING" in await operator.type("show log pkid")
         async with log_in(site, JUNOS) as operator:
+            assert await operator.type("show security pki certificate-request") == shown
+            assert await operator.type("show security pki certificate-request detail") == detail
             (request,) = site.server.administration.pending()
             site.server.administration.approve(request.request_id, site.clock())
             await site.pass_time(operator, minutes=2)
@@ -131,6 +135,19 @@ async def test_panos_certificate_is_there_after_a_restart(tmp_path: Path) -> Non
         async with log_in(site, PANOS) as operator:
             assert await operator.type(STORE) == store
             assert await operator.type("show config running") == running
+
+
+async def test_panos_pending_request_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Once the certificate is committed, the box that comes up shows the same request."""
+    show = "request certificate show"
+    async with open_site(tmp_path, approval="manual") as site:
+        async with log_in(site, PANOS) as operator:
+            assert "holds the request" in await operator.type(*panos_lines(site))
+            shown = await operator.type(show)
+            assert "BEGIN CERTIFICATE REQUEST" in shown
+            await operator.type("configure", "commit", "exit")
+        async with log_in(site, PANOS) as operator:
+            assert await operator.type(show) == shown
 
 
 async def test_panos_pending_and_rejected_requests_are_told(tmp_path: Path) -> None:

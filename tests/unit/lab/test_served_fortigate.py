@@ -66,6 +66,13 @@ async def test_enrolled_certificate_is_there_after_a_restart(tmp_path: Path) -> 
             assert "Certificate is valid." in verified
 
 
+def pending_lines(shown: str) -> str:
+    """PEM text of the request that an entry shows."""
+    begins, _, rest = shown.partition("-----BEGIN CERTIFICATE REQUEST-----")
+    assert begins != shown
+    return rest.partition("-----END CERTIFICATE REQUEST-----")[0]
+
+
 async def test_pending_request_survives_a_restart_and_is_granted(tmp_path: Path) -> None:
     """The state is Pending until somebody approves; the debug lines have the transaction."""
     async with open_site(tmp_path, approval="manual") as site:
@@ -77,7 +84,11 @@ async def test_pending_request_survives_a_restart_and_is_granted(tmp_path: Path)
             assert "PENDING (3)" in shown
             state = await operator.type("get vpn certificate local VPN | grep state")
             assert "state               : Pending \n" in state
+            entry = await operator.type("show full-configuration vpn certificate local VPN")
+            assert "BEGIN CERTIFICATE REQUEST" in entry
         async with log_in(site) as operator:
+            again = await operator.type("show full-configuration vpn certificate local VPN")
+            assert pending_lines(again) == pending_lines(entry)
             state = await operator.type("get vpn certificate local VPN | grep state")
             assert "state               : Pending \n" in state
             site.server.administration.approve(request.request_id, site.clock())

@@ -69,10 +69,14 @@ async def test_pending_over_a_restart(tmp_path: Path, profile: str, answer: str,
     async with open_site(tmp_path / "r1", approval="manual", profile=profile) as site:
         async with site.device() as operator:
             await enroll(site, operator)
-            shown = await operator.type("do show crypto pki certificates LAB")
-            assert "   Status: Pending" in shown
             await operator.type("do write memory")
+            shown = await operator.type("do show crypto pki certificates LAB")
+            status = await operator.type("do show crypto pki trustpoints status")
+            assert "   Status: Pending" in shown
+            assert "Certificate Request Fingerprint SHA1" in shown
         async with site.device() as operator:
+            assert await operator.type("do show crypto pki certificates LAB") == shown
+            assert await operator.type("do show crypto pki trustpoints status") == status
             assert "POLL LAB" in await operator.type("do show crypto pki timers")
             (request,) = site.server.administration.pending()
             getattr(site.server.administration, answer)(request.request_id, site.clock())

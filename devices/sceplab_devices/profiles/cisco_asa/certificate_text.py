@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,11 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from sceplab_devices.profiles.cisco.dates import Zone, date_text
-from sceplab_devices.profiles.cisco.hexdump import serial_hex
+from sceplab_devices.profiles.cisco.hexdump import grouped_hex, serial_hex
 from sceplab_devices.profiles.cisco.names import first_value, shown_rdns
 from sceplab_devices.profiles.cisco.x509_text import (
     distribution_points,
-    fingerprint_text,
     signature_text,
     usage_text,
 )
@@ -67,23 +67,27 @@ def _key_text(certificate: x509.Certificate) -> str:
     return f"ECDSA ({getattr(key, 'key_size', 0)} bits)"  # U
 
 
-def pending_block(request_der: bytes | None, trustpoint: str) -> list[str]:
+def pending_block(
+    request: x509.CertificateSigningRequest, digests: Mapping[str, bytes], trustpoint: str
+) -> list[str]:
     """The lines of a request that waits at the CA. Only ``Status: Pending`` is known for sure.
 
     Args:
-        request_der: the request; ``None``: the box knows that it waits, but came up since it was
-            sent.
+        request: what waits.
+        digests: of the request as it was sent, see `TrustpointView.pending_digests`.
         trustpoint: whose it is.
     """
-    lines = ["Certificate"]
-    if request_der is not None:
-        subject = x509.load_der_x509_csr(request_der).subject
-        name = first_value(subject, NameOID.UNSTRUCTURED_NAME) or first_value(
-            subject, NameOID.COMMON_NAME
-        )
-        titled = (("Name", name), ("Serial", first_value(subject, NameOID.SERIAL_NUMBER)))
-        lines += ["  Subject Name:", *(f"    {title}: {text}" for title, text in titled if text)]
-    lines += ["  Status: Pending", "  Key Usage: General Purpose"]
-    if request_der is not None:
-        lines.append(f"  Fingerprint: {fingerprint_text(request_der, 'md5').rstrip().lower()}")
+    subject = request.subject
+    name = first_value(subject, NameOID.UNSTRUCTURED_NAME) or first_value(
+        subject, NameOID.COMMON_NAME
+    )
+    titled = (("Name", name), ("Serial", first_value(subject, NameOID.SERIAL_NUMBER)))
+    lines = [
+        "Certificate",
+        "  Subject Name:",
+        *(f"    {title}: {text}" for title, text in titled if text),
+        "  Status: Pending",
+        "  Key Usage: General Purpose",
+        f"  Fingerprint: {grouped_hex(digests['md5']).rstrip().lower()}",
+    ]
     return [*lines, f"  Associated Trustpoint: {trustpoint} "]

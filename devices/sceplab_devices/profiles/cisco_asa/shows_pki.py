@@ -27,8 +27,9 @@ def show_certificates(ctx: Context) -> None:
         ctx.write()
     for name in names:
         view = firewall.view(name)
-        if view.pending_csr_der is not None or view.state == "PENDING":
-            ctx.write("\n".join(pending_block(view.pending_csr_der, name)))
+        if view.pending_csr_der is not None:
+            request = x509.load_der_x509_csr(view.pending_csr_der)
+            ctx.write("\n".join(pending_block(request, view.pending_digests, name)))
             ctx.write()
 
 

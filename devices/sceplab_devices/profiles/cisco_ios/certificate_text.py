@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from sceplab_devices.profiles.cisco.dates import Zone, date_text
-from sceplab_devices.profiles.cisco.hexdump import serial_hex
+from sceplab_devices.profiles.cisco.hexdump import grouped_hex, serial_hex
 from sceplab_devices.profiles.cisco.names import (
     UNSTRUCTURED_ADDRESS,
     first_value,
@@ -82,17 +83,24 @@ def certificate_block(shown: ShownCertificate, zone: Zone, *, verbose: bool = Fa
     return lines
 
 
-def pending_block(request: x509.CertificateSigningRequest, trustpoint: str) -> list[str]:
-    """The lines of a request that waits at the CA."""
-    request_der = request.public_bytes(Encoding.DER)
+def pending_block(
+    request: x509.CertificateSigningRequest, digests: Mapping[str, bytes], trustpoint: str
+) -> list[str]:
+    """The lines of a request that waits at the CA.
+
+    Args:
+        request: what waits.
+        digests: of the request as it was sent, see `TrustpointView.pending_digests`.
+        trustpoint: whose it is.
+    """
     return [
         "Certificate",
         "  Subject:",
         *_identity(request.subject, []),
         "   Status: Pending",
         "   Key Usage: General Purpose",
-        f"   Certificate Request Fingerprint MD5: {fingerprint_text(request_der, 'md5')}",
-        f"   Certificate Request Fingerprint SHA1: {fingerprint_text(request_der, 'sha1')}",
+        f"   Certificate Request Fingerprint MD5: {grouped_hex(digests['md5'])}",
+        f"   Certificate Request Fingerprint SHA1: {grouped_hex(digests['sha1'])}",
         f"   Associated Trustpoint: {trustpoint} ",
     ]
 

@@ -69,5 +69,5 @@ def show_certificates(ctx: Context) -> None:
         if view.pending_csr_der is not None:
             request = x509.load_der_x509_csr(view.pending_csr_der)
             ctx.write()
-            ctx.write("\n".join(pending_block(request, name)))
+            ctx.write("\n".join(pending_block(request, view.pending_digests, name)))
             ctx.write()

@@ -7,7 +7,7 @@ and the CA certificate's after the vendor's field tables.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from cryptography import x509
@@ -19,6 +19,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from sceplab_devices.profiles.juniper_junos.dates import validity_text
 
 _BYTES_A_LINE = 20
+_SHOWN_DIGESTS = ("sha1", "md5")
 _TITLES = {
     NameOID.ORGANIZATION_NAME: "Organization",
     NameOID.ORGANIZATIONAL_UNIT_NAME: "Organizational unit",
@@ -104,9 +105,20 @@ def re_enrollment_lines(*, is_enabled: bool, next_at: datetime | None) -> list[s
 
 
 def request_lines(
-    title: str, request: x509.CertificateSigningRequest, *, is_detailed: bool
+    title: str,
+    request: x509.CertificateSigningRequest,
+    digests: Mapping[str, bytes],
+    *,
+    is_detailed: bool,
 ) -> list[str]:
-    """A request that waits for its certificate."""
+    """A request that waits for its certificate.
+
+    Args:
+        title: identifier of the certificate.
+        request: what waits.
+        digests: of the request as it was sent, see `TrustpointView.pending_digests`.
+        is_detailed: with names, key and fingerprints.
+    """
     key = request.public_key()
     lines = [f"Certificate identifier: {title}"]
     if not is_detailed:
@@ -124,13 +136,12 @@ def request_lines(
         *(f"    {row}" for row in hex_rows(key_bytes(key))),
         "  Fingerprint:",
     ]
-    rows = fingerprint_rows(request.public_bytes(Encoding.DER))
-    return lines + [f"    {row}" for row in rows]
+    return lines + [f"    {digests[name].hex(':')} ({name})" for name in _SHOWN_DIGESTS]
 
 
 def fingerprint_rows(data_der: bytes) -> list[str]:
     """``48:ad:… (sha1)`` and ``cc:19:… (md5)``."""
-    return [f"{fingerprint(data_der, name)} ({name})" for name in ("sha1", "md5")]
+    return [f"{fingerprint(data_der, name)} ({name})" for name in _SHOWN_DIGESTS]
 
 
 def fingerprint(data_der: bytes, algorithm: str) -> str:

@@ -56,11 +56,12 @@ def show_request(ctx: Context, request: Request, _pipes: Pipes) -> None:
     for certificate in ctx.device.certificates.values():
         if request.args.get("certificate-id", certificate.id) != certificate.id:
             continue
-        der = ctx.device.view(certificate.port_name).pending_csr_der
-        if der is not None:
-            waiting = x509.load_der_x509_csr(der)
+        view = ctx.device.view(certificate.port_name)
+        if view.pending_csr_der is not None:
+            waiting, digests = x509.load_der_x509_csr(view.pending_csr_der), view.pending_digests
             is_detailed = "detail" in request.args
-            _write_block(ctx, request_lines(certificate.id, waiting, is_detailed=is_detailed))
+            lines = request_lines(certificate.id, waiting, digests, is_detailed=is_detailed)
+            _write_block(ctx, lines)
 
 
 def _local_lines(ctx: Context, certificate: LocalCertificate) -> list[str]:
