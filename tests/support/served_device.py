@@ -117,9 +117,10 @@ async def open_site(
     keys_secret: str = "",
     approval: str = "auto",
     profile: str = "cisco-ios",
+    server_profile: str = "compat",
 ) -> AsyncIterator[Site]:
     """A server, and a device that is not started yet; see `Site` for the keys."""
     clock = LabClock(NOW, runs=False)
-    state = make_server("compat", now=NOW, settings={"template": {"approval": approval}})
+    state = make_server(server_profile, now=NOW, settings={"template": {"approval": approval}})
     async with serve(state, clock) as server:
         yield Site(folder, clock, state, server.scep_url, keys, keys_secret, profile)
