@@ -1,10 +1,16 @@
-"""Output filters of NX-OS: ``grep``-like ones, a count of lines, and a file on bootflash."""
+"""Output filters of NX-OS: ``grep``-like ones, a count of lines, and chains of them.
+
+A bar with a blank before it begins the next filter; any other is part of the expression, so that
+``| include ssh|nxapi | count`` are two filters.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from sceplab_devices.filters import (
+    MAKERS,
     Filter,
     FilterCall,
     FilterFailure,
@@ -16,6 +22,7 @@ from sceplab_devices.filters import (
     plain,
     section,
 )
+from sceplab_devices.grammar import Token
 
 _FLAGS = {
     "-i": "ignore-case",
@@ -50,7 +57,32 @@ def grep(call: FilterCall) -> Filter | FilterFailure:
     return Filter(lambda lines: _lines(found.apply(lines)))
 
 
-FILTERS: Mapping[str, FilterMaker] = {
+_NEXT = re.compile(r"""^((?:[^"]|"[^"]*")*?)(?:^|(?<=\s))\|""")
+"""Text up to a bar that begins a filter; none inside double quotes."""
+
+
+def chained(maker: FilterMaker) -> FilterMaker:
+    """A filter behind which others may stand."""
+
+    def make(call: FilterCall) -> Filter | FilterFailure:
+        found = _NEXT.match(call.text)
+        if found is None:
+            return maker(call)
+        first = maker(FilterCall(found[1].rstrip(), call.offset, call.device, call.session))
+        if isinstance(first, FilterFailure):
+            return first
+        rest = Token(call.text[found.end() :], call.offset + found.end())
+        behind = call.device.profile.filters.parse(rest, call.device, call.session)
+        if isinstance(behind, FilterFailure):
+            return behind
+        return Filter(
+            lambda lines: behind.apply(first.apply(lines)), pages=first.pages and behind.pages
+        )
+
+    return make
+
+
+_OWN: Mapping[str, FilterMaker] = {
     "begin": matching(begin, delimiters=False, quoted=True),
     "count": plain(_lines),
     "egrep": grep,
@@ -59,4 +91,9 @@ FILTERS: Mapping[str, FilterMaker] = {
     "include": matching(include, delimiters=False, quoted=True),
     "section": matching(section, delimiters=False, quoted=True),
 }
-"""Those that differ from what any profile may name."""
+
+FILTERS: Mapping[str, FilterMaker] = {
+    verb: chained(maker)
+    for verb, maker in (*_OWN.items(), *((verb, MAKERS[verb]) for verb in ("last", "no-more")))
+}
+"""All of the platform, by verb."""

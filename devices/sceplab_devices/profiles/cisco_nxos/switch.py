@@ -151,7 +151,7 @@ class Switch(Device):
         if not text:
             return
         self.config.lines.clear()
-        self.config.features.clear()
+        self.config.features = set(self.profile.data["factory_features"])
         for remark in carry_out(self, text.splitlines(), mode="config"):
             line = _SECRET.sub(r"\1 *", remark.line)
             logger.warning("%s: startup line %r: %s", self.hostname, line, remark.text)

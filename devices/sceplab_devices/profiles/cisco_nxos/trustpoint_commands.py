@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sceplab_devices.batch import MEMORY_LINE
 from sceplab_devices.profiles.cisco.store import line_key
 from sceplab_devices.profiles.cisco.trustpoint import Entry
 from sceplab_devices.profiles.cisco_nxos.switch import Context
@@ -64,7 +65,8 @@ def choose_key(ctx: Context) -> None:
     if trustpoint is None:
         return
     wanted = "" if ctx.negated or ctx.default else ctx.args["label"]
-    if wanted != trustpoint.key_label and ctx.device.view(trustpoint.name).certificate_der:
+    is_new = wanted != trustpoint.key_label and ctx.session.line is not MEMORY_LINE
+    if is_new and ctx.device.view(trustpoint.name).certificate_der:
         ctx.say("trustpoint.has_certificate")
         return
     trustpoint_setting(ctx)
