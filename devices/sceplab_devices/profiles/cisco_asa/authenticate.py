@@ -74,6 +74,9 @@ def _typed_pin(ctx: Context) -> tuple[str, bool] | None:
 
 def _fetch(ctx: Context, trustpoint: Trustpoint, pin: str, *, is_silent: bool) -> Dialog:
     firewall = ctx.device
+    if firewall.view(trustpoint.name).state == "CA_FETCH":
+        ctx.say("authenticate.in_progress", name=trustpoint.name)
+        return
     trustpoint.pin = pin
     is_usable = firewall.apply(trustpoint)
     trustpoint.pin = ""  # it counts for this command alone
@@ -81,9 +84,13 @@ def _fetch(ctx: Context, trustpoint: Trustpoint, pin: str, *, is_silent: bool) -
         ctx.say("authenticate.unreachable")
         return
     firewall.port.authenticate(trustpoint.name)
-    event = yield from _wait(trustpoint, _FETCHED, FETCH_TIMEOUT_S)
-    if event is None:
-        firewall.port.cancel(trustpoint.name)
+    event = None
+    try:
+        event = yield from _wait(trustpoint, _FETCHED, FETCH_TIMEOUT_S)
+    finally:
+        # After Ctrl-C, too: what this one comes to must not be the answer to the next.
+        if event is None and firewall.has(trustpoint):
+            firewall.port.cancel(trustpoint.name)
     if event is None or event.kind == PortEventKind.CA_UNREACHABLE:
         ctx.say("authenticate.unreachable")
     elif event.kind == PortEventKind.CA_PIN_MISMATCH:

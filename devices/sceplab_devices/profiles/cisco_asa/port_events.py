@@ -31,7 +31,8 @@ def _tell(firewall: Firewall, event: PortEvent, key: str, *, is_over: bool = Tru
 
 
 def _pending(firewall: Firewall, event: PortEvent) -> None:
-    _tell(firewall, event, "pending", is_over=False)
+    if not firewall.view(event.trustpoint).polls_sent:  # said once
+        _tell(firewall, event, "pending", is_over=False)
 
 
 def _issued(firewall: Firewall, event: PortEvent) -> None:

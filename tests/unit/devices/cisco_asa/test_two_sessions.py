@@ -51,6 +51,41 @@ def test_a_trustpoint_goes_while_its_enrollment_is_asked_about() -> None:
     assert "TP" not in bench.port.names()
 
 
+def test_a_ca_that_somebody_else_is_asked_about() -> None:
+    """A second session does not get between the question and its answer."""
+    bench = FirewallBench()
+    terminal = _asked_about_the_ca(bench)
+    said = bench.run("crypto ca authenticate TP nointeractive")
+    assert said == "ERROR: Authentication of trustpoint 'TP' is in progress."
+    assert "CA certificate accepted" in terminal.run("yes")
+
+
+def test_an_interrupted_fetch_is_over() -> None:
+    """The next one hears of its own server, not of the one before."""
+    bench = FirewallBench()
+    terminal = _operator(bench)
+    for line in (*_TRUSTPOINT, "crypto ca authenticate TP"):
+        terminal.run(line)
+    assert terminal.type("\x03").endswith("asa(config)# ")
+    assert bench.port.view("TP").state == "CONFIGURED"
+    terminal.run("crypto ca authenticate TP")
+    bench.port.ca_answers("TP")
+    assert "CA certificate accepted" in terminal.run("yes")
+
+
+def test_pending_is_said_once() -> None:
+    """Polls that change nothing are silent."""
+    bench = FirewallBench()
+    terminal = _asked_about_the_ca(bench)
+    for line in ("yes", "crypto ca enroll TP noconfirm"):
+        terminal.run(line)
+    bench.port.ca_pends("TP")
+    assert "request is pending." in terminal.later()
+    bench.port.poll("TP")
+    bench.port.ca_pends("TP")
+    assert terminal.later() == ""
+
+
 def test_who_configured_and_who_saved() -> None:
     """They are named to whoever looks, not he."""
     bench = FirewallBench(users={"anna": "a", "bert": "b"})
