@@ -44,6 +44,7 @@ class OwnCertificate:
     subject: str
     """RFC 4514 text."""
     dns_names: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
     algorithm: str = "rsa:2048"
     digest: str = "sha256"
 
@@ -173,11 +174,7 @@ class Firewall(CandidateDevice):
     def configure_certificate(self, certificate: OwnCertificate) -> bool:
         """Tells the engine of a certificate; false: it cannot work with it, which is logged."""
         settings = self.scep_profile(certificate.profile) or {}
-        pin = re.sub(r"[^0-9A-Fa-f]", "", value(settings, "fingerprint")).lower()
-        ca_name = value(settings, "scep-ca-cert")
-        if ca_name and not pin:
-            pasted = read_pem(value(self.active, *CERTIFICATES, ca_name, "public-key"))
-            pin = hashlib.sha256(pasted).hexdigest() if pasted else ""
+        pin = self._pin(settings)
         return self._configure(
             TrustpointSettings(
                 name=certificate.port_name,
@@ -188,11 +185,25 @@ class Firewall(CandidateDevice):
                 key_algorithm=certificate.algorithm,
                 subject=certificate.subject,
                 dns_names=certificate.dns_names,
+                emails=certificate.emails,
                 digest=certificate.digest,
+                # U; an NDES answers a request for a key that it knows with the old certificate
+                new_key_on_renewal=True,
                 ca_identifier=value(settings, "ca-identity-name"),
                 challenge=reveal(value(settings, "scep-challenge", "fixed")) or "",
             )
         )
+
+    def _pin(self, settings: Tree) -> str:
+        """What the CA must be; never empty when the configuration names one, readable or not."""
+        typed = value(settings, "fingerprint")
+        if typed:
+            return re.sub(r"[:\s-]", "", typed).lower() or typed
+        ca_name = value(settings, "scep-ca-cert")
+        if not ca_name:
+            return ""
+        pasted = read_pem(value(self.active, *CERTIFICATES, ca_name, "public-key"))
+        return hashlib.sha256(pasted).hexdigest() if pasted else f"of certificate {ca_name}"
 
     def _configure(self, settings: TrustpointSettings) -> bool:
         try:
@@ -251,6 +262,7 @@ class Firewall(CandidateDevice):
             profile=str(record["profile"]),
             subject=str(record["subject"]),
             dns_names=tuple(str(name) for name in record["dns_names"]),
+            emails=tuple(str(name) for name in record.get("emails", ())),
             algorithm=str(record["algorithm"]),
             digest=str(record["digest"]),
         )
