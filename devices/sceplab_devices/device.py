@@ -11,10 +11,17 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Required, TypedDict
 
-from sceplab_devices.api import EnrollmentPort, PortEvent
+from sceplab_devices.api import (
+    EnrollmentPort,
+    KeyView,
+    PortEvent,
+    TrustpointSettings,
+    TrustpointView,
+)
 from sceplab_devices.console import Console
+from sceplab_devices.errors import DeviceError
 from sceplab_devices.session import CONSOLE_LINE, LineInfo, Session
 
 if TYPE_CHECKING:
@@ -23,6 +30,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOG_BUFFER_LINES = 1000
+
+
+class CommonSettings(TypedDict, total=False):
+    """What every `Device` is made with; classes with settings of their own pass it on."""
+
+    hostname: Required[str]
+    port: Required[EnrollmentPort]
+    clock: Required[Callable[[], datetime]]
+    users: dict[str, str] | None
+    enable_password: str
 
 
 class Device:
@@ -55,6 +72,16 @@ class Device:
         users: dict[str, str] | None = None,
         enable_password: str = "",
     ) -> None:
+        """Makes a box as delivered.
+
+        Args:
+            profile: its platform.
+            hostname: shown in prompts.
+            port: enrollment engine of this box.
+            clock: aware UTC.
+            users: login name to password; empty: no login.
+            enable_password: asked by ``enable``, on platforms that have it.
+        """
         self.profile = profile
         self.hostname = hostname
         self.port = port
@@ -100,6 +127,30 @@ class Device:
         for console in tuple(self.consoles):
             if console.session.monitor:
                 console.log_line(text)
+
+    def view(self, name: str) -> TrustpointView:
+        """How a trustpoint of the enrollment engine stands."""
+        return self.port.view(name)
+
+    def key_pairs(self) -> list[KeyView]:
+        """All key pairs, oldest first."""
+        return self.port.keys()
+
+    def find_key(self, label: str) -> KeyView | None:
+        """The key pair of a label."""
+        return next((key for key in self.key_pairs() if key.label == label), None)
+
+    def configure_port(self, settings: TrustpointSettings) -> str:
+        """Tells the enrollment engine of a trustpoint.
+
+        Returns:
+            Why it cannot work with it (a key size no key store has, for example); empty: it can.
+        """
+        try:
+            self.port.configure(settings)
+        except (DeviceError, ValueError) as error:
+            return str(error) or type(error).__name__
+        return ""
 
     def restore(self, text: str) -> None:
         """Hook for profiles: comes up with the configuration that was saved last.

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Unpack
 
-from sceplab_devices.api import EnrollmentPort, KeyView, PortEvent, TrustpointView
-from sceplab_devices.batch import carry_out
+from sceplab_devices.api import PortEvent
 from sceplab_devices.context import CommandContext
-from sceplab_devices.device import Device
-from sceplab_devices.errors import DeviceError
+from sceplab_devices.device import CommonSettings, Device
 from sceplab_devices.profiles.cisco.dates import MONTHS
+from sceplab_devices.profiles.cisco.device import CiscoDevice
 from sceplab_devices.profiles.cisco.store import Block
 from sceplab_devices.profiles.cisco_asa.passwords import is_hashed, matches_hash, without_secrets
 from sceplab_devices.profiles.cisco_asa.running_config import RunningConfig
@@ -23,10 +20,7 @@ from sceplab_devices.session import Session
 if TYPE_CHECKING:
     from sceplab_devices.profile import DeviceProfile
 
-logger = logging.getLogger(__name__)
-
 FULL_PRIVILEGE = 15
-_TYPED_INTERFACE = re.compile(r"([A-Za-z]+)([0-9][0-9/.]*)", re.ASCII)
 _SEVERITY = re.compile(r"%ASA-([0-7])-")
 _LEVELS = (
     "emergencies", "alerts", "critical", "errors", "warnings", "notifications", "informational",
@@ -36,19 +30,14 @@ _RUNNING = frozenset({"KEYGEN", "REQUESTING", "PENDING", "RETRY_WAIT", "ISSUED_U
 """Machine states in which a request is under way."""
 
 
-class Firewall(Device):
+class Firewall(CiscoDevice):
     """State of one firewall.
 
     Attributes:
         serial_number: of the box, as certificates name it.
-        config: the running configuration.
-        startup_config: text saved last; empty: never.
         saved_at: when, for its head; ``None``: not since it came up.
         saved_by: whose rights the terminal had that saved it.
-        started_at: when the box came up.
-        changed_at: last configuration change; ``None``: none since it came up.
         changed_by: whose rights the terminal had that entered configuration mode last.
-        is_saved: nothing was changed since the configuration was saved.
         logged: log lines so far.
         enrolling: session that asked for the running enrollment, by trustpoint.
     """
@@ -59,67 +48,32 @@ class Firewall(Device):
         self,
         profile: DeviceProfile,
         *,
-        hostname: str,
-        port: EnrollmentPort,
-        clock: Callable[[], datetime],
-        users: dict[str, str] | None = None,
-        enable_password: str = "",
         serial_number: str = "",
+        **common: Unpack[CommonSettings],
     ) -> None:
         """Makes a firewall as delivered.
 
         Args:
             profile: what `create_profile` gives.
-            hostname: shown in prompts.
-            port: enrollment engine of this box.
-            clock: aware UTC.
-            users: login name to password, with all rights; empty: no login.
-            enable_password: asked by ``enable``; empty: Enter alone is right.
             serial_number: as certificates name it; empty: the profile's.
+            common: as `Device` takes them. Users have all rights; without ``enable_password``
+                Enter alone is right.
         """
         self.serial_number = serial_number or str(profile.data["serial_number"])
         self.config = RunningConfig()
         for name in profile.data["interfaces"]:
             block = Block(f"interface {name}", {"shutdown": "shutdown"})
             self.config.interfaces[name] = block
-        self.config.privileges = dict.fromkeys(users or {}, FULL_PRIVILEGE)
+        self.config.privileges = dict.fromkeys(common.get("users") or {}, FULL_PRIVILEGE)
         self.config.lines["logging"] = {
             " ".join(line.split()[:2]): line for line in profile.data["factory_logging"]
         }
-        self.startup_config = ""
         self.saved_at: datetime | None = None
         self.saved_by = ""
-        self.changed_at: datetime | None = None
         self.changed_by = f"enable_{FULL_PRIVILEGE}"
-        self.is_saved = True
         self.logged = 0
         self.enrolling: dict[str, Session] = {}
-        super().__init__(
-            profile,
-            hostname=hostname,
-            port=port,
-            clock=clock,
-            users=users,
-            enable_password=enable_password,
-        )
-        self.started_at = self.now()
-
-    @property
-    def fqdn(self) -> str:
-        """Host name with its domain; the host name alone when no domain is configured."""
-        domain = self.config.domain_name
-        return f"{self.hostname}.{domain}" if domain else self.hostname
-
-    def interface_name(self, typed: str) -> str:
-        """Full name of an interface typed as ``gi0/1``; empty when the box has none such."""
-        found = _TYPED_INTERFACE.fullmatch(typed)
-        if found is None:
-            return ""
-        for name in self.config.interfaces:
-            letters = name.rstrip("0123456789/.")
-            if letters.lower().startswith(found[1].lower()) and name == letters + found[2]:
-                return name
-        return ""
+        super().__init__(profile, **common)
 
     # --- log ----------------------------------------------------------------------------------
 
@@ -163,31 +117,20 @@ class Firewall(Device):
 
     # --- configuration ------------------------------------------------------------------------
 
-    def note_change(self) -> None:
-        """The running configuration was changed."""
-        self.changed_at = self.now()
-        self.is_saved = False
-
     def apply(self, trustpoint: Trustpoint) -> bool:
         """Tells the port what the trustpoint's lines mean; false when it cannot work with them.
 
         The reason (a key no key store makes, for example) is logged. One without a way to enroll
         counts too: it may hold what came in a PKCS#12 file.
         """
-        try:
-            self.port.configure(settings_of(self, trustpoint))
-        except (DeviceError, ValueError) as error:
-            self.syslog("unusable", name=trustpoint.name, reason=error)
-            return False
-        return True
+        reason = self.configure_port(settings_of(self, trustpoint))
+        if reason:
+            self.syslog("unusable", name=trustpoint.name, reason=reason)
+        return not reason
 
     def has(self, trustpoint: Trustpoint) -> bool:
         """Whether it is configured still: other sessions work meanwhile."""
         return self.config.trustpoints.get(trustpoint.name) is trustpoint
-
-    def view(self, name: str) -> TrustpointView:
-        """How a trustpoint stands."""
-        return self.port.view(name)
 
     def is_enrolling(self, name: str) -> bool:
         """A request of the trustpoint is out or about to leave."""
@@ -200,43 +143,32 @@ class Firewall(Device):
         Raises:
             DeviceError: it cannot be kept; what was saved before counts.
         """
-        self.on_save(text)
-        self.startup_config = text
+        self.keep_startup(text)
         self.saved_at = self.now() if text else None
         self.saved_by = user
-        self.is_saved = bool(text)
 
-    def restore(self, text: str) -> None:
-        """See `Device.restore`."""
-        if not text:
-            return
+    def forget_factory(self) -> None:
+        """See `CiscoDevice.forget_factory`."""
         self.config.lines.clear()
         for block in self.config.interfaces.values():
             block.lines.clear()
-        lines = [line for line in text.splitlines() if not line.startswith(":")]  # remarks
-        for remark in carry_out(self, lines, mode="config"):
-            # Remarks have lost the blank in front of their lines.
-            line = without_secrets(f" {remark.line}").strip()
-            logger.warning("%s: startup line %r: %s", self.hostname, line, remark.text)
-        self.startup_config = text
-        self.changed_at = None
-        self.is_saved = True
+
+    def startup_lines(self, text: str) -> list[str]:
+        """See `CiscoDevice.startup_lines`: all but remarks."""
+        return [line for line in text.splitlines() if not line.startswith(":")]
+
+    def shown_line(self, line: str) -> str:
+        """See `CiscoDevice.shown_line`."""
+        # The line has lost the blank in front of it.
+        return without_secrets(f" {line}").strip()
 
     def matches_password(self, password: str, typed: str) -> bool:
         """See `Device.matches_password`."""
         if is_hashed(password):
             return matches_hash(password, typed)
-        return super().matches_password(password, typed)
+        return Device.matches_password(self, password, typed)
 
     # --- keys and events ----------------------------------------------------------------------
-
-    def key_pairs(self) -> list[KeyView]:
-        """All key pairs, oldest first."""
-        return self.port.keys()
-
-    def find_key(self, label: str) -> KeyView | None:
-        """The key pair of a label."""
-        return next((key for key in self.key_pairs() if key.label == label), None)
 
     def handle_event(self, event: PortEvent) -> None:
         """Logs what the event means on this box."""

@@ -12,7 +12,7 @@ from sceplab_devices.steps import AskKey, Dialog
 def reload_box(ctx: Context) -> Dialog:
     """``reload``."""
     router = ctx.device
-    if router.is_modified:
+    if not router.is_saved:
         ctx.write()
         save: bool = yield from ask_yes_no(ctx, ctx.text("system.reload_save"))
         if save:
@@ -28,7 +28,7 @@ def reload_box(ctx: Context) -> Dialog:
 
 def offers_setup(router: Router) -> bool:
     """Whether a console begins with the set-up dialog."""
-    return router.initial_dialog and not router.startup_config and not router.is_modified
+    return router.initial_dialog and not router.startup_config and router.is_saved
 
 
 def offer_setup(ctx: Context) -> Dialog:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Unpack
 
-from sceplab_devices.api import EnrollmentPort, KeyView, PortEvent, TrustpointView
-from sceplab_devices.batch import carry_out
+from sceplab_devices.api import PortEvent
 from sceplab_devices.context import CommandContext
-from sceplab_devices.device import Device
-from sceplab_devices.errors import DeviceError
+from sceplab_devices.device import CommonSettings
 from sceplab_devices.profiles.cisco.dates import log_stamp
+from sceplab_devices.profiles.cisco.device import TYPED_INTERFACE, CiscoDevice
 from sceplab_devices.profiles.cisco.flash import FileStore
 from sceplab_devices.profiles.cisco.hexdump import certificates_in
-from sceplab_devices.profiles.cisco.obfuscation import is_hashed, matches_hash
 from sceplab_devices.profiles.cisco_ios.enrollment_method import (
     EnrollmentMethod,
     enrollment_method,
@@ -30,11 +26,8 @@ from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint, settings_o
 if TYPE_CHECKING:
     from sceplab_devices.profile import DeviceProfile
 
-logger = logging.getLogger(__name__)
-
 SERIAL_NUMBER = "67109296"
 
-_TYPED_INTERFACE = re.compile(r"([A-Za-z]+)([0-9][0-9/.]*)", re.ASCII)
 _MADE_INTERFACES = ("Loopback", "Tunnel", "Vlan")
 
 
@@ -60,18 +53,13 @@ class PkiCounters:
     failed_validations: int = 0
 
 
-class Router(Device):
+class Router(CiscoDevice):
     """State of one router.
 
     Attributes:
         train: software train, decides between known variants of texts and rules.
         serial_number: of the box, as certificates name it.
-        config: the running configuration.
-        startup_config: text saved last; empty: never.
         saved_certificates: DER of the certificates that were part of it.
-        started_at: when the box came up.
-        changed_at: last configuration change; ``None``: none since start.
-        is_modified: the running configuration was changed since it was saved or read.
         initial_dialog: a console of a box without saved configuration offers the set-up dialog.
         files: what operators put on the box; gone with it.
         clock_is_set: the time is authoritative; until then log lines begin with ``*``.
@@ -80,40 +68,33 @@ class Router(Device):
         key_orders: key pairs that are being made, by label.
     """
 
+    config: RunningConfig
+
     def __init__(
         self,
         profile: DeviceProfile,
         *,
-        hostname: str,
-        port: EnrollmentPort,
-        clock: Callable[[], datetime],
-        users: dict[str, str] | None = None,
-        enable_password: str = "",
         train: str = "",
         serial_number: str = SERIAL_NUMBER,
         initial_dialog: bool = False,
+        **common: Unpack[CommonSettings],
     ) -> None:
         """Makes a router as delivered.
 
         Args:
             profile: what `create_profile` gives.
-            hostname: shown in prompts.
-            port: enrollment engine of this box.
-            clock: aware UTC.
-            users: login name to password; empty: no login.
-            enable_password: asked by ``enable``; empty: it asks nothing.
             train: name of a train in the profile's data; empty: the default one.
             serial_number: as certificates name it.
             initial_dialog: a console of a box without saved configuration offers the set-up
                 dialog.
+            common: as `Device` takes them.
         """
         self.train = read_train(profile.data, train)
         self.serial_number = serial_number
         self.config = RunningConfig()
         for name in self.train.interfaces:
             self.config.interfaces[name] = Interface(name, is_physical=True, is_shut_down=True)
-        self.config.users = dict.fromkeys(users or {}, User())
-        self.startup_config = ""
+        self.config.users = dict.fromkeys(common.get("users") or {}, User())
         self.saved_certificates: frozenset[bytes] = frozenset()
         self.counters = PkiCounters()
         self.clock_is_set = False
@@ -121,30 +102,14 @@ class Router(Device):
         self.logged = 0
         self.debugging: set[str] = set()
         self.key_orders: dict[str, KeyOrder] = {}
-        self.changed_at: datetime | None = None
-        self.is_modified = False
         self.initial_dialog = initial_dialog
         self.files = FileStore(self.train.file_systems)
-        super().__init__(
-            profile,
-            hostname=hostname,
-            port=port,
-            clock=clock,
-            users=users,
-            enable_password=enable_password,
-        )
-        self.started_at = self.now()
+        super().__init__(profile, **common)
 
     # --- identity and time --------------------------------------------------------------------
 
-    @property
-    def fqdn(self) -> str:
-        """Host name with its domain; the host name alone when no domain is configured."""
-        domain = self.config.domain_name
-        return f"{self.hostname}.{domain}" if domain else self.hostname
-
     def device_time(self) -> datetime:
-        """What the box believes the time to be (``clock set`` moves it), aware UTC."""
+        """See `CiscoDevice.device_time`: ``clock set`` moves it."""
         return self.now() + self.clock_offset
 
     def address_of(self, interface: str) -> str:
@@ -162,14 +127,11 @@ class Router(Device):
 
         Interfaces of the box are known; loopbacks, tunnels and VLANs can always be made.
         """
-        found = _TYPED_INTERFACE.fullmatch(typed)
-        if found is None:
-            return ""
+        known = super().interface_name(typed)
+        found = TYPED_INTERFACE.fullmatch(typed)
+        if known or found is None:
+            return known
         kind, number = found[1].lower(), found[2]
-        for name in self.config.interfaces:
-            letters = name.rstrip("0123456789/.")
-            if letters.lower().startswith(kind) and name == letters + number:
-                return name
         made = [name for name in _MADE_INTERFACES if name.lower().startswith(kind)]
         return made[0] + number if made and number.isdigit() else ""
 
@@ -191,11 +153,6 @@ class Router(Device):
 
     # --- configuration ------------------------------------------------------------------------
 
-    def note_change(self) -> None:
-        """The running configuration was changed."""
-        self.changed_at = self.device_time()
-        self.is_modified = True
-
     def apply(self, trustpoint: Trustpoint) -> bool:
         """Tells the port what the trustpoint's lines mean; false when they do not make one.
 
@@ -205,12 +162,10 @@ class Router(Device):
             EnrollmentMethod.NONE, EnrollmentMethod.SELF_SIGNED
         ):  # fmt: skip
             return False
-        try:
-            self.port.configure(settings_of(self, trustpoint))
-        except (DeviceError, ValueError) as error:
-            self.syslog("unusable", name=trustpoint.name, reason=error)
-            return False
-        return True
+        reason = self.configure_port(settings_of(self, trustpoint))
+        if reason:
+            self.syslog("unusable", name=trustpoint.name, reason=reason)
+        return not reason
 
     def forget_certificates(self, name: str, *, keeps_ca: bool) -> None:
         """Takes a trustpoint's certificates away; its configuration stays."""
@@ -235,19 +190,13 @@ class Router(Device):
         self.port.import_ca(trustpoint.name, authorities_der)
         self.apply(trustpoint)
 
-    def view(self, name: str) -> TrustpointView:
-        """How a trustpoint stands."""
-        return self.port.view(name)
-
     def save(self, text: str) -> None:
         """Keeps ``text`` as the startup configuration, with the certificates of this moment.
 
         Raises:
             DeviceError: it cannot be kept; what was saved before counts.
         """
-        self.on_save(text)
-        self.startup_config = text
-        self.is_modified = not text
+        self.keep_startup(text)
         held = [self.view(name) for name in self.config.trustpoints]
         own = [view.certificate_der for view in held if view.certificate_der]
         authorities = [der for view in held for der in view.ca_certificates_der]
@@ -255,32 +204,15 @@ class Router(Device):
 
     def restore(self, text: str) -> None:
         """See `Device.restore`."""
-        if not text:
-            return
+        super().restore(text)
+        self.saved_certificates = certificates_in(text)
+
+    def forget_factory(self) -> None:
+        """See `CiscoDevice.forget_factory`."""
         for interface in self.config.interfaces.values():
             interface.is_shut_down = False  # as delivered they are; a saved text says so itself
-        for remark in carry_out(self, text.splitlines(), mode="config"):
-            logger.warning("%s: startup line %r: %s", self.hostname, remark.line, remark.text)
-        self.startup_config = text
-        self.saved_certificates = certificates_in(text)
-        self.changed_at = None
-        self.is_modified = False
-
-    def matches_password(self, password: str, typed: str) -> bool:
-        """See `Device.matches_password`."""
-        if is_hashed(password):
-            return matches_hash(password, typed)
-        return super().matches_password(password, typed)
 
     # --- keys ---------------------------------------------------------------------------------
-
-    def key_pairs(self) -> list[KeyView]:
-        """All key pairs, oldest first."""
-        return self.port.keys()
-
-    def find_key(self, label: str) -> KeyView | None:
-        """The key pair of a label."""
-        return next((key for key in self.key_pairs() if key.label == label), None)
 
     def order_key(
         self,
