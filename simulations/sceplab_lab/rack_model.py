@@ -81,6 +81,8 @@ class ServerSettings(_Table):
     approval: Literal["auto", "manual"] | None = None
     challenge: Literal["one-time", "static", "none"] | None = None
     floor: FloorName | None = None
+    validity: str = ""
+    """Lifetime of new certificates: ``10m``, ``36h``, ``30d``; empty: the profile's."""
     config: str = ""
     """Configuration file (TOML) of the server, beside the rack file; the keys above win."""
 

@@ -18,6 +18,7 @@ from sceplab_ndes.folder import StateFolder
 from sceplab_ndes.listening import taken_address
 from sceplab_ndes.server import NdesHttpServer
 from sceplab_ndes.service import DEFAULT_ADMIN, open_server, prepare, with_stored_keys
+from sceplab_ndes.validity import validity_settings
 from sceplab_scep.algorithms import Floor
 
 PORT_FILE = "rack-port"
@@ -46,6 +47,9 @@ def server_config(settings: ServerSettings, beside: Path) -> ServerConfig:
         tables.setdefault("template", {})["approval"] = settings.approval
     if settings.challenge is not None:
         tables.setdefault("challenge", {})["mode"] = settings.challenge
+    if settings.validity:
+        lifetime = validity_settings(settings.validity, source="server.validity")
+        tables.setdefault("template", {}).update(lifetime)
     config = config.model_copy(update={**changes, "settings": tables})
     config.server_profile()
     return config

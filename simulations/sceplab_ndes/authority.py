@@ -19,10 +19,11 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from sceplab_ndes.depot import CertificateRecord
 from sceplab_ndes.errors import RefusedError
-from sceplab_ndes.hierarchy import BACKDATE, Hierarchy, authority_key_id
+from sceplab_ndes.hierarchy import Hierarchy, authority_key_id
 from sceplab_ndes.serials import adcs_serial, random_serial
 from sceplab_ndes.settings import RevocationSettings
 from sceplab_ndes.template import CertificateTemplate, PublicKey
+from sceplab_ndes.validity import validity_of
 from sceplab_scep.algorithms import Digest
 from sceplab_scep.certificates import signing_key
 from sceplab_scep.csr import CsrView
@@ -117,8 +118,7 @@ class CertificateAuthority:
         """
         template = self.template
         public_key = self.check(order)
-        not_before = now - BACKDATE
-        not_after = not_before + timedelta(days=template.settings.validity_days)
+        not_before, not_after = validity_of(template.settings, now)
         try:
             extensions = [
                 *template.extensions(public_key, order.csr.extensions),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sceplab_ndes.config import ServerConfig
 
 DEFAULT_STATE = Path("ndes-state")
@@ -43,6 +45,7 @@ def _examples(*lines: str) -> str:
         "serve",
         "serve --state ./lab --port 8080 --approval manual",
         "serve --profile ndes --challenge one-time --trace",
+        "serve --challenge none --validity 4m",
         "serve --state ./lab --ra-key-bits 4096"
         " --keys 'pkcs11:token=ra?module-name=softhsm2' --keys-secret file:./pin",
     )
@@ -62,6 +65,10 @@ def serve(
     approval: Annotated[str | None, typer.Option(help="First enrollments: auto or manual.")] = None,
     challenge: Annotated[
         str | None, typer.Option(help="Challenge passwords: one-time, static or none.")
+    ] = None,
+    validity: Annotated[
+        str | None,
+        typer.Option(help="Lifetime of new certificates: 10m, 36h or 30d. Default: 365d."),
     ] = None,
     ra_key_bits: Annotated[
         int | None,
@@ -97,6 +104,7 @@ def serve(
         changes = {
             "settings.template.approval": approval,
             "settings.challenge.mode": challenge,
+            **_validity_changes(validity),
             "ca.ra_algorithm": _ra_algorithm(ra_key_bits),
             "keys.uri": keys and _absolute_uri(keys),
             "keys.passphrase": keys_secret and _absolute_reference(keys_secret),
@@ -310,7 +318,7 @@ def revoke(
 
 
 def _configuration(
-    path: Path | None, options: dict[str, Any], changes: dict[str, str | None]
+    path: Path | None, options: dict[str, Any], changes: Mapping[str, str | int | None]
 ) -> ServerConfig:
     """The configuration file, if any, with the options of the command line on top."""
     from pydantic import ValidationError
@@ -335,6 +343,20 @@ def _configuration(
         raise ConfigError(describe_mistakes(error, ServerConfig), source="options") from error
     merged.server_profile()
     return merged
+
+
+def _validity_changes(typed: str | None) -> dict[str, int]:
+    """Settings of a lifetime, by their places.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    from sceplab_ndes.validity import validity_settings
+
+    if typed is None:
+        return {}
+    found = validity_settings(typed, source="--validity")
+    return {f"settings.template.{name}": value for name, value in found.items()}
 
 
 def _ra_algorithm(bits: int | None) -> str | None:

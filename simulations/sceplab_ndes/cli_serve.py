@@ -30,6 +30,7 @@ from sceplab_ndes.service import (
     with_stored_keys,
 )
 from sceplab_ndes.state import ServerState
+from sceplab_ndes.validity import validity_text
 from sceplab_scep.names import name_text
 
 
@@ -123,6 +124,7 @@ def _facts(
         "floor": state.floor.value,
         "approval": template.approval,
         "challenge": challenge.mode,
+        "validity": validity_text(template),
         "scep_url": server.scep_url,
         "admin_url": server.admin_url,
         "admin_user": DEFAULT_ADMIN if uses_own_user else config.users[0].name,
@@ -145,6 +147,7 @@ def _ra_key_bits(state: ServerState) -> int | None:
 def _show_ready(facts: dict[str, object], warning: str) -> None:
     lines = (
         ("profile", "{profile}, floor {floor}, approval {approval}, challenge {challenge}"),
+        ("", "certificates are valid for {validity}"),
         ("SCEP", "{scep_url}"),
         ("admin", "{admin_url}  user {admin_user}, password in {admin_password}"),
         ("CA", "{ca_subject}"),

@@ -109,7 +109,9 @@ class TemplateSettings(Section):
     """The certificate template requests are issued from."""
 
     name: str = Field(min_length=1, max_length=60)
-    validity_days: int = Field(gt=0)
+    validity_days: int = Field(gt=0, le=36500)
+    validity_minutes: int = Field(ge=0, le=36500 * 1440)
+    """Instead of the days; 0: the days count."""
     minimum_rsa_bits: int = Field(ge=512)
     allow_ec: bool
     approval: Literal["auto", "manual"]

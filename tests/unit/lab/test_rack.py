@@ -13,6 +13,7 @@ from sceplab_lab.rack_plan import RackPlanner
 from sceplab_lab.rack_server import server_config
 from sceplab_lab.yaml_file import YamlFile
 from sceplab_ndes.errors import ConfigError
+from sceplab_ndes.validity import validity_text
 
 
 def rack(text: str) -> Rack:
@@ -220,3 +221,12 @@ def test_shared_parts_of_a_file_are_understood() -> None:
     file = YamlFile(text, "rack.yaml")
     assert file.line_of(("devices", 1, "name")) == 4
     assert file.line_of(("devices", 1, "nothing")) == 4
+
+
+def test_the_server_of_a_rack_may_issue_for_minutes(tmp_path: Path) -> None:
+    """The rack's lifetime wins over the file's; what is none is named."""
+    (tmp_path / "ndes.toml").write_text("[settings.template]\nvalidity_days = 3\n")
+    config = server_config(ServerSettings(config="ndes.toml", validity="4m"), tmp_path)
+    assert validity_text(config.server_profile().template) == "4m"
+    with pytest.raises(ConfigError, match=r"server\.validity: 'soon' is no lifetime"):
+        server_config(ServerSettings(validity="soon"), tmp_path)
