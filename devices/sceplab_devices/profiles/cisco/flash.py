@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-_URL = re.compile(r"([a-z][a-z0-9-]*):/{0,2}(.*)", re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9-]*):/{0,3}(.*)", re.IGNORECASE)
 FILE_LIMIT_BYTES = 1024 * 1024
 FILE_COUNT_LIMIT = 256
 CAPACITY_BYTES = 512 * 1024 * 1024
