@@ -41,6 +41,19 @@ def warn_of_ends(device: FortiGate) -> None:
             device.log_event("expires", at=due, name=name, end=f"{end:%Y-%m-%d %H:%M:%S}")
 
 
+def renew_due(device: FortiGate) -> None:
+    """Renews what is due by the box's clock, which the engine's does not follow when it is set."""
+    now = device.box_time()
+    for name, entry in device.config.rows(LOCAL).items():
+        days = int(entry.text("auto-regenerate-days") or "0")
+        der = device.port.view(name).certificate_der
+        if not days or der is None or not entry.text("scep-url"):
+            continue
+        end = x509.load_der_x509_certificate(der).not_valid_after_utc
+        if end - timedelta(days=days) <= now < end:
+            device.port.renew(name)
+
+
 def _ca_received(device: FortiGate, event: PortEvent) -> None:
     """Nobody is asked: the first CA certificate is trusted."""
     device.port.answer_ca(event.trustpoint, accept=True)

@@ -10,7 +10,7 @@ from typing import Any
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.fortinet_fortios.box import GLOBAL, Context
 from sceplab_devices.profiles.fortinet_fortios.complaints import complain
-from sceplab_devices.profiles.fortinet_fortios.port_events import warn_of_ends
+from sceplab_devices.profiles.fortinet_fortios.port_events import renew_due, warn_of_ends
 from sceplab_devices.profiles.fortinet_fortios.words import Word
 from sceplab_devices.steps import AskKey, Dialog, Step
 
@@ -88,6 +88,7 @@ def _numbers(text: str) -> list[str]:
 
 def _set_clock(ctx: Context, moment: datetime) -> None:
     ctx.device.clock_offset = moment - ctx.device.now()
+    renew_due(ctx.device)
 
 
 def reboot(ctx: Context, words: Sequence[Word]) -> Dialog:
