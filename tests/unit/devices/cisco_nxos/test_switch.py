@@ -29,7 +29,7 @@ def test_it_is_an_installed_profile() -> None:
     for line in profile.data["lab_hint"]:
         output = mode.run(line)
         assert "% " not in output, line
-        if "authenticate" in line:
+        if "END OF INPUT" in line:
             mode.run("END OF INPUT")
 
 
