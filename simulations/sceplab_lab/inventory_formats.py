@@ -15,6 +15,7 @@ from sceplab_devices.lines import Endpoint
 from sceplab_lab.inventory import InventoryHost
 
 _NETWORK_CLI = "ansible.netcommon.network_cli"
+_PLAIN_SSH = "ansible.builtin.ssh"
 _SSH_OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 _DEFAULT_BAUD = 9600
 
@@ -40,6 +41,8 @@ def ansible_inventory(hosts: Iterable[InventoryHost]) -> str:
 
 
 def _ansible_variables(host: InventoryHost) -> dict[str, Any]:
+    if not host.platform.ansible:
+        return {"ansible_connection": _PLAIN_SSH, "ansible_ssh_common_args": _SSH_OPTIONS}
     variables: dict[str, Any] = {
         "ansible_connection": _NETWORK_CLI,
         "ansible_network_os": host.platform.ansible,

@@ -72,6 +72,16 @@ def test_ansible_reaches_each_device_over_ssh() -> None:
     assert hosts_left_out("ansible", hosts()) == ["core", "lap", "asa"]
 
 
+def test_ansible_sends_raw_commands_where_it_knows_no_cli() -> None:
+    """For these platforms Ansible has no `network_cli`: plain SSH, without a check of host keys."""
+    text = "devices: [{name: fw, profile: fortinet-fortios, lines: ['ssh:127.0.0.1:2201']}]"
+    read = yaml.safe_load(FORMATS["ansible"](hosts(text)))
+    assert read["all"]["children"]["fortinet_fortios"]["vars"] == {
+        "ansible_connection": "ansible.builtin.ssh",
+        "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+    }
+
+
 def test_netmiko_reads_its_own_file(tmp_path: Path) -> None:
     """Its loader takes the file, and every device type is one of its drivers."""
     path = tmp_path / "netmiko.yml"

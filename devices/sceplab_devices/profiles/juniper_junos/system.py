@@ -61,6 +61,11 @@ def complete_on_space(ctx: Context, request: Request, _pipes: Pipes) -> None:
     ctx.say("cli.complete_on" if is_on else "cli.complete_off")
 
 
+def no_timestamp(ctx: Context, _request: Request, _pipes: Pipes) -> None:
+    """``set cli timestamp disable``: they are never shown, but scripts make sure of it."""
+    ctx.say("cli.no_timestamp")
+
+
 def show_cli(ctx: Context, _request: Request, _pipes: Pipes) -> None:
     """``show cli``."""
     session = ctx.session
@@ -189,6 +194,7 @@ COMMANDS: Mapping[str, Handler] = {
     "screen_length": screen_length,
     "screen_width": screen_width,
     "complete_on_space": complete_on_space,
+    "no_timestamp": no_timestamp,
     "show_cli": show_cli,
     "show_version": show_version,
     "show_uptime": show_uptime,
