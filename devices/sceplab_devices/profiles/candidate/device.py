@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from sceplab_devices.api import EnrollmentPort
-from sceplab_devices.device import Device
+from sceplab_devices.device import CommonSettings, Device
 from sceplab_devices.profiles.candidate.language import CandidateLanguage
 from sceplab_devices.profiles.candidate.paths import Place, read_path
 from sceplab_devices.profiles.candidate.platform import Platform
@@ -49,24 +48,8 @@ class CandidateDevice(Device):
         started_at: when the box came up.
     """
 
-    def __init__(
-        self,
-        profile: DeviceProfile,
-        *,
-        hostname: str,
-        port: EnrollmentPort,
-        clock: Callable[[], datetime],
-        users: dict[str, str] | None = None,
-        enable_password: str = "",
-    ) -> None:
-        super().__init__(
-            profile,
-            hostname=hostname,
-            port=port,
-            clock=clock,
-            users=users,
-            enable_password=enable_password,
-        )
+    def __init__(self, profile: DeviceProfile, **common: Unpack[CommonSettings]) -> None:
+        super().__init__(profile, **common)
         language = cast("CandidateLanguage", profile.language)
         self.platform: Platform = language.platform
         self.started_at = self.now()

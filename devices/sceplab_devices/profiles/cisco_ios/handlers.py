@@ -84,7 +84,6 @@ _PLAIN: tuple[Handler, ...] = (
     shows_system.show_clock,
     shows_system.show_hosts,
     shows_system.show_clock_detail,
-    shows_system.show_history,
     shows_system.show_inventory,
     shows_system.show_lines,
     shows_system.show_ntp,

@@ -102,12 +102,6 @@ def show_lines(ctx: Context) -> None:
         )
 
 
-def show_history(ctx: Context) -> None:
-    """``show history``: what was typed in this session."""
-    for line in ctx.session.history:
-        ctx.write(f"  {line}")
-
-
 def show_inventory(ctx: Context) -> None:
     """``show inventory``."""
     router = ctx.device

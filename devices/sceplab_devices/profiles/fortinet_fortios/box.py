@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Unpack
 
-from sceplab_devices.api import EnrollmentPort, PortEvent
+from sceplab_devices.api import PortEvent
 from sceplab_devices.batch import carry_out
 from sceplab_devices.context import CommandContext
-from sceplab_devices.device import Device
+from sceplab_devices.device import CommonSettings, Device
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.fortinet_fortios import hidden
 from sceplab_devices.profiles.fortinet_fortios.config_text import Writer
@@ -94,23 +94,15 @@ class FortiGate(Device):
         self,
         profile: DeviceProfile,
         *,
-        hostname: str,
-        port: EnrollmentPort,
-        clock: Callable[[], datetime],
-        users: dict[str, str] | None = None,
-        enable_password: str = "",
         serial_number: str = SERIAL_NUMBER,
+        **common: Unpack[CommonSettings],
     ) -> None:
         """Makes a box as delivered.
 
         Args:
             profile: what `create_profile` gives.
-            hostname: shown in prompts.
-            port: enrollment engine of this box.
-            clock: aware UTC.
-            users: administrators' names and passwords; none: ``admin`` without a password.
-            enable_password: not asked for on this platform.
             serial_number: as ``get system status`` shows it.
+            common: as `Device` takes them. Without users there is ``admin`` without a password.
         """
         self.schema, self.commands = language_data(profile)
         self.config = Configuration(self.schema)
@@ -127,18 +119,11 @@ class FortiGate(Device):
         self.is_restoring = False
         self.serial_number = serial_number
         self._tickets = 0
-        super().__init__(
-            profile,
-            hostname=hostname,
-            port=port,
-            clock=clock,
-            users=users,
-            enable_password=enable_password,
-        )
+        super().__init__(profile, **common)
         self.started_at = self.now()
-        self.single(GLOBAL).values["hostname"] = (hostname,)
-        if users:
-            self._take_users(users)
+        self.single(GLOBAL).values["hostname"] = (self.hostname,)
+        if self.users:
+            self._take_users(self.users)
 
     # --- configuration ------------------------------------------------------------------------
 

@@ -5,19 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
-from sceplab_devices.api import (
-    EnrollmentPort,
-    KeyView,
-    PortEvent,
-    TrustpointSettings,
-    TrustpointView,
-)
+from sceplab_devices.api import PortEvent, TrustpointSettings
 from sceplab_devices.context import CommandContext
+from sceplab_devices.device import CommonSettings
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.candidate.device import CandidateDevice
 from sceplab_devices.profiles.candidate.tree import Tree, find, names, value
@@ -73,27 +67,11 @@ class Firewall(CandidateDevice):
         system_log: the last lines, oldest first.
     """
 
-    def __init__(
-        self,
-        profile: DeviceProfile,
-        *,
-        hostname: str,
-        port: EnrollmentPort,
-        clock: Callable[[], datetime],
-        users: dict[str, str] | None = None,
-        enable_password: str = "",
-    ) -> None:
+    def __init__(self, profile: DeviceProfile, **common: Unpack[CommonSettings]) -> None:
         self.certificates: dict[str, OwnCertificate] = {}
         self.jobs: deque[Job] = deque(maxlen=50)
         self.system_log: deque[str] = deque(maxlen=_LOG_LINES)
-        super().__init__(
-            profile,
-            hostname=hostname,
-            port=port,
-            clock=clock,
-            users=users,
-            enable_password=enable_password,
-        )
+        super().__init__(profile, **common)
 
     # --- configuration ----------------------------------------------------------------------------
 
@@ -206,18 +184,12 @@ class Firewall(CandidateDevice):
         return hashlib.sha256(pasted).hexdigest() if pasted else f"of certificate {ca_name}"
 
     def _configure(self, settings: TrustpointSettings) -> bool:
-        try:
-            self.port.configure(settings)
-        except (DeviceError, ValueError) as error:
-            self.log_text("log.unusable", name=settings.name, reason=error)
-            return False
-        return True
+        reason = self.configure_port(settings)
+        if reason:
+            self.log_text("log.unusable", name=settings.name, reason=reason)
+        return not reason
 
     # --- certificates -----------------------------------------------------------------------------
-
-    def view(self, name: str) -> TrustpointView:
-        """How a SCEP profile, or a certificate by its port name, stands."""
-        return self.port.view(name)
 
     def certificate_of(self, event: PortEvent) -> OwnCertificate | None:
         """Whose event it is; ``None``: of no certificate."""
@@ -230,15 +202,11 @@ class Firewall(CandidateDevice):
         der = self.view(certificate.port_name).certificate_der
         if der is None:
             return
-        keys = [key for key in self.key_pairs() if key.label == certificate.name]
+        key = self.find_key(certificate.name)
         places = self.profile.data["key_storage"]
-        on_hsm = places.get(keys[0].storage, places["other"]) if keys else ""
+        on_hsm = places.get(key.storage, places["other"]) if key else ""
         shared = self.candidate.setdefault("shared", {})
         shared.setdefault("certificate", {})[certificate.name] = entry_of(der, on_hsm=on_hsm)
-
-    def key_pairs(self) -> list[KeyView]:
-        """All key pairs, oldest first."""
-        return self.port.keys()
 
     def forget_certificate(self, name: str) -> None:
         """Deletes a certificate of the box with its key pair."""
