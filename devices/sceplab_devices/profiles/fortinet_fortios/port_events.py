@@ -110,12 +110,14 @@ def _poll_sent(device: FortiGate, _event: PortEvent) -> None:
 
 def _pending(device: FortiGate, event: PortEvent) -> None:
     device.debug(_SCEP, "pending")
-    device.log_event("pending", name=event.trustpoint)
+    if not device.port.view(event.trustpoint).polls_sent:  # logged once
+        device.log_event("pending", name=event.trustpoint)
 
 
 def _request_created(device: FortiGate, event: PortEvent) -> None:
     if event.csr_der is not None:
         device.requests[event.trustpoint] = event.csr_der
+        device.changed()  # whoever asked for it may be gone
 
 
 def _issued(device: FortiGate, event: PortEvent) -> None:
