@@ -27,8 +27,8 @@ def run(program: str, *arguments: str, **variables: str) -> str:
     """What a program of Ansible printed."""
     done = subprocess.run(
         [programs / program, "-i", inventory, *arguments],
-        env={**environment, **variables}, cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        check=False,
+        env={**environment, **variables}, cwd=home, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         sys.exit(f"{done.stdout[-8000:]}\n{done.stderr[-4000:]}")
