@@ -82,6 +82,7 @@ def read_trustpoint(
         ca_identifier=table.text("ca_identifier"),
         subject=table.converted("subject", _subject, _NO_SUBJECT, example="CN=router1,O=Example"),
         dns_names=table.texts("dns_names", _dns_name),
+        emails=table.texts("emails", _email),
         ip_addresses=table.texts("ip_addresses", _ip_address),
         challenge=challenge,
         key_algorithm=key.choice("algorithm", KeyAlgorithm.RSA_2048, _RSA),
@@ -225,6 +226,14 @@ def _dns_name(text: str) -> str:
     x509.DNSName(text)
     if not text or " " in text:
         raise ValueError("is no DNS name")
+    return text
+
+
+def _email(text: str) -> str:
+    try:
+        x509.RFC822Name(text)
+    except ValueError as error:
+        raise ValueError("is no e-mail address") from error
     return text
 
 

@@ -67,6 +67,7 @@ def _describe_trustpoint(config: TrustpointConfig) -> View:
     view["any_certificate_may_be_ra"] = policy.ra_rule.any_certificate
     view["subject"] = name_text(config.subject)
     view["dns_names"] = list(config.dns_names)
+    view["emails"] = list(config.emails)
     view["ip_addresses"] = [str(address) for address in config.ip_addresses]
     if config.challenge:
         view["challenge"] = config.challenge

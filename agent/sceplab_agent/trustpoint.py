@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
@@ -40,6 +41,7 @@ class TrustpointConfig:
     subject: x509.Name
     """Subject of a first enrollment."""
     dns_names: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
     ip_addresses: tuple[IPv4Address | IPv6Address, ...] = ()
     challenge: str = ""
     """Reference to the challenge password (``env:``, ``file:``, ``prompt:``); empty: none."""
@@ -89,7 +91,27 @@ def parse_subject(text: str) -> x509.Name:
 
 
 def alternative_names(config: TrustpointConfig) -> x509.SubjectAlternativeName | None:
-    """The subjectAltName a first enrollment asks for, ``None`` without names."""
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in config.dns_names]
-    names += [x509.IPAddress(address) for address in config.ip_addresses]
+    """The subjectAltName a first enrollment asks for, ``None`` without names.
+
+    Raises:
+        ValueError: a name cannot be encoded.
+    """
+    return subject_alternative_name(config.dns_names, config.emails, config.ip_addresses)
+
+
+def subject_alternative_name(
+    dns_names: Sequence[str],
+    emails: Sequence[str],
+    ip_addresses: Sequence[IPv4Address | IPv6Address],
+) -> x509.SubjectAlternativeName | None:
+    """A subjectAltName of these, ``None`` without any.
+
+    Raises:
+        ValueError: a name cannot be encoded.
+
+    Spec: RFC 5280 §4.2.1.6.
+    """
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns_names]
+    names += [x509.RFC822Name(email) for email in emails]
+    names += [x509.IPAddress(address) for address in ip_addresses]
     return x509.SubjectAlternativeName(names) if names else None

@@ -35,6 +35,10 @@ class TrustpointSettings:
     ``unstructuredAddress`` and ``serialNumber``."""
     dns_names: tuple[str, ...] = ()
     """subjectAltName dNSName entries."""
+    emails: tuple[str, ...] = ()
+    """subjectAltName rfc822Name entries."""
+    ip_addresses: tuple[str, ...] = ()
+    """subjectAltName iPAddress entries, IPv4 or IPv6 as text."""
     digest: str = "sha256"
     """Digest of CSR and message: ``md5`` … ``sha512``."""
     retry_period_s: float = 60.0

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sceplab_agent.core.commands import InstallCertificate
 from sceplab_agent.core.states import State
 from sceplab_agent.errors import InstallError
-from sceplab_agent.trustpoint import parse_subject
+from sceplab_agent.trustpoint import parse_subject, subject_alternative_name
 from sceplab_devices.api import PortEvent, PortEventKind, TrustpointSettings, TrustpointView
 from sceplab_devices.errors import DeviceError
 from sceplab_hsm.api import KeyAlgorithm, KeyStore
@@ -331,7 +332,7 @@ class CarriedCertificates:
                     self._store.get(key_id),
                     digest=Digest(settings.digest or "sha256"),
                     challenge=challenge,
-                    dns_names=settings.dns_names,
+                    extensions=_extensions_of(settings),
                 )
             )
 
@@ -432,6 +433,15 @@ class CarriedCertificates:
                 reason=reason,
             )
         )
+
+
+def _extensions_of(
+    settings: TrustpointSettings,
+) -> list[x509.Extension[x509.ExtensionType]]:
+    """What a request asks for besides the subject."""
+    addresses = [ip_address(text) for text in settings.ip_addresses]
+    names = subject_alternative_name(settings.dns_names, settings.emails, addresses)
+    return [] if names is None else [x509.Extension(names.oid, False, names)]
 
 
 def _subject_of(settings: TrustpointSettings) -> x509.Name:

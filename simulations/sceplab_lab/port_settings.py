@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 
 from sceplab_agent.core.policy import (
     Backoff,
@@ -13,7 +14,7 @@ from sceplab_agent.core.policy import (
     RenewalPolicy,
     UnpinnedCa,
 )
-from sceplab_agent.trustpoint import TrustpointConfig, parse_subject
+from sceplab_agent.trustpoint import TrustpointConfig, alternative_names, parse_subject
 from sceplab_devices.api import TrustpointSettings
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_scep.algorithms import Digest, Floor
@@ -49,7 +50,7 @@ def trustpoint_config(
         has_challenge: whether the operator gave a challenge password.
 
     Raises:
-        ValueError: subject, pin, key or digest is malformed; the text says which.
+        ValueError: subject, name, pin, key or digest is malformed; the text says which.
     """
     renewal = RenewalPolicy(
         enabled=settings.auto_renew_share is not None,
@@ -74,16 +75,20 @@ def trustpoint_config(
         poll=polls,
         renewal=renewal,
     )
-    return TrustpointConfig(
+    config = TrustpointConfig(
         name=settings.name,
         url=settings.url,
         ca_identifier=settings.ca_identifier,
         subject=parse_subject(settings.subject),
         dns_names=settings.dns_names,
+        emails=settings.emails,
+        ip_addresses=tuple(ip_address(text) for text in settings.ip_addresses),
         key_algorithm=KeyAlgorithm(settings.key_algorithm),
         digest=Digest(settings.digest) if settings.digest else None,
         policy=policy,
     )
+    alternative_names(config)  # complains now, not when the request is made
+    return config
 
 
 def _pin(settings: TrustpointSettings) -> CaPin | None:

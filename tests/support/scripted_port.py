@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -339,9 +340,11 @@ class ScriptedPort(ScriptedCarried):
         builder = x509.CertificateSigningRequestBuilder(
             x509.Name.from_rfc4514_string(settings.subject, NAME_OVERRIDES)
         )
-        if settings.dns_names:
-            names = x509.SubjectAlternativeName([x509.DNSName(n) for n in settings.dns_names])
-            builder = builder.add_extension(names, critical=False)
+        names: list[x509.GeneralName] = [x509.DNSName(name) for name in settings.dns_names]
+        names += [x509.RFC822Name(email) for email in settings.emails]
+        names += [x509.IPAddress(ip_address(text)) for text in settings.ip_addresses]
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         if challenge:
             builder = builder.add_attribute(AttributeOID.CHALLENGE_PASSWORD, challenge.encode())
         request = builder.sign(self._pairs[label].key, hashes.SHA256())

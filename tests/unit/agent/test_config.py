@@ -62,6 +62,7 @@ on_unpinned = "tofu"
 ra_fingerprints = ["{"ef" * 32}"]
 subject = "CN=router1.example.org,serialNumber=FTX1,unstructuredName=router1,O=Example"
 dns_names = ["router1.example.org"]
+emails = ["r1@example.org"]
 ip_addresses = ["192.0.2.1", "2001:db8::1"]
 challenge = "file:otp"
 digest = "sha512"
@@ -156,6 +157,7 @@ def test_every_key_is_read() -> None:
     assert lab.store_secret == "prompt:PIN of the token"
     assert lab.fallback_uri == "soft:/etc/agent/spare"
     assert lab.fallback_secret == "file:/etc/agent/spare-pass"
+    assert lab.emails == ("r1@example.org",)
     assert [str(address) for address in lab.ip_addresses] == ["192.0.2.1", "2001:db8::1"]
     assert policy.pin == CaPin(algorithm=PinAlgorithm.SHA256, digest=bytes.fromhex(HEX64))
     assert policy.unpinned_ca is UnpinnedCa.TOFU
@@ -261,6 +263,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ("dns_names = 'x'", "[trustpoint.lab]", "dns_names: must be an array of texts"),
         ("poll = 7", "[trustpoint.lab]", "poll: must be a table"),
         ("ip_addresses = ['1.2.3']", "[trustpoint.lab]", "entry 1: is no IP address"),
+        ("emails = ['R <r@x.org>']", "[trustpoint.lab]", "entry 1: is no e-mail address"),
         ("dns_names = ['a b']", "[trustpoint.lab]", "entry 1: is no DNS name"),
         (
             "algorithm = 'ec:p256'",

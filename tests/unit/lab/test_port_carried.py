@@ -92,7 +92,8 @@ def restart(bench: PortBench, **changes: object) -> None:
 
 def test_the_way_by_hand(bench: PortBench) -> None:
     """CA in, request out, certificate in; each step is a state and survives a restart."""
-    carried(bench, dns_names=("r1.example.test",))
+    names = {"emails": ("r1@example.test",), "ip_addresses": ("192.0.2.7",)}
+    carried(bench, dns_names=("r1.example.test",), **names)
     assert bench.view.state == "CONFIGURED"
     bench.port.import_ca("LAB", chain_of(bench))
     assert bench.view.state == "CA_PINNED"
@@ -108,6 +109,10 @@ def test_the_way_by_hand(bench: PortBench) -> None:
     assert shown.pending_digests["sha256"] == hashlib.sha256(request or b"").digest()
     csr = read_csr(request or b"")
     assert (csr.is_signature_valid, csr.challenge) == (True, "typed")
+    asked = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(name.value) for name in asked] == [
+        "r1.example.test", "r1@example.test", "192.0.2.7",
+    ]  # fmt: skip
     certificate = sign(bench, request)
     bench.port.import_certificate("LAB", certificate)
     assert [event.kind for event in bench.heard][-1] == PortEventKind.CERT_ISSUED

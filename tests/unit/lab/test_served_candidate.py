@@ -25,7 +25,8 @@ def junos_lines(site: Site, *extra: str) -> list[str]:
         "request security pki ca-certificate enroll ca-profile Root", "yes",
         "request security pki generate-key-pair certificate-id LOCAL size 2048 type rsa",
         "request security pki local-certificate enroll scep certificate-id LOCAL ca-profile Root "
-        f"domain-name r1.example subject CN=R1,O=Example challenge-password {site.password()}",
+        "domain-name r1.example email r1@mail.example ip-address 192.0.2.4 "
+        f"subject CN=R1,O=Example challenge-password {site.password()}",
     ]  # fmt: skip
 
 
@@ -56,6 +57,8 @@ async def test_junos_certificate_is_there_after_a_restart(tmp_path: Path) -> Non
             certificate = certificate_of(operator, "certificate-id LOCAL")
             assert certificate is not None
             assert f"Serial number: {certificate.serial_number:x}".lower() in detail.lower()
+            names = 'Alternate subject: "r1@mail.example", r1.example, 192.0.2.4, ipv6 empty'
+            assert names in detail
             verify = "request security pki local-certificate verify certificate-id LOCAL"
             assert "verification success" in await operator.type(verify)
         saved = (tmp_path / "startup-config").read_text()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from sceplab_devices.context import CommandContext
+from sceplab_devices.errors import DeviceError
 from sceplab_devices.modes import ModeFrame
 from sceplab_devices.profiles.candidate.commands import Request
 from sceplab_devices.profiles.candidate.device import CandidateDevice
@@ -22,14 +23,23 @@ from sceplab_devices.steps import Ask, Dialog
 Context: TypeAlias = CommandContext[CandidateDevice]
 
 
-def dispatch(ctx: Context) -> Dialog | None:
-    """The one handler the profile registers: runs the handler that the command table names."""
+def dispatch(ctx: Context) -> Dialog:
+    """The one handler the profile registers: runs the handler that the command table names.
+
+    What the engine refuses and the handler does not catch is told to the operator.
+    """
     language = ctx.device.profile.language
     assert isinstance(language, CandidateLanguage), "the profile brings this language"
     understood = language.read(ctx.session, ctx.line)
     assert not isinstance(understood, Problem), "problems end before"
     request, pipes = understood
-    return language.platform.handlers[request.command.handler](ctx, request, pipes)
+    platform = language.platform
+    try:
+        dialog = platform.handlers[request.command.handler](ctx, request, pipes)
+        if dialog is not None:
+            yield from dialog
+    except DeviceError as error:
+        ctx.say(str(platform.manners["failed"]), reason=error)
 
 
 def configure(ctx: Context, _request: Request, _pipes: Pipes) -> None:

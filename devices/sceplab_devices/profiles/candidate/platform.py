@@ -54,10 +54,12 @@ def read_platform(data: Mapping[str, Any], handlers: Mapping[str, Handler]) -> P
             raise ProfileError(name, f"unknown handler {command.handler!r}", place="data.commands")
     manners = tables["manners"]
     style = Style(
-        manners["indent"],
-        manners["joined"],
-        frozenset(manners["quoted"]),
-        frozenset(manners.get("separate", ())),
+        indent=manners["indent"],
+        joined=manners["joined"],
+        quoted_words=frozenset(manners["quoted"]),
+        one_line=frozenset(manners.get("one_line", ())),
+        prefixes=frozenset(manners.get("prefixes", ())),
+        separate=frozenset(manners.get("separate", ())),
     )
     return Platform(
         table, schema, style, tuple(manners["pipes"]), handlers, data.get("help", {}), manners

@@ -20,6 +20,10 @@ class Style:
     """An object stands on its keyword's line (``ca-profile LAB {``), not in braces of its own."""
     quoted_words: frozenset[str] = frozenset()
     """Statements whose value is always in quotes."""
+    one_line: frozenset[str] = frozenset()
+    """Keywords whose objects stand on one line when they have one statement."""
+    prefixes: frozenset[str] = frozenset()
+    """Keywords that are written in front of each word below them: ``family inet {``."""
     separate: frozenset[str] = frozenset()
     """Keywords whose objects stand in braces of their own all the same."""
 
@@ -48,7 +52,15 @@ def _statement(word: str, below: Tree, node: Node, style: Style, depth: int) -> 
         yield f"{margin}{shown} {texts};" if len(below) == 1 else f"{margin}{shown} [ {texts} ];"
     elif step is Step.OBJECT and below and style.joins(word):
         for name, inside in below.items():
-            yield from _block(f"{shown} {quoted(name)}", inside, child(after, name), style, depth)
+            head, place = f"{shown} {quoted(name)}", child(after, name)
+            lines = list(braces(inside, place, style)) if word in style.one_line else []
+            if len(lines) == 1:
+                yield f"{margin}{head} {lines[0]}"
+            else:
+                yield from _block(head, inside, place, style, depth)
+    elif below and word in style.prefixes:
+        for name, inside in ordered(below, after):
+            yield from _block(f"{shown} {name}", inside, child(after, name), style, depth)
     else:
         yield from _block(shown, below, after, style, depth)
 

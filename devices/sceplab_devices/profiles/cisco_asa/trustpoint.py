@@ -91,6 +91,7 @@ def settings_of(firewall: Firewall, trustpoint: Trustpoint) -> TrustpointSetting
             address=trustpoint.value("ip-address", "address"),
         ),
         dns_names=tuple(name for name in (fqdn,) if name),
+        emails=tuple(filter(None, (trustpoint.value("email", "address"),))),
         retry_period_s=60.0 * period,
         retry_count=polls or UNLIMITED_POLLS,
         auto_renew_share=percent / 100 if automatic else None,

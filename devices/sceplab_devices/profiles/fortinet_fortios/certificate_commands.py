@@ -25,6 +25,7 @@ from sceplab_devices.profiles.fortinet_fortios.local_certificates import (
     LOCAL,
     enroll,
     issuer_of,
+    request_name,
     settings_of,
 )
 from sceplab_devices.profiles.fortinet_fortios.words import Word
@@ -117,11 +118,11 @@ def _entry_of(ctx: Context, given: dict[str, str], algorithm: str) -> Entry | No
     """The entry that the arguments make; ``None``, with a complaint, when they make none."""
     names = []
     for text in filter(None, given.get("san", "").replace(",", " ").split()):
-        kind, colon, value = text.partition(":")
-        if colon and kind.lower() != "dns":
+        name = request_name(text)
+        if not name:
             complain(ctx, "value", word=text)
             return None
-        names.append(value if colon else text)
+        names.append(name)
     parts = []
     for part, oid in _SUBJECT_PARTS:
         texts = given.get(part, "").split(",") if part == "unit" else [given.get(part, "")]

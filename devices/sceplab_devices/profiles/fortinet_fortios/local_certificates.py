@@ -11,6 +11,7 @@ import hashlib
 import logging
 import secrets
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -72,6 +73,7 @@ def settings_of(device: FortiGate, name: str, entry: Entry) -> TrustpointSetting
     """The trustpoint that an entry means."""
     url, identifier = entry.text("scep-url"), entry.text("ca-identifier")
     authority = ca_for(device, url, identifier) if url else None
+    names = [_split_name(text) for text in entry.text("request-names").split()]
     return TrustpointSettings(
         name=name,
         url=url,
@@ -80,7 +82,9 @@ def settings_of(device: FortiGate, name: str, entry: Entry) -> TrustpointSetting
         key_label=name,
         key_algorithm=entry.text("request-key") or "rsa:2048",
         subject=entry.text("request-subject") or f"CN={device.hostname}",
-        dns_names=tuple(entry.text("request-names").split()),
+        dns_names=tuple(text for kind, text in names if kind == "DNS"),
+        emails=tuple(text for kind, text in names if kind == "email"),
+        ip_addresses=tuple(text for kind, text in names if kind == "IP"),
         retry_period_s=_RETRY_S,
         retry_count=_RETRIES,
         auto_renew_share=_renewal_share(device, name, entry),
@@ -88,6 +92,33 @@ def settings_of(device: FortiGate, name: str, entry: Entry) -> TrustpointSetting
         ca_identifier=identifier,
         challenge=hidden.reveal(entry.text("scep-password")),
     )
+
+
+def request_name(typed: str) -> str:
+    """A name of the ``san`` argument as the entry keeps it; empty: it is none.
+
+    ``DNS:`` and ``IP:`` are documented (D), ``email:`` is U; without a word it is a DNS name.
+    """
+    kind, text = _split_name(typed)
+    try:
+        if kind == "IP":
+            ip_address(text)
+        elif kind == "email":
+            x509.RFC822Name(text)
+        elif not x509.DNSName(text).value or ":" in text:
+            return ""
+    except ValueError:
+        return ""
+    return text if kind == "DNS" else f"{kind}:{text}"
+
+
+def _split_name(text: str) -> tuple[str, str]:
+    """What kind of name it is, and the name."""
+    word, colon, rest = text.partition(":")
+    for kind in ("DNS", "IP", "email"):
+        if colon and word.lower() == kind.lower():
+            return kind, rest
+    return "DNS", text
 
 
 def _renewal_share(device: FortiGate, name: str, entry: Entry) -> float | None:

@@ -44,6 +44,8 @@ class LocalCertificate:
     subject: str
     """RFC 4514 text."""
     dns_names: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    ip_addresses: tuple[str, ...] = ()
     digest: str = "sha256"
 
     @property
@@ -146,8 +148,15 @@ class SrxDevice(CandidateDevice):
             )
         )
 
-    def configure_certificate(self, certificate: LocalCertificate) -> bool:
-        """Tells the engine of a certificate; false: it cannot work with it, which is logged."""
+    def configure_certificate(
+        self, certificate: LocalCertificate, *, new_key: bool = False
+    ) -> bool:
+        """Tells the engine of a certificate; false: it cannot work with it, which is logged.
+
+        Args:
+            certificate: to be configured.
+            new_key: its next renewal takes a new key pair whatever the configuration says.
+        """
         settings = self.profile_settings(certificate.profile) or {}
         renewal = _re_enrollments(self.active).get(certificate.id, {})
         remaining = value(renewal, "re-enroll-trigger-time-percentage")
@@ -164,6 +173,8 @@ class SrxDevice(CandidateDevice):
                 key_algorithm=key.algorithm if key else "rsa:2048",
                 subject=certificate.subject,
                 dns_names=certificate.dns_names,
+                emails=certificate.emails,
+                ip_addresses=certificate.ip_addresses,
                 digest=certificate.digest,
                 retry_period_s=max(
                     float(value(enrollment, "retry-interval") or DEFAULT_RETRY_INTERVAL_S), 1.0
@@ -171,7 +182,7 @@ class SrxDevice(CandidateDevice):
                 retry_count=int(value(enrollment, "retry") or DEFAULT_RETRIES),
                 # The statement says what remains of the lifetime when the box re-enrolls.
                 auto_renew_share=1 - int(remaining) / 100 if remaining else None,
-                new_key_on_renewal="re-generate-keypair" in renewal,
+                new_key_on_renewal=new_key or "re-generate-keypair" in renewal,
                 ca_identifier=value(settings, "ca-identity"),
                 challenge=reveal(value(renewal, "challenge-password")) or "",
             )
@@ -227,6 +238,8 @@ class SrxDevice(CandidateDevice):
             profile=str(record["profile"]),
             subject=str(record["subject"]),
             dns_names=tuple(str(name) for name in record["dns_names"]),
+            emails=tuple(str(name) for name in record.get("emails", ())),
+            ip_addresses=tuple(str(name) for name in record.get("ip_addresses", ())),
             digest=str(record["digest"]),
         )
         self.certificates[certificate.id] = certificate

@@ -129,25 +129,27 @@ def _begin(ctx: Context, request: Request, profile: str) -> LocalCertificate | N
     if view.state in _RUNNING:
         ctx.say("pki.busy", id=id_)
         return None
-    for unknown in ("email", "ip-address"):
-        if unknown in request.args:
-            ctx.say("pki.not_supported", what=unknown)
-            return None
     subject = read_subject(request.args["subject"])
     if subject is None:
         ctx.say("pki.bad_subject")
         return None
-    domain = request.args.get("domain-name", "")
     certificate = LocalCertificate(
         id=id_,
         profile=profile,
         subject=subject,
-        dns_names=(domain,) if domain else (),
+        dns_names=_given(request, "domain-name"),
+        emails=_given(request, "email"),
+        ip_addresses=_given(request, "ip-address", "ipv6-address"),
         digest=_DIGESTS[request.args.get("digest", "sha-256")],
     )
-    if known is not None and known.profile != profile:
-        box.forget_certificate(id_)
+    held, loaded = view.ca_certificates_der[:1], box.view(profile).ca_certificates_der[:1]
+    if known is not None and (known.profile != profile or (profile and held and held != loaded)):
+        box.forget_certificate(id_)  # the engine would go on with the CA of then
     return _write_down(ctx, certificate, known)
+
+
+def _given(request: Request, *options: str) -> tuple[str, ...]:
+    return tuple(request.args[option] for option in options if option in request.args)
 
 
 def _write_down(
@@ -251,7 +253,14 @@ def re_enroll(ctx: Context, request: Request, _pipes: Pipes) -> None:
     if view is None or view.certificate_der is None:
         ctx.say("pki.no_local", id=id_)
         return
-    ctx.device.port.renew(ctx.device.certificates[id_].port_name)
+    box, certificate = ctx.device, ctx.device.certificates[id_]
+    profile = request.args.get("ca-profile-name", certificate.profile)
+    if box.profile_settings(profile) is None or profile != certificate.profile:
+        ctx.say("pki.no_profile", profile=profile)
+        return
+    if "re-generate-keypair" in request.args:
+        box.configure_certificate(certificate, new_key=True)
+    box.port.renew(certificate.port_name)
     ctx.say("pki.re_enroll_started")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from sceplab_devices.api import PortEvent, PortEventKind
+from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.candidate.tree import value
 from sceplab_devices.profiles.juniper_junos.certificate_text import serial_text
 from sceplab_devices.profiles.juniper_junos.dates import system_text
@@ -49,8 +50,12 @@ def _ca_unreachable(box: SrxDevice, profile: str, event: PortEvent) -> None:
 def _trusted(box: SrxDevice, certificate: LocalCertificate, _event: PortEvent) -> None:
     """The CA is the one whose certificate is loaded: the request may go out."""
     challenge = box.challenges.pop(certificate.id, None)
-    if challenge is not None:
+    if challenge is None:
+        return
+    try:
         box.port.enroll(certificate.port_name, challenge=challenge)
+    except DeviceError as error:
+        box.log_text("pkid", "pkid.failed", id=certificate.id, reason=error)
 
 
 def _unreachable(box: SrxDevice, certificate: LocalCertificate, event: PortEvent) -> None:
@@ -84,6 +89,7 @@ def _issued(box: SrxDevice, certificate: LocalCertificate, event: PortEvent) -> 
 
 def _renewed(box: SrxDevice, certificate: LocalCertificate, event: PortEvent) -> None:
     box.log_text("pkid", "pkid.renewed", id=certificate.id, serial=_serial(event))
+    box.configure_certificate(certificate)  # a key pair for this renewal alone is no setting
 
 
 def _serial(event: PortEvent) -> str:
@@ -101,6 +107,8 @@ def _failed(box: SrxDevice, certificate: LocalCertificate, event: PortEvent) -> 
     reason = event.reason or _fail_info(event)
     key = "renewal_failed" if event.kind == PortEventKind.RENEW_FAILED else "failed"
     box.log_text("pkid", f"pkid.{key}", id=certificate.id, reason=reason)
+    if event.kind == PortEventKind.RENEW_FAILED:
+        box.configure_certificate(certificate)
 
 
 def _fail_info(event: PortEvent) -> str:

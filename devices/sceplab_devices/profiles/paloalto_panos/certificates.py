@@ -14,7 +14,7 @@ from sceplab_devices.errors import DeviceError
 from sceplab_devices.profiles.candidate.commands import Request
 from sceplab_devices.profiles.candidate.pipes import Pipes
 from sceplab_devices.profiles.candidate.platform import Handler
-from sceplab_devices.profiles.candidate.tree import value
+from sceplab_devices.profiles.candidate.tree import Tree, find, value
 from sceplab_devices.profiles.cisco.names import read_subject
 from sceplab_devices.profiles.paloalto_panos.device import Context, OwnCertificate
 from sceplab_devices.steps import Dialog, Step, WaitFor
@@ -89,21 +89,32 @@ def _describe(ctx: Context, request: Request, profile: str) -> OwnCertificate | 
     if subject is None:
         ctx.say("certificate.bad_subject", subject=typed)
         return None
-    for field in ("rfc822name", "uniform-resource-identifier"):
-        if value(settings, "certificate-attributes", field):
-            ctx.say("certificate.unsupported", what=field)
-            return None
+    refused = _unsupported(settings)
+    if refused:
+        ctx.say("certificate.unsupported", what=refused)
+        return None
     kind = args.get("algorithm", "RSA")
     bits = value(settings, "algorithm", "rsa", "rsa-nbits") or args.get("rsa-nbits", "2048")
+    email = value(settings, "certificate-attributes", "rfc822name")
     host = value(settings, "certificate-attributes", "dnsname") or args.get("hostname", "")
     return OwnCertificate(
         name=args["certificate-name"],
         profile=profile,
         subject=subject,
         dns_names=(host,) if host else (),
+        emails=(email,) if email else (),
         algorithm=f"rsa:{bits}" if kind == "RSA" else f"ec:p{args.get('ecdsa-nbits', '256')}",
         digest=value(settings, "digest") or args.get("digest", "sha256"),
     )
+
+
+def _unsupported(settings: Tree) -> str:
+    """What a SCEP profile asks for and this box cannot do; empty: nothing."""
+    if value(settings, "certificate-attributes", "uniform-resource-identifier"):
+        return "uniform-resource-identifier"
+    if "dynamic" in (find(settings, "scep-challenge") or {}):
+        return "scep-challenge dynamic"
+    return ""
 
 
 def _make_key(ctx: Context, certificate: OwnCertificate) -> Generator[Step, Any, bool]:
@@ -210,6 +221,9 @@ def renew(ctx: Context, request: Request, _pipes: Pipes) -> Dialog:
     """``request certificate renew``: nothing else renews a device's certificate."""
     certificate = _known(ctx, request)
     if certificate is None:
+        return
+    if ctx.device.scep_profile(certificate.profile) is None:
+        ctx.say("certificate.no_profile", name=certificate.profile or "(none)")
         return
     ctx.device.port.renew(certificate.port_name)
     yield from _await_answer(ctx, certificate)

@@ -35,9 +35,12 @@ def test_junos_loads_ca_and_certificate_from_files() -> None:
     assert "Do you want to load this CA certificate ? [yes,no] (no) " in type_all(terminal, load)
     assert "CA certificate for profile Out loaded successfully" in type_all(terminal, "yes")
     create = "request security pki generate-certificate-request certificate-id LOCAL subject CN=x"
+    create += " email a@b.example ip-address 192.0.2.9 ipv6-address 2001:db8::9"
     shown = type_all(terminal, create)
     request = x509.load_pem_x509_csr(shown[shown.index("-----BEGIN") :].encode())
     assert request.subject.rfc4514_string() == "CN=x"
+    shown = type_all(terminal, "show security pki certificate-request detail")
+    assert 'Alternate subject: "a@b.example", fqdn empty, 192.0.2.9, 2001:db8::9' in shown
     certificate_der = bench.port.ca_signs(SIGN_JUNOS)
     paste_file(terminal, "/var/tmp/x.pem", certificate_der)
     load = "request security pki local-certificate load certificate-id LOCAL filename "

@@ -35,11 +35,13 @@ def test_everything_configured() -> None:
     settings = _settings(
         "subject-name CN=fw,O=x", "fqdn vpn.example.org", "serial-number", "ip-address 10.0.0.1",
         "keypair K", "password s3cret", "enrollment retry count 5", "enrollment retry period 2",
-        "auto-enroll 70 regenerate",
+        "auto-enroll 70 regenerate", "email fw@example.org",
     )  # fmt: skip
     own = "serialNumber=9AWEUPHS8MF+unstructuredName=vpn.example.org+unstructuredAddress=10.0.0.1"
     assert settings.subject == f"{own},CN=fw,O=x"
     assert settings.dns_names == ("vpn.example.org",)
+    assert settings.emails == ("fw@example.org",)
+    assert settings.ip_addresses == ()
     assert settings.key_label == "K"
     assert settings.challenge == "s3cret"
     assert (settings.retry_period_s, settings.retry_count) == (120.0, 5)

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from sceplab_devices.profiles.fortinet_fortios.configuration import Entry
+from sceplab_devices.profiles.fortinet_fortios.local_certificates import request_name, settings_of
 from tests.support.consoles import Terminal
 from tests.support.fortigate import FortiBench
 from tests.support.scripted_carried import load_test_key
@@ -138,3 +140,28 @@ def test_ca_certificate_is_pasted(bench: FortiBench, terminal: Terminal) -> None
     assert "Certificate is valid." in terminal.run("execute vpn certificate local verify VPN")
     bench.restart()
     assert "Subject:     O = x, CN = Lab CA" in bench.operator().run("get vpn certificate ca det")
+
+
+@pytest.mark.parametrize(
+    ("san", "hosts", "mails", "addresses"),
+    [
+        ("DNS:a.example,IP:192.0.2.1", ["a.example"], [], ["192.0.2.1"]),
+        ("b.example,email:a@b.example,ip:::1", ["b.example"], ["a@b.example"], ["::1"]),
+    ],
+)
+def test_names_of_every_kind_stand_in_the_request(
+    san: str, hosts: list[str], mails: list[str], addresses: list[str]
+) -> None:
+    """``san`` takes names, addresses and mailboxes."""
+    entry = Entry({"request-names": (" ".join(map(request_name, san.split(","))),)})
+    bench = FortiBench()
+    settings = settings_of(bench.device, "WEB", entry)
+    assert list(settings.dns_names) == hosts
+    assert list(settings.emails) == mails
+    assert list(settings.ip_addresses) == addresses
+
+
+@pytest.mark.parametrize("typed", ["IP:1.2.3", "URI:http://x", "email:a <b@c>", "DNS:"])
+def test_what_is_no_name_is_refused(typed: str) -> None:
+    """An unknown kind of name, or one of the wrong form."""
+    assert request_name(typed) == ""

@@ -118,7 +118,7 @@ def test_names_of_certificates(name: str) -> None:
         "execute vpn certificate local generate rsa A 1024 cn",
         "execute vpn certificate local generate rsa A 2048 cn NLD",
         'execute vpn certificate local generate rsa A 2048 ""',
-        'execute vpn certificate local generate rsa A 2048 cn "" "" "" "" "" "" IP:10.0.0.1',
+        'execute vpn certificate local generate rsa A 2048 cn "" "" "" "" "" "" IP:10.0.0',
         "execute vpn certificate local generate rsa A 2048",
         "execute vpn certificate local generate dsa A 2048 cn",
     ],
