@@ -214,6 +214,13 @@ class Device:
     def handle_event(self, event: PortEvent) -> None:
         """Hook for profiles: the enrollment engine reported something; dialogs see it next."""
 
+    def next_deadline(self) -> datetime | None:
+        """Hook for profiles: when `on_deadline` is due; ``None``: nothing is. Asked often."""
+        return None
+
+    def on_deadline(self, now: datetime) -> None:
+        """Hook for profiles: `next_deadline` has come, and is later afterwards."""
+
     def tick(self, now: datetime) -> None:
         """Lets every console look at its deadlines; for clocks that jump."""
         for console in tuple(self.consoles):

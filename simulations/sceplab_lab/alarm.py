@@ -1,8 +1,9 @@
-"""Wakes an enrollment engine at its deadlines, on a clock that may be moved."""
+"""Wakes a device and its enrollment engine at their deadlines, on a clock that may be moved."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from sceplab_devices.device import Device
 from sceplab_lab.clock import LabClock
@@ -18,7 +19,7 @@ class Alarm:
     Args:
         clock: the device's time.
         port: its enrollment engine.
-        device: whose consoles look at their own deadlines when the clock was moved.
+        device: has deadlines of its own; its consoles look at theirs when the clock was moved.
     """
 
     def __init__(self, clock: LabClock, port: AgentPort, device: Device) -> None:
@@ -34,7 +35,7 @@ class Alarm:
 
     def is_due(self) -> bool:
         """Whether a deadline has come that is not served yet."""
-        deadline = self._port.next_deadline()
+        deadline = self._next_deadline()
         return deadline is not None and deadline <= self._clock()
 
     async def wait_for_change(self) -> None:
@@ -58,13 +59,20 @@ class Alarm:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        deadline = self._port.next_deadline()
-        if deadline is None or self._is_closed:
+        deadline = None if self._is_closed else self._next_deadline()
+        if deadline is None:
             return
         seconds = self._clock.seconds_until(deadline)
         if seconds is not None:
             self._handle = self._loop.call_later(min(seconds, _LONGEST_S), self._ring)
 
+    def _next_deadline(self) -> datetime | None:
+        deadlines = (self._port.next_deadline(), self._device.next_deadline())
+        return min((one for one in deadlines if one is not None), default=None)
+
     def _ring(self) -> None:
         self._port.tick()
+        now, due = self._clock(), self._device.next_deadline()
+        if due is not None and due <= now:
+            self._device.on_deadline(now)
         self._set()

@@ -66,6 +66,7 @@ class Router(CiscoDevice):
         logged: log lines so far.
         debugging: PKI debug topics that are on.
         key_orders: key pairs that are being made, by label.
+        alerted_at: up to when certificates that end were told of.
     """
 
     config: RunningConfig
@@ -105,6 +106,7 @@ class Router(CiscoDevice):
         self.initial_dialog = initial_dialog
         self.files = FileStore(self.train.file_systems)
         super().__init__(profile, **common)
+        self.alerted_at = self.now()
 
     # --- identity and time --------------------------------------------------------------------
 
@@ -232,6 +234,18 @@ class Router(CiscoDevice):
         self.port.generate_key(label, algorithm, exportable=exportable)
 
     # --- events -------------------------------------------------------------------------------
+
+    def next_deadline(self) -> datetime | None:
+        """See `Device.next_deadline`."""
+        from sceplab_devices.profiles.cisco_ios.expiry_alerts import next_deadline
+
+        return next_deadline(self)
+
+    def on_deadline(self, now: datetime) -> None:
+        """See `Device.on_deadline`."""
+        from sceplab_devices.profiles.cisco_ios.expiry_alerts import log_alerts
+
+        log_alerts(self, now)
 
     def handle_event(self, event: PortEvent) -> None:
         """Logs what the event means on this box."""

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from cryptography import x509
-
 from sceplab_devices.profiles.cisco.dates import iso_text, remaining_text
+from sceplab_devices.profiles.cisco_ios.expiry_alerts import next_alert, watched_certificates
 from sceplab_devices.profiles.cisco_ios.router import Context, Router
-
-EXPIRY_ALERT_BEFORE = timedelta(days=60)
-"""How long before the end of a certificate the box starts to warn."""
 
 CLEANUP_PERIOD = timedelta(minutes=10)
 """How often the box clears away ended PKI sessions. U: published outputs show less than this."""
@@ -48,13 +44,10 @@ def _enrollment_timers(router: Router) -> list[Timer]:
 
 def _alert_timers(router: Router) -> list[Timer]:
     timers = []
-    for name, trustpoint in router.config.trustpoints.items():
-        certificate_der = router.view(name).certificate_der
-        if certificate_der and not trustpoint.renews:
-            end = x509.load_der_x509_certificate(certificate_der).not_valid_after_utc
-            alert_at = end - EXPIRY_ALERT_BEFORE
-            if alert_at > router.now():
-                timers.append((alert_at, f"ID({name})"))
+    for name, certificate in watched_certificates(router).items():
+        alert_at = next_alert(certificate.not_valid_after_utc, router.now())
+        if alert_at is not None:
+            timers.append((alert_at, f"ID({name})"))
     return timers
 
 
