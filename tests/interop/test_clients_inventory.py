@@ -41,8 +41,8 @@ PROMPTS = {
 }  # fmt: skip
 VERSIONS = {
     "ios": "Version 15.9", "xe": "Version 17.9", "edge": "Version 26",
-    "asa": "Software Version 9.12", "nx": "version 9.3(8)", "fw": "FortiGate-60F", "pa": "hostname: pa",
-    "srx": "Hostname: srx",
+    "asa": "Software Version 9.12", "nx": "version 9.3(8)", "fw": "FortiGate-60F",
+    "pa": "hostname: pa", "srx": "Hostname: srx",
 }  # fmt: skip
 SECRETS = {"LAB_PASSWORD": "lab-login", "LAB_ENABLE": "lab-enable"}
 

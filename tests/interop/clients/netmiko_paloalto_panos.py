@@ -30,7 +30,7 @@ with netmiko.ConnectHandler(
     seen["committed"] = box.commit(comment="certificates")
     seen["issued"] = box.send_command(steps.PANOS_ENROLL, read_timeout=90)
     seen["store"] = box.send_command(steps.PANOS_SHOW)
-    box.send_config_set(HANDOFF)
+    box.send_config_set(HANDOFF, exit_config_mode=False)
     seen["handoff"] = box.commit()
     seen["log"] = box.send_command("show log system")
     seen["ike"] = box.send_command("show vpn ike-sa")
