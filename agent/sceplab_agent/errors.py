@@ -180,3 +180,19 @@ class StateDirBusyError(JournalError):
 
 class InstallError(AgentError):
     """A certificate file cannot be written; the old files are still in their place."""
+
+
+class HandOffError(AgentError):
+    """A consumer does not take a certificate, or does not work with it.
+
+    Args:
+        handoff: its name.
+        reason: what happened and what to do, for a person.
+        may_pass: the same try may succeed later (a daemon that is not up, a full disk).
+    """
+
+    def __init__(self, handoff: str, reason: str, *, may_pass: bool = True) -> None:
+        super().__init__(f"hand-off {handoff}: {reason}")
+        self.handoff = handoff
+        self.reason = reason
+        self.may_pass = may_pass

@@ -1,0 +1,6 @@
+"""Hand-off: an issued certificate and its key reach the programs that use them, or nothing changes.
+
+::
+
+    api.py       the steps prepare, install, verify, commit, roll back, as a Protocol
+"""

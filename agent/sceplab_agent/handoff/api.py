@@ -1,0 +1,75 @@
+"""What a consumer of certificates is to the agent: five steps that end in the new one or the old.
+
+The agent journals the memo of `HandOff.prepare` before `HandOff.install`, so that a restart in the
+middle can roll back or go on. Until `HandOff.commit` the old certificate and its key stay usable.
+
+Spec: keystores-and-handoff 6.3, 7, 9; feature rows K1 to K4, M9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sceplab_hsm.secret import Secret
+
+Memo = Mapping[str, str]
+"""What a hand-off has to know to go on after a restart. Journalled: JSON-ready, never a secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One generation of a trustpoint's certificate, on its way to a consumer."""
+
+    trustpoint: str
+    generation: int
+    """Counts the certificates of the trustpoint from 1."""
+    certificate_der: bytes
+    chain_der: tuple[bytes, ...]
+    """CA certificates from the issuer up to the anchor, DER."""
+    key_uri: str
+    """Where the key is (`KeyHandle.uri`), without secrets."""
+    key_secret: Callable[[], Secret] | None = field(default=None, repr=False)
+    """Passphrase or PIN of the key store, for consumers that open the store themselves."""
+    key_pem: Callable[[], bytes] | None = field(default=None, repr=False)
+    """Private key as unencrypted PKCS#8 PEM; ``None``: it does not leave its store."""
+
+
+class HandOff(Protocol):
+    """One consumer. Every step may be called again after a restart, with the same result."""
+
+    @property
+    def name(self) -> str:
+        """As configuration, journal and messages call it."""
+
+    def prepare(self, delivery: Delivery) -> Memo:
+        """Checks that the consumer can take it and puts everything ready beside what is in use.
+
+        Raises:
+            HandOffError: it cannot be handed over; nothing has changed.
+        """
+
+    def install(self, delivery: Delivery, memo: Memo) -> None:
+        """Has the consumer use the new certificate.
+
+        Raises:
+            HandOffError: the agent rolls back.
+        """
+
+    def verify(self, delivery: Delivery, memo: Memo) -> str:
+        """Has the consumer prove that it works with the new certificate; says what was proved.
+
+        Raises:
+            HandOffError: it does not; the agent rolls back.
+        """
+
+    def commit(self, delivery: Delivery, memo: Memo) -> None:
+        """Lets go of the old certificate; it may be gone afterwards."""
+
+    def roll_back(self, delivery: Delivery, memo: Memo) -> None:
+        """Has the consumer use what it used before; harmless when nothing was installed.
+
+        Raises:
+            HandOffError: the consumer cannot be brought back; the message says what to do.
+        """
