@@ -63,6 +63,25 @@ def test_netmiko_carries_request_and_certificate(tmp_path: Path) -> None:
     state.close()
 
 
+@pytest.mark.parametrize("transport", ["telnet", "paramiko"])
+def test_scrapli_configures(tmp_path: Path, transport: str) -> None:
+    """It logs in, changes modes, sees what is refused, answers a question, saves."""
+    client_python("main")
+    line = "telnet" if transport == "telnet" else "ssh"
+    folder, consoles = tmp_path / "switch", [f"{line}:127.0.0.1:0"]
+    with serve_device("cisco-nxos", folder, consoles, users={USER: PASSWORD}) as hosted:
+        endpoint = hosted.lines[0].endpoint
+        seen = run_client(
+            "main", "scrapli_cisco_nxos.py", transport, endpoint.host, str(endpoint.port),
+            USER_NAME=USER, PASSWORD=PASSWORD,
+        )  # fmt: skip
+    assert seen["version"][0]["os"] == "9.3(8)"
+    assert (seen["failed"], seen["refused"]) == (False, True)
+    assert "key label: LAB" in seen["keys"]
+    assert "This command will reboot the system." in seen["reload"]
+    assert "Copy complete." in seen["saved"]
+
+
 def _pem(certificate_der: bytes) -> bytes:
     return x509.load_der_x509_certificate(certificate_der).public_bytes(Encoding.PEM)
 
