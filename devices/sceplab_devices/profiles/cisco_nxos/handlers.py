@@ -40,7 +40,6 @@ _PLAIN: tuple[Handler, ...] = (
     shows_pki.show_crl,
     shows_pki.show_keys,
     shows_pki.show_trustpoints,
-    shows_system.say_text,
     shows_system.show_clock,
     shows_system.show_features,
     shows_system.show_hostname,

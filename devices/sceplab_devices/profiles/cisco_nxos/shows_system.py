@@ -9,11 +9,6 @@ from sceplab_devices.profiles.cisco_nxos.config_text import config_groups, rende
 from sceplab_devices.profiles.cisco_nxos.switch import Context
 
 
-def say_text(ctx: Context) -> None:
-    """Prints a text that needs no state, the one that option ``text`` names."""
-    ctx.say(str(ctx.options["text"]))
-
-
 def show_version(ctx: Context) -> None:
     """``show version``."""
     switch = ctx.device
