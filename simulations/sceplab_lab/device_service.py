@@ -15,7 +15,9 @@ from pathlib import Path
 
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.url import UrlError, split_url
+from sceplab_devices.device import Device
 from sceplab_devices.errors import DeviceError
+from sceplab_devices.lines.endpoint import Endpoint
 from sceplab_devices.profile import open_profile
 from sceplab_hsm.errors import KeyStoreError
 from sceplab_lab.clock import LabClock
@@ -183,11 +185,16 @@ def warn_of(hosted: HostedDevice, *, name: str = "") -> None:
     if hosted.remark:
         _warn(prefix + hosted.remark)
     for line in hosted.lines:
-        if not line.is_loopback and not hosted.device.asks_login:
+        if not line.is_loopback and lets_anybody_in(line.endpoint, hosted.device):
             _warn(
                 f"{prefix}{line.endpoint} can be reached from other machines, and the console asks "
                 "for no password"
             )
+
+
+def lets_anybody_in(endpoint: Endpoint, device: Device) -> bool:
+    """Whether nobody is asked who connects there; SSH may be told so in spite of users."""
+    return "none" in endpoint.options.auth or not device.asks_login
 
 
 def facts_of(hosted: HostedDevice) -> dict[str, object]:
