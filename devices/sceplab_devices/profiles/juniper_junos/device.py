@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
-from sceplab_devices.api import (
-    EnrollmentPort,
-    KeyView,
-    PortEvent,
-    TrustpointSettings,
-    TrustpointView,
-)
+from sceplab_devices.api import PortEvent, TrustpointSettings
 from sceplab_devices.context import CommandContext
-from sceplab_devices.errors import DeviceError
+from sceplab_devices.device import CommonSettings
 from sceplab_devices.profiles.candidate.device import CandidateDevice
 from sceplab_devices.profiles.candidate.tree import Tree, find, names, value
 from sceplab_devices.profiles.juniper_junos.dates import log_stamp
@@ -64,30 +56,14 @@ class SrxDevice(CandidateDevice):
         challenges: passwords of enrollments that wait for the CA certificate, by identifier.
     """
 
-    def __init__(
-        self,
-        profile: DeviceProfile,
-        *,
-        hostname: str,
-        port: EnrollmentPort,
-        clock: Callable[[], datetime],
-        users: dict[str, str] | None = None,
-        enable_password: str = "",
-    ) -> None:
+    def __init__(self, profile: DeviceProfile, **common: Unpack[CommonSettings]) -> None:
         self.certificates: dict[str, LocalCertificate] = {}
         self.files: dict[str, bytes] = {}
         self.logs: dict[str, deque[str]] = {
             name: deque(maxlen=_LOG_LINES) for name in ("messages", "pkid")
         }
         self.challenges: dict[str, str] = {}
-        super().__init__(
-            profile,
-            hostname=hostname,
-            port=port,
-            clock=clock,
-            users=users,
-            enable_password=enable_password,
-        )
+        super().__init__(profile, **common)
 
     # --- configuration ----------------------------------------------------------------------------
 
@@ -189,30 +165,16 @@ class SrxDevice(CandidateDevice):
         )
 
     def _configure(self, settings: TrustpointSettings) -> bool:
-        try:
-            self.port.configure(settings)
-        except (DeviceError, ValueError) as error:
-            self.log_text("pkid", "pkid.unusable", name=settings.name, reason=error)
-            return False
-        return True
+        reason = self.configure_port(settings)
+        if reason:
+            self.log_text("pkid", "pkid.unusable", name=settings.name, reason=reason)
+        return not reason
 
     def re_enrollment(self, id_: str) -> Tree:
         """What ``auto-re-enrollment`` says of a certificate; empty: nothing."""
         return _re_enrollments(self.active).get(id_, {})
 
     # --- certificates and keys --------------------------------------------------------------------
-
-    def view(self, name: str) -> TrustpointView:
-        """How a CA profile, or a certificate by its port name, stands."""
-        return self.port.view(name)
-
-    def find_key(self, id_: str) -> KeyView | None:
-        """The key pair of an identifier."""
-        return next((key for key in self.key_pairs() if key.label == id_), None)
-
-    def key_pairs(self) -> list[KeyView]:
-        """All key pairs, oldest first."""
-        return self.port.keys()
 
     def certificate_of(self, event: PortEvent) -> LocalCertificate | None:
         """Whose event it is; ``None``: of a CA profile, or of nothing we know."""
