@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 _TEMPORARY_SUFFIX = ".new"
+_AS_IT_IS = (-1, -1)
 
 
-def replace_file(path: Path, content: bytes, *, mode: int) -> None:
+def replace_file(
+    path: Path, content: bytes, *, mode: int, owner: tuple[int, int] = _AS_IT_IS
+) -> None:
     """Puts content under a name in one step: the old file stays until the new one is durable.
 
     Args:
         path: its directory exists, and only one process writes there.
         content: the whole file.
         mode: permission bits.
+        owner: user and group number; -1: who makes it.
 
     Raises:
         OSError: the old file is still in its place.
@@ -24,6 +29,7 @@ def replace_file(path: Path, content: bytes, *, mode: int) -> None:
         temporary.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         with open(os.open(temporary, flags, mode), "wb") as file:
+            os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
@@ -32,6 +38,47 @@ def replace_file(path: Path, content: bytes, *, mode: int) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+    sync_directory(path.parent)
+
+
+def replace_link(path: Path, target: str) -> None:
+    """Points a symbolic link elsewhere in one step, durably; makes it where there is none.
+
+    Args:
+        path: of the link; its directory exists, and only one process writes there.
+        target: what the link is to say, as it stands in the link.
+
+    Raises:
+        OSError: the old link is still in its place.
+    """
+    temporary = path.with_name(path.name + _TEMPORARY_SUFFIX)
+    try:
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def remove_link(path: Path) -> None:
+    """Removes a link or file, durably; one that is not there is no error.
+
+    Raises:
+        OSError: it is still there.
+    """
+    path.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a directory with what is in it, durably; follows no link.
+
+    Raises:
+        OSError: part of it is still there.
+    """
+    shutil.rmtree(path)
     sync_directory(path.parent)
 
 
