@@ -129,6 +129,17 @@ class ConfigTable:
         values = self._typed(key, dict, "a table", {})
         return ConfigTable(values, f"{self._path}.{key}" if self._path else key, self._problems)
 
+    def tables(self, key: str) -> list[ConfigTable]:
+        """An array of tables; mistakes are noted with the number of the table, from 1."""
+        path = f"{self._path}.{key}" if self._path else key
+        found = []
+        for number, values in enumerate(self._typed(key, list, "an array of tables", []), start=1):
+            if isinstance(values, dict):
+                found.append(ConfigTable(values, f"{path}[{number}]", self._problems))
+            else:
+                self.problem(key, f"entry {number} must be a table")
+        return found
+
     def names(self) -> list[str]:
         """The keys of this table, in the order of the file; asking counts as knowing them all."""
         self._asked.update(self._values)

@@ -3,4 +3,5 @@
 ::
 
     api.py       the steps prepare, install, verify, commit, roll back, as a Protocol
+    registry.py  the kinds a configuration may name, and the plug-in group ``sceplab.handoffs``
 """

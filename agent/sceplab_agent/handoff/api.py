@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sceplab_hsm.secret import Secret
 
@@ -72,4 +72,16 @@ class HandOff(Protocol):
 
         Raises:
             HandOffError: the consumer cannot be brought back; the message says what to do.
+        """
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """Optional part of a `HandOff`: says before any delivery whether its consumer is there."""
+
+    def probe(self) -> str:
+        """Looks and changes nothing; says what was found, for a person.
+
+        Raises:
+            HandOffError: the consumer is not there, or does not talk to us.
         """
