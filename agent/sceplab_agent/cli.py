@@ -159,7 +159,12 @@ def _add(
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=summary, description=f"{summary}.", epilog=epilog)
     command.add_argument(
-        "-c", "--config", type=Path, required=True, metavar="FILE", help="configuration, TOML"
+        "-c",
+        "--config",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="configuration: a TOML file, or a directory of *.toml files",
     )
     command.add_argument("--json", action="store_true", help="answer in JSON on standard output")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")

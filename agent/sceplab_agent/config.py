@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sceplab_agent.config_files import read_source
 from sceplab_agent.config_paths import resolve_path
 from sceplab_agent.config_table import ConfigTable
 from sceplab_agent.config_trustpoint import read_key_store, read_trustpoint
@@ -19,7 +19,6 @@ from sceplab_agent.trustpoint import TrustpointConfig
 _HOUR_S = 3600.0
 _MIN_REPLY_BYTES = 1024
 _MAX_REPLY_BYTES = 64 * 1024 * 1024
-_MAX_FILE_BYTES = 1_048_576
 _HEADER_TEXT = re.compile(r"[\x20-\x7e]{0,200}")
 
 
@@ -58,7 +57,7 @@ class HttpConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentConfig:
-    """A whole configuration file."""
+    """A whole configuration, of one file or several."""
 
     file: str
     """Its name, for people."""
@@ -66,7 +65,7 @@ class AgentConfig:
     """Journal and certificates; absolute."""
     http: HttpConfig
     trustpoints: tuple[TrustpointConfig, ...]
-    """In the order of the file."""
+    """In the order of the file, or of the files' names."""
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object], *, file: str, base: Path) -> AgentConfig:
@@ -123,28 +122,16 @@ class AgentConfig:
 
 
 def load_config(path: Path) -> AgentConfig:
-    """Reads and checks a configuration file.
+    """Reads and checks a configuration: a file, or a directory of ``*.toml`` files.
 
     Raises:
         ConfigError: it cannot be read, is no TOML, or has mistakes.
     """
-    file = str(path)
+    source = read_source(path)
     try:
-        with path.open("rb") as stream:
-            content = stream.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(
-            file, (ConfigProblem("", f"cannot be read: {error.strerror}"),)
-        ) from error
-    if len(content) > _MAX_FILE_BYTES:
-        raise ConfigError(file, (ConfigProblem("", "is longer than 1 MiB"),))
-    try:
-        values = tomllib.loads(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(file, (ConfigProblem("", "is not UTF-8 text"),)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(file, (ConfigProblem("", f"is no TOML: {error}"),)) from error
-    return AgentConfig.from_mapping(values, file=file, base=path.absolute().parent)
+        return AgentConfig.from_mapping(source.values, file=str(path), base=source.base)
+    except ConfigError as error:
+        raise ConfigError(error.file, tuple(map(source.place, error.problems))) from error
 
 
 def _timeout(table: ConfigTable, key: str, default: float) -> float:

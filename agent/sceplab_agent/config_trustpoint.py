@@ -35,7 +35,6 @@ _NO_SUBJECT = x509.Name([])
 _DAY_S = 86_400.0
 _YEAR_S = 366 * _DAY_S
 _URL_EXAMPLE = "http://ca.example.org/certsrv/mscep/mscep.dll"
-_UNATTENDED = (UnpinnedCa.REFUSE, UnpinnedCa.TOFU)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +132,7 @@ def _read_policy(
         name=name,
         pin=_read_pin(table),
         ra_rule=_read_ra_rule(table),
-        unpinned_ca=table.choice("on_unpinned", UnpinnedCa.REFUSE, _UNATTENDED),
+        unpinned_ca=table.choice("on_unpinned", UnpinnedCa.REFUSE),
         floor=table.choice("floor", Floor.MODERN),
         key_id=key.converted("id", _key_id, ""),
         owns_key=key.flag("delete_when_replaced", default=True),

@@ -272,7 +272,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ),
         ("id = 'a/b'", "[trustpoint.lab.key]", "key.id: key name 'a/b' is not"),
         ("digest = 'sha3'", "[trustpoint.lab]", "digest: is one of md5, sha1"),
-        ("on_unpinned = 'ask'", "[trustpoint.lab]", "on_unpinned: is one of refuse, tofu"),
+        ("on_unpinned = 'guess'", "[trustpoint.lab]", "on_unpinned: is one of refuse, ask, tofu"),
         ("secret = 'env:X'", "[trustpoint.lab.key]", "key.secret: belongs to a key.store"),
         ("fallback = 'soft:x'", "[trustpoint.lab.key]", "key.fallback: belongs to a store"),
         ("fallback_secret = 'env:X'", "[keystore]", "fallback_secret: belongs to a fallback"),
