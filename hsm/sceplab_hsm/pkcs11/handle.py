@@ -95,6 +95,11 @@ class Pkcs11KeyHandle:
         return join_key_uri(self._store.uri, self._key_id)
 
     @property
+    def cka_id(self) -> bytes:
+        """``CKA_ID``, by which programs that know no names find the key."""
+        return self._found.cka_id
+
+    @property
     def algorithm(self) -> KeyAlgorithm:
         """Type and size."""
         return self._found.algorithm
