@@ -19,6 +19,7 @@ from sceplab_agent.config_check import check_surroundings
 from sceplab_agent.config_view import describe_config, format_toml
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.states import State
+from sceplab_agent.daemon.loop import run_service
 from sceplab_agent.errors import EnrollmentFailedError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.http_transport import StdlibTransport
@@ -140,7 +141,7 @@ async def _run_until_signal(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    sessions = await service.run(configs, stop)
+    sessions = await run_service(service, configs, stop)
     return sessions, received[0]
 
 

@@ -196,3 +196,16 @@ class HandOffError(AgentError):
         self.handoff = handoff
         self.reason = reason
         self.may_pass = may_pass
+
+
+class RequestRefusedError(AgentError):
+    """A running agent does not do what a person asked of it; nothing was changed.
+
+    Args:
+        message: why, and what to do.
+        exit_code: of the command that asked.
+    """
+
+    def __init__(self, message: str, *, exit_code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

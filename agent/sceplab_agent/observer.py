@@ -63,3 +63,58 @@ class SilentObserver:
 
     def message_received(self, trustpoint: str, body: bytes) -> None:
         """See `Observer.message_received`."""
+
+
+class Observers:
+    """Tells several observers, in the order they were added.
+
+    Args:
+        first: told before all others.
+    """
+
+    def __init__(self, first: Observer) -> None:
+        self._members = [first]
+
+    def add(self, observer: Observer) -> None:
+        """Tells this one, too, from now on."""
+        self._members = [*self._members, observer]
+
+    def recorded(self, entry: JournalEntry) -> None:
+        """See `Observer.recorded`."""
+        for member in self._members:
+            member.recorded(entry)
+
+    def noticed(self, trustpoint: str, notice: Notify) -> None:
+        """See `Observer.noticed`."""
+        for member in self._members:
+            member.noticed(trustpoint, notice)
+
+    def state_changed(self, trustpoint: str, old: State, new: State) -> None:
+        """See `Observer.state_changed`."""
+        for member in self._members:
+            member.state_changed(trustpoint, old, new)
+
+    def asked(self, trustpoint: str, certificate_der: bytes) -> None:
+        """See `Observer.asked`."""
+        for member in self._members:
+            member.asked(trustpoint, certificate_der)
+
+    def ca_received(self, trustpoint: str, certificates_der: tuple[bytes, ...]) -> None:
+        """See `Observer.ca_received`."""
+        for member in self._members:
+            member.ca_received(trustpoint, certificates_der)
+
+    def csr_signed(self, trustpoint: str, csr_der: bytes) -> None:
+        """See `Observer.csr_signed`."""
+        for member in self._members:
+            member.csr_signed(trustpoint, csr_der)
+
+    def message_sent(self, trustpoint: str, message_der: bytes) -> None:
+        """See `Observer.message_sent`."""
+        for member in self._members:
+            member.message_sent(trustpoint, message_der)
+
+    def message_received(self, trustpoint: str, body: bytes) -> None:
+        """See `Observer.message_received`."""
+        for member in self._members:
+            member.message_received(trustpoint, body)

@@ -1,14 +1,11 @@
-"""The agent put together from a configuration: stores, journal, sessions; enroll, renew, run."""
+"""The agent put together from a configuration: stores, journal, sessions; enroll, renew, cancel."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Protocol
 
 from sceplab_agent.challenge import ChallengeSource
@@ -22,26 +19,24 @@ from sceplab_agent.core.events import (
     RenewRequested,
     TrustpointConfigured,
 )
-from sceplab_agent.core.schedule import RandomSource, longest_wait_s, wait_s
+from sceplab_agent.core.schedule import RandomSource
 from sceplab_agent.core.states import State
-from sceplab_agent.drivers.aio import AsyncDriver
 from sceplab_agent.drivers.blocking import BlockingDriver
-from sceplab_agent.drivers.threads import run_in_thread
-from sceplab_agent.errors import EnrollmentFailedError
+from sceplab_agent.errors import ConfigError, ConfigProblem, EnrollmentFailedError
 from sceplab_agent.executor import Surroundings
 from sceplab_agent.install import FileInstaller
 from sceplab_agent.journal import Journal
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_names import require_own_names
 from sceplab_agent.key_stores import KeyStores
-from sceplab_agent.observer import Observer
+from sceplab_agent.observer import Observer, Observers
 from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled
-from sceplab_agent.pursuit import Reviver, events_to_enroll
+from sceplab_agent.pursuit import events_to_enroll
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.state_dir import StateDirLock
 from sceplab_agent.store_choice import FALLBACK_EVENT, StoreChoice, choose_store
 from sceplab_agent.transaction import RandomBytes
-from sceplab_agent.transport import HttpTransport, ThreadedTransport
+from sceplab_agent.transport import HttpTransport
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.errors import KeyStoreError, StoreUnavailableError
 
@@ -80,6 +75,7 @@ class AgentService:
     def __init__(self, config: AgentConfig, outside: Outside) -> None:
         self._config = config
         self._outside = outside
+        self._observers = Observers(outside.observer)
         self._journal: Journal | None = None
         self._stores: KeyStores | None = None
         self._resources = contextlib.ExitStack()
@@ -108,6 +104,30 @@ class AgentService:
     def config(self) -> AgentConfig:
         """The configuration."""
         return self._config
+
+    @property
+    def outside(self) -> Outside:
+        """What it was made with."""
+        return self._outside
+
+    @property
+    def observers(self) -> Observers:
+        """Who is told what its sessions do."""
+        return self._observers
+
+    def adopt(self, config: AgentConfig) -> None:
+        """Makes sessions by another configuration from now on.
+
+        Raises:
+            ConfigError: it is of another state directory; nothing was changed.
+        """
+        if config.state_dir != self._config.state_dir:
+            reason = "cannot change while the agent runs; stop it, then start it anew"
+            raise ConfigError(config.file, (ConfigProblem("agent.state_dir", reason),))
+        self._config = config
+        names = {trustpoint.name for trustpoint in config.trustpoints}
+        for name in self._unopened.keys() - names:
+            del self._unopened[name]
 
     @property
     def journal(self) -> Journal:
@@ -144,7 +164,7 @@ class AgentService:
             ),
             random_bytes=outside.random_bytes,
             clock=outside.clock,
-            observer=outside.observer,
+            observer=self._observers,
             marks=choice.marks,
         )
         session = EnrollmentSession(
@@ -164,7 +184,7 @@ class AgentService:
             snapshot={**session.machine.snapshot(), **choice.marks},
         )
         entry = self.journal.commit(session.name, self._outside.clock(), record)
-        self._outside.observer.recorded(entry)
+        self._observers.recorded(entry)
 
     def enroll(
         self, configs: Sequence[TrustpointConfig], *, wait: bool, again: bool
@@ -222,73 +242,13 @@ class AgentService:
                 driver.feed(EnrollmentCancelled())
         return [driver.session for driver in drivers]
 
-    async def run(
-        self, configs: Sequence[TrustpointConfig], stop: asyncio.Event
-    ) -> list[EnrollmentSession]:
-        """Enrolls, polls and renews until ``stop`` is set.
-
-        Each trustpoint opens its key store by itself: one that does not open, or not yet, stops
-        its trustpoints only. It is tried again with the pauses of their retry policy. A trustpoint
-        that gave up on its key store or disk is tried again after the longest of these pauses.
-        A call that hangs in a key store delays the end by seconds only; see `completed`.
-
-        Returns:
-            The sessions; none of a trustpoint that is still in `unopened`.
-
-        Raises:
-            AgentError: the journal failed; every trustpoint was stopped.
-        """
-        sessions: dict[str, EnrollmentSession] = {}
-        transport = ThreadedTransport(self._outside.transport)
-        tasks = [
-            asyncio.create_task(self._serve(config, sessions, transport), name=config.name)
-            for config in configs
-        ]
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (stopping, *tasks):
-                task.cancel()
-            # After the cancellation, so that no session takes the break for a server's fault.
-            self._outside.transport.close()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(transport.close)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        self._note_unopened(configs, sessions)
-        return [sessions[config.name] for config in configs if config.name in sessions]
-
-    async def _serve(
-        self,
-        config: TrustpointConfig,
-        sessions: dict[str, EnrollmentSession],
-        transport: ThreadedTransport,
-    ) -> None:
-        backoff, rng = config.policy.retry.backoff, self._outside.rng
-        for failures in itertools.count():
-            session = await run_in_thread(partial(self._open_session, config))
-            if session is not None:
-                break
-            await asyncio.sleep(wait_s(backoff, failures, rng))
-        assert session is not None
-        sessions[config.name] = session
-        driver = AsyncDriver(session, transport, clock=self._outside.clock)
-        await driver.start()
-        for event in events_to_enroll(session, self._outside.clock(), again=False):
-            await driver.feed(event)
-        reviving = Reviver(driver, every_s=longest_wait_s(backoff), clock=self._outside.clock)
-        with reviving:
-            await driver.serve()
-
-    def _open_session(self, config: TrustpointConfig) -> EnrollmentSession | None:
+    def open_session(self, config: TrustpointConfig) -> EnrollmentSession | None:
         """The session, or ``None`` and a word in `unopened` when the key store does not open."""
         try:
             session = self.session(config)
         except KeyStoreError as error:
             self._unopened[config.name] = error
-            self._outside.observer.noticed(
+            self._observers.noticed(
                 config.name,
                 Notify(
                     event_id="key-store.closed",
@@ -300,7 +260,7 @@ class AgentService:
         self._unopened.pop(config.name, None)
         return session
 
-    def _note_unopened(
+    def note_unopened(
         self, configs: Sequence[TrustpointConfig], sessions: Mapping[str, EnrollmentSession]
     ) -> None:
         """Says of stores that were still being opened why their trustpoints are left out."""
@@ -318,7 +278,7 @@ class AgentService:
                 clock=self._outside.clock,
                 sleep=self._outside.sleep,
             )
-            for session in map(self._open_session, configs)
+            for session in map(self.open_session, configs)
             if session is not None
         ]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from sceplab_agent.core.commands import Record
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.events import Event, Restarted, TrustpointConfigured
 from sceplab_agent.core.machine import EnrollmentMachine
@@ -75,6 +76,16 @@ class EnrollmentSession:
     def next_deadline(self) -> datetime | None:
         """The moment at which `DeadlineReached` is due, UTC."""
         return self.machine.next_deadline()
+
+    def note(self, event_id: str, details: Mapping[str, str | int | bool | None]) -> Exchange[None]:
+        """Writes an entry that is not the machine's to the journal; nothing changes.
+
+        Raises:
+            JournalError: it could not be committed; the session is over.
+        """
+        yield from self._executor.carry_out(
+            Record(event_id=event_id, details=details, snapshot=self.machine.snapshot())
+        )
 
     def start(self) -> Exchange[None]:
         """To be run first: a new trustpoint is set up, a stored one resumes what was cut off."""

@@ -9,19 +9,33 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
+from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.events import DeadlineReached, Event
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.pause import LONGEST_S, Pause
 from sceplab_agent.drivers.threads import completed, in_thread
+from sceplab_agent.errors import RequestRefusedError
 from sceplab_agent.exchange import Answer, Exchange, Finished, HttpRequest, advance, ask_async
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.transport import AsyncHttpTransport
 
 T = TypeVar("T")
+
+Errand = Callable[[EnrollmentSession], Exchange[None]]
+"""What somebody outside wants done with the session between two of its own steps."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """An errand under way to `AsyncDriver.serve`, and who waits for it."""
+
+    errand: Errand
+    answer: asyncio.Future[State]
 
 
 class Offload(Protocol):
@@ -64,8 +78,9 @@ class AsyncDriver:
         self._transport = transport
         self._offload = offload
         self._pause = Pause(clock, longest_sleep_s)
-        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._events: asyncio.Queue[Event | _Asked | None] = asyncio.Queue()
         self._turn = asyncio.Lock()
+        self._is_retired = False
 
     @property
     def is_idle(self) -> bool:
@@ -86,18 +101,70 @@ class AsyncDriver:
         """Has `serve` handle the event when it is free. To be called in the loop's thread."""
         self._events.put_nowait(event)
 
+    def ask(self, errand: Errand) -> asyncio.Future[State]:
+        """Has `serve` run an errand when it is free. To be called in the loop's thread.
+
+        Returns:
+            The state afterwards, or the errand's `IllegalEventError` or `RequestRefusedError`; the
+            session goes on after these. Cancelling it does not stop the errand.
+        """
+        answer: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+        self._events.put_nowait(_Asked(errand, answer))
+        return answer
+
     def wake(self) -> None:
         """Has `serve` look at the clock again, for example when a lab clock was moved."""
         self._events.put_nowait(None)
 
-    async def serve(self) -> None:
-        """Serves posted events and deadlines until it is cancelled."""
-        while True:
-            event = await self._next_event()
-            if event is not None:
-                await self.feed(event)
+    def retire(self) -> None:
+        """Has `serve` return once the exchange under way is over; nothing new is begun."""
+        self._is_retired = True
+        self.wake()
 
-    async def _next_event(self) -> Event | None:
+    def take_over(self, other: AsyncDriver) -> None:
+        """Takes what another driver was asked for and did not get to."""
+        while not other._events.empty():
+            self._events.put_nowait(other._events.get_nowait())
+
+    def dismiss(self) -> None:
+        """Cancels what it was asked for and did not get to."""
+        while not self._events.empty():
+            item = self._events.get_nowait()
+            if isinstance(item, _Asked):
+                item.answer.cancel()
+
+    async def serve(self) -> None:
+        """Serves posted events and deadlines until it is cancelled or retired."""
+        while not self._is_retired:
+            item = await self._next_event()
+            if item is not None:
+                async with self._turn:
+                    await self._take(item)
+
+    async def _take(self, item: Event | _Asked) -> None:
+        if self._is_retired:
+            self._events.put_nowait(item)  # for who takes over
+        elif isinstance(item, _Asked):
+            await self._answer(item)
+        else:
+            await self._run(self.session.process(item))
+
+    async def _answer(self, asked: _Asked) -> None:
+        answer = asked.answer
+        try:
+            state = await self._run(asked.errand(self.session))
+        except (IllegalEventError, RequestRefusedError) as error:
+            if not answer.done():
+                answer.set_exception(error)
+        except BaseException as error:
+            if not answer.done():
+                answer.cancel(str(error))
+            raise
+        else:
+            if not answer.done():
+                answer.set_result(state)
+
+    async def _next_event(self) -> Event | _Asked | None:
         deadline = self.session.next_deadline()
         seconds = self._pause.seconds(deadline)
         if self._events.empty() and seconds == 0:

@@ -17,6 +17,7 @@ from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.config import AgentConfig, load_config
 from sceplab_agent.core.events import EnrollRequested, FailureCause
 from sceplab_agent.core.states import State
+from sceplab_agent.daemon.loop import run_service
 from sceplab_agent.drivers.virtual import VirtualClock
 from sceplab_agent.errors import (
     CaNotTrustedError,
@@ -239,7 +240,7 @@ async def test_run_serves_all_until_it_is_stopped(place: Place) -> None:
     place.peer.plan(place.peer.pend)
     with place.service() as service:
         stop = asyncio.Event()
-        running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+        running = asyncio.create_task(run_service(service, place.config.trustpoints, stop))
         await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
         await asyncio.to_thread(place.diary.wait_for, State.PENDING)
         stop.set()
@@ -256,7 +257,7 @@ async def test_run_tries_what_had_failed_once_at_its_start(place: Place) -> None
     assert place.enroll() == {"first": State.FAILED}
     with place.service() as service:
         stop = asyncio.Event()
-        running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+        running = asyncio.create_task(run_service(service, place.config.trustpoints, stop))
         await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
         stop.set()
         await running
@@ -274,7 +275,7 @@ async def test_run_ends_with_the_journal(place: Place, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(SqliteJournal, "commit", commit)
     with place.service() as service, pytest.raises(JournalError, match="disk is full"):
-        await service.run(place.config.trustpoints, asyncio.Event())
+        await run_service(service, place.config.trustpoints, asyncio.Event())
     assert place.peer.received == []
 
 
@@ -311,7 +312,7 @@ async def test_run_opens_a_key_store_that_comes_back(place: Place) -> None:
     (place.folder / "nowhere").write_text("a file in the way")
     with place.service() as service:
         stop = asyncio.Event()
-        running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+        running = asyncio.create_task(run_service(service, place.config.trustpoints, stop))
         await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
         assert list(service.unopened) == ["first"]
         place.diary.states.clear()
@@ -333,7 +334,7 @@ async def test_run_can_be_stopped_while_a_key_store_is_closed(place: Place) -> N
     with place.service() as service:
         stop = asyncio.Event()
         stop.set()
-        assert await service.run(place.config.trustpoints[:1], stop) == []
+        assert await run_service(service, place.config.trustpoints[:1], stop) == []
         assert list(service.unopened) == ["first"]
     (place.folder / "nowhere").unlink()
     assert place.enroll() == {"first": State.INSTALLED, "second": State.INSTALLED}
@@ -369,7 +370,7 @@ async def test_key_store_that_hangs_at_opening_stops_its_trustpoint_only(
         async with asyncio.timeout(DEADLINE_S):
             with place.service() as service:
                 stop = asyncio.Event()
-                running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+                running = asyncio.create_task(run_service(service, place.config.trustpoints, stop))
                 await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
                 assert await asyncio.to_thread(hang.reached.wait, DEADLINE_S)
                 stop.set()
@@ -401,7 +402,7 @@ async def test_key_store_that_hangs_at_work_does_not_hold_the_end_up(
         async with asyncio.timeout(DEADLINE_S):
             with place.service() as service:
                 stop = asyncio.Event()
-                running = asyncio.create_task(service.run(place.config.trustpoints, stop))
+                running = asyncio.create_task(run_service(service, place.config.trustpoints, stop))
                 assert await asyncio.to_thread(hang.reached.wait, DEADLINE_S)
                 stop.set()
                 await running
@@ -427,7 +428,7 @@ async def test_run_takes_up_what_gave_up_on_its_key_store(tmp_path: Path) -> Non
     with_own_store(place, "first", f"fault+soft:own?kdf=lab&{fault}")
     with place.service() as service:
         stop = asyncio.Event()
-        running = asyncio.create_task(service.run(place.config.trustpoints[:1], stop))
+        running = asyncio.create_task(run_service(service, place.config.trustpoints[:1], stop))
         await asyncio.to_thread(place.diary.wait_for, State.FAILED)
         await asyncio.to_thread(place.diary.wait_for, State.INSTALLED)
         stop.set()

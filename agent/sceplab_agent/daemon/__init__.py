@@ -1,0 +1,1 @@
+"""The agent as a service: many trustpoints in one loop, reload, clock, control socket, metrics."""
