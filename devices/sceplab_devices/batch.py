@@ -6,6 +6,7 @@ text, no line is cut, and nobody is asked anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,21 @@ class Remark:
     line: str
     text: str
     """What a terminal would have shown."""
+    number: int = 0
+    """Which of the lines it was, from 1."""
+
+    def for_log(self) -> str:
+        """The remark without what may be a secret: the line has its first word only.
+
+        A damaged line cannot be trusted to have its secret where the platform expects it.
+        """
+        first, *rest = self.line.split() or [""]
+        words = {word.strip("\"'") for word in rest} if rest else {first.strip("\"'")}
+        text = self.text
+        for word in sorted(words - {""}, key=len, reverse=True):
+            text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "*", text)
+        shown = f"{first} …" if rest else "…"
+        return f"line {self.number} ({shown}): {' '.join(text.split())}"
 
 
 def carry_out(device: Device, lines: Iterable[str], *, mode: str) -> list[Remark]:
@@ -46,13 +62,13 @@ def carry_out(device: Device, lines: Iterable[str], *, mode: str) -> list[Remark
     context = CommandContext(device, session)
     context.enter_mode(mode)
     remarks = []
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         decision = device.profile.language.interpret(device, session, line)
         run = CommandRun(device, session, decision, line=line)
         run.start()
         text = run.take_output() if run.step is None else "it asks a question"
         run.close()
         if text:
-            remarks.append(Remark(line.strip(), text.strip("\n")))
+            remarks.append(Remark(line.strip(), text.strip("\n"), number))
     context.end()
     return remarks

@@ -34,6 +34,6 @@ def test_a_question_is_not_answered() -> None:
     bench = RouterBench()
     bench.run("configure terminal", "crypto pki trustpoint LAB")
     remarks = carry_out(bench.router, ["no crypto pki trustpoint LAB"], mode="config")
-    assert remarks == [Remark("no crypto pki trustpoint LAB", "it asks a question")]
+    assert remarks == [Remark("no crypto pki trustpoint LAB", "it asks a question", 1)]
     assert "LAB" in bench.router.config.trustpoints
     assert bench.router.consoles == []

@@ -144,7 +144,7 @@ class CandidateDevice(Device):
         if not text:
             return
         lines = text.splitlines()
-        tree = self.read_lines([line for line in lines if not line.startswith(_RECORD)])
+        tree = self.read_lines(["" if line.startswith(_RECORD) else line for line in lines])
         self.revisions = [Revision(tree, self.now(), "root", "other")]
         self.candidate = copy(tree)
         for line in lines:
@@ -164,9 +164,9 @@ class CandidateDevice(Device):
             logger.warning("%s: saved record is damaged: %s", self.hostname, error)
 
     def read_lines(self, lines: list[str]) -> Tree:
-        """The configuration that ``set`` lines make; what no statement is, is logged."""
+        """The configuration that ``set`` lines make; what is none, is logged by its number."""
         tree: Tree = {}
-        for line in lines:
+        for number, line in enumerate(lines, start=1):
             words = split_words(line)
             if not words:
                 continue
@@ -174,5 +174,5 @@ class CandidateDevice(Device):
             if words[0].text == "set" and isinstance(place, Place):
                 put(tree, place)
             else:
-                logger.warning("%s: saved line %r is no statement", self.hostname, line)
+                logger.warning("%s: saved line %d is no statement", self.hostname, number)
         return tree

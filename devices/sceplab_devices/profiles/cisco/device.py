@@ -97,8 +97,7 @@ class CiscoDevice(Device):
             return
         self.forget_factory()
         for remark in carry_out(self, self.startup_lines(text), mode="config"):
-            line = self.shown_line(remark.line)
-            logger.warning("%s: startup line %r: %s", self.hostname, line, remark.text)
+            logger.warning("%s: startup %s", self.hostname, remark.for_log())
         self.startup_config = text
         self.changed_at = None
         self.is_saved = True
@@ -109,10 +108,6 @@ class CiscoDevice(Device):
     def startup_lines(self, text: str) -> list[str]:
         """Hook: the lines of a saved configuration that are carried out."""
         return text.splitlines()
-
-    def shown_line(self, line: str) -> str:
-        """Hook: a line of the configuration as it may be logged."""
-        return line
 
     def matches_password(self, password: str, typed: str) -> bool:
         """See `Device.matches_password`."""

@@ -12,7 +12,7 @@ from sceplab_devices.device import CommonSettings, Device
 from sceplab_devices.profiles.cisco.dates import MONTHS
 from sceplab_devices.profiles.cisco.device import CiscoDevice
 from sceplab_devices.profiles.cisco.store import Block
-from sceplab_devices.profiles.cisco_asa.passwords import is_hashed, matches_hash, without_secrets
+from sceplab_devices.profiles.cisco_asa.passwords import is_hashed, matches_hash
 from sceplab_devices.profiles.cisco_asa.running_config import RunningConfig
 from sceplab_devices.profiles.cisco_asa.trustpoint import Trustpoint, settings_of
 from sceplab_devices.session import Session
@@ -154,13 +154,8 @@ class Firewall(CiscoDevice):
             block.lines.clear()
 
     def startup_lines(self, text: str) -> list[str]:
-        """See `CiscoDevice.startup_lines`: all but remarks."""
-        return [line for line in text.splitlines() if not line.startswith(":")]
-
-    def shown_line(self, line: str) -> str:
-        """See `CiscoDevice.shown_line`."""
-        # The line has lost the blank in front of it.
-        return without_secrets(f" {line}").strip()
+        """See `CiscoDevice.startup_lines`: remarks are blank."""
+        return ["" if line.startswith(":") else line for line in text.splitlines()]
 
     def matches_password(self, password: str, typed: str) -> bool:
         """See `Device.matches_password`."""

@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 ADMIN_ROLE = "network-admin"
 _TYPED_INTERFACE = re.compile(r"([A-Za-z]+)([0-9][0-9/.]*)", re.ASCII)
 _CHANGES = frozenset({PortEventKind.CA_TRUSTED, PortEventKind.CERT_ISSUED})
-_SECRET = re.compile(r"^( *username \S+ password) .*$")
 
 
 class Switch(Device):
@@ -153,8 +152,7 @@ class Switch(Device):
         self.config.lines.clear()
         self.config.features = set(self.profile.data["factory_features"])
         for remark in carry_out(self, text.splitlines(), mode="config"):
-            line = _SECRET.sub(r"\1 *", remark.line)
-            logger.warning("%s: startup line %r: %s", self.hostname, line, remark.text)
+            logger.warning("%s: startup %s", self.hostname, remark.for_log())
         self.startup_config = text
         self.changed_at = None
         self.is_saved = True

@@ -201,10 +201,9 @@ class FortiGate(Device):
             return
         self.is_restoring = True
         try:
-            lines = [line for line in whole_lines(text) if not line.startswith("#")]
+            lines = ["" if line.startswith("#") else line for line in whole_lines(text)]
             for remark in carry_out(self, lines, mode="exec"):
-                first = remark.line.splitlines()[0]
-                logger.warning("%s: saved line %r: %s", self.hostname, first, remark.text)
+                logger.warning("%s: saved %s", self.hostname, remark.for_log())
         finally:
             self.is_restoring = False
 

@@ -262,9 +262,10 @@ def test_damaged_saved_lines_are_logged_and_left_out(caplog: pytest.LogCaptureFi
     device = DeviceBench(shared_profile("juniper-junos")).device
     assert isinstance(device, CandidateDevice)
     damaged = '# record {"kind":\n# record {"kind": "certificate"}\n'
-    text = "set system host-name r9\nset nonsense\n" + damaged
+    text = "set system host-name r9\nset nonsense 'sesame'\n" + damaged
     with caplog.at_level(logging.WARNING):
         device.restore(text)
     assert device.hostname == "r9"
-    assert "'set nonsense' is no statement" in caplog.text
+    assert "saved line 2 is no statement" in caplog.text
+    assert "sesame" not in caplog.text
     assert caplog.text.count("saved record is damaged") == 2

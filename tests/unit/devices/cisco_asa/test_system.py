@@ -161,7 +161,7 @@ def test_a_damaged_secret_is_not_logged(caplog: pytest.LogCaptureFixture) -> Non
     """The line that cannot be read is named without it."""
     bench = FirewallBench()
     bench.device.restore("crypto ca trustpoint TP\n password 7 0xZZ\n")
-    assert "'password *'" in caplog.text
+    assert "startup line 2 (password …): " in caplog.text
     assert "0xZZ" not in caplog.text
 
 

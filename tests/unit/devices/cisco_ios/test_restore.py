@@ -73,7 +73,18 @@ def test_a_line_that_is_not_understood_is_named(caplog: pytest.LogCaptureFixture
     bench = RouterBench()
     bench.router.restore("hostname R6\nnonsense here\nip domain name example.test\nend\n")
     assert bench.router.fqdn == "R6.example.test"
-    assert "startup line 'nonsense here'" in caplog.text
+    assert "startup line 2 (nonsense …): " in caplog.text
+
+
+def test_a_damaged_secret_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Type 7 can be turned back, wherever the damage has put it."""
+    bench = RouterBench()
+    bench.router.restore(
+        "crypto pki trustpoint LAB\n password 7 0822455D0A1ZZ\n pasword 7 0822455D0A16\n"
+        "0822455D0A17\n"
+    )
+    assert caplog.text.count("startup line") == 3
+    assert "0822455D0A1" not in caplog.text
 
 
 def test_a_configuration_that_cannot_be_kept_is_not_ok() -> None:

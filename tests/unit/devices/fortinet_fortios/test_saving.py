@@ -75,6 +75,17 @@ def test_saved_text_comes_back_whole(caplog: pytest.LogCaptureFixture) -> None:
     assert bench.operator().run("show") == before
 
 
+def test_a_damaged_secret_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A saved line that is not understood is named without what may be a secret."""
+    bench = FortiBench()
+    bench.box.restore(
+        "#header\nconfig user peer\nedit P\nset pasword sesame-9\nset cn a sesame-8\n"
+        "unset sesame-7\nnext\nend\n"
+    )
+    assert "saved line 4 (set …): " in caplog.text
+    assert "sesame" not in caplog.text
+
+
 def test_disk_that_keeps_nothing_is_logged() -> None:
     """The configuration stays in force; saving by hand says that it failed."""
     bench = FortiBench()
