@@ -35,7 +35,8 @@ def wire(
     frame: Annotated[
         list[str] | None,
         typer.Option(
-            help="lldp, cdp, eapol-start or eap-identity; may be repeated. Default: all of them."
+            help="lldp, cdp, eapol-start or eap-identity; may be repeated. Default: what the"
+            " platform announces, and both of 802.1X."
         ),
     ] = None,
     out: Annotated[
@@ -68,7 +69,7 @@ def wire(
     from sceplab_devices.profile import open_profile
     from sceplab_lab.errors import LabError
     from sceplab_lab.wire.identity import identity_of
-    from sceplab_lab.wire.packets import KINDS, build_frames, write_capture
+    from sceplab_lab.wire.packets import build_frames, write_capture
 
     try:
         if bool(out) == bool(interface):
@@ -79,7 +80,7 @@ def wire(
         who = replace(identity_of(opened, hostname, port), eap_identity=identity)
         if address:
             who = replace(who, address=IPv4Address(address))
-        frames = build_frames(who, frame or KINDS)
+        frames = build_frames(who, frame or ())
         if out:
             write_capture(out, frames, datetime.now(UTC))
             _tell(frames, str(out), as_json=as_json)

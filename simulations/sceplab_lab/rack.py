@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ _RANGE = re.compile(r"\{(\d{1,6})\.\.(\d{1,6})\}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _MOST_DEVICES = 100_000
 _LAST_PORT = 65535
+_LISTED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,10 +68,12 @@ class Rack:
         """
         if not names:
             return self
-        known = {device.name for device in self.devices}
+        known = [device.name for device in self.devices]
         for name in names:
             if name not in known:
-                raise RackError(f"has no device '{name}'", source=str(self.source))
+                close = get_close_matches(name, known, n=1)
+                hint = f"did you mean '{close[0]}'?" if close else f"it has {_listed(known)}"
+                raise RackError(f"has no device '{name}'; {hint}", source=str(self.source))
         return replace(self, devices=tuple(one for one in self.devices if one.name in names))
 
     def wrong(self, device: RackDevice, reason: object) -> RackError:
@@ -234,3 +238,9 @@ def _check_distinct(rack: Rack) -> None:
             if place in places:
                 raise rack.wrong(device, f"{place} belongs to device {places[place].name} already")
             places[place] = device
+
+
+def _listed(names: Sequence[str]) -> str:
+    """A few names, for people."""
+    shown = ", ".join(names[:_LISTED])
+    return f"{shown} and {len(names) - _LISTED} more" if len(names) > _LISTED else shown

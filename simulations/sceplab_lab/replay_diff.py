@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from itertools import takewhile
 
 from sceplab_devices.transcript import Step, fits
 
@@ -27,7 +29,21 @@ def differences(step: Step) -> list[str]:
         lineterm="",
         n=_CONTEXT_LINES,
     )
-    return list(diff)[2:]
+    return list(_marked(list(diff)[2:]))
+
+
+def _marked(diff: list[str]) -> Iterator[str]:
+    """The diff; where one line stands for one other, a caret is below their first difference."""
+    before, previous = "", ""
+    for line, following in zip(diff, [*diff[1:], ""], strict=True):
+        yield line
+        is_pair = previous.startswith("-") and line.startswith("+")
+        if is_pair and not before.startswith("-") and not following.startswith("+"):
+            pairs = zip(previous[1:], line[1:], strict=False)
+            same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            if same:
+                yield f"?{' ' * same}^"
+        before, previous = previous, line
 
 
 def _without_wildcards(expected: list[str], actual: list[str]) -> list[str]:

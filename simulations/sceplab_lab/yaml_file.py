@@ -53,6 +53,9 @@ class YamlFile:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             reason = f"is no YAML: {error.problem or error.context}"
+            lines = text.splitlines()
+            if mark and mark.line < len(lines) and lines[mark.line].lstrip(" ").startswith("\t"):
+                reason = "is indented with a tab; YAML takes blanks only"
             raise RackError(reason, source=source, line=mark.line + 1 if mark else 0) from error
         except (yaml.YAMLError, ValueError) as error:
             # ValueError: a date or a number that only looks like one, for example 2026-13-40.

@@ -195,6 +195,7 @@ def approve(
             print_json(certificate_fields(record))
         else:
             typer.echo(f"request {request_id} approved: certificate {record.serial}")
+            typer.echo("the device gets it at its next poll, if it still asks")
 
 
 @app.command(epilog=_examples("deny 3"))

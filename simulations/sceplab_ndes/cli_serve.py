@@ -131,6 +131,9 @@ def _facts(
         "admin_password": f"file:{password_path}" if uses_own_user else config.users[0].password,
         "ca_subject": name_text(root.subject),
         "ca_sha256": root.fingerprint(hashes.SHA256()).hex(),
+        # What many devices show; whoever compares has nothing better there.
+        "ca_sha1": root.fingerprint(hashes.SHA1()).hex(),  # noqa: S303
+        "ca_md5": root.fingerprint(hashes.MD5()).hex(),  # noqa: S303
         "issuing_subject": name_text(issuing.subject),
         "ca_file": str(folder.path / "ca.pem"),
         "keys": config.keys.uri or folder.keys_uri,
@@ -152,6 +155,8 @@ def _show_ready(facts: dict[str, object], warning: str) -> None:
         ("admin", "{admin_url}  user {admin_user}, password in {admin_password}"),
         ("CA", "{ca_subject}"),
         ("", "SHA-256 {ca_sha256}"),
+        ("", "SHA-1   {ca_sha1}"),
+        ("", "MD5     {ca_md5}"),
         ("", "certificate in {ca_file}"),
         ("keys", "{keys}"),
     )

@@ -42,23 +42,30 @@ class Endpoint:
         return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
+    def _reached_as(self) -> str:
+        """The host for a client on this machine: nobody connects to the address of all."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+
+    @property
     def client_command(self) -> str:
         """What a person types in a shell to get on this line."""
         return self.command_for("")
 
     def command_for(self, user: str) -> str:
         """The same for somebody with a login name; only SSH uses it. Empty: the shell's own."""
+        host = self._reached_as
+        in_url = f"[{host}]" if ":" in host else host
         match self.kind:
             case "telnet":
-                return f"telnet {self.host} {self.port}"
+                return f"telnet {host} {self.port}"
             case "ssh":
-                who = f"{user}@{self.host}" if user else self.host
+                who = f"{user}@{host}" if user else host
                 return (
                     f"ssh -p {self.port} -o StrictHostKeyChecking=no"
                     f" -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR {who}"
                 )
             case "rfc2217":
-                url = f"rfc2217://{self.url_host}:{self.port}"
+                url = f"rfc2217://{in_url}:{self.port}"
                 return f"python -m serial.tools.miniterm --eol CR {url} {self.options.baud or 9600}"
             case "pty":
                 return f"picocom -b {self.options.baud or 9600} {self.path}"
@@ -66,7 +73,7 @@ class Endpoint:
                 baud = self.options.baud or 9600
                 return f"(a terminal at the other end of the cable, {baud} baud 8N1)"
         # Character by character and without local echo, as a serial terminal; Ctrl-] leaves.
-        return f"socat -,rawer,escape=0x1d tcp:{self.url_host}:{self.port}"
+        return f"socat -,rawer,escape=0x1d tcp:{in_url}:{self.port}"
 
 
 def parse_endpoint(text: str) -> Endpoint:

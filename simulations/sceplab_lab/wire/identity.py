@@ -31,6 +31,8 @@ class PortIdentity:
     """For management."""
     capability: str = _ROUTER
     """``router`` or ``bridge``."""
+    announces: tuple[str, ...] = ("lldp",)
+    """Protocols that its platform announces itself with: ``lldp``, ``cdp``."""
     eap_identity: str = ""
     """What an 802.1X supplicant calls itself; empty: ``host/HOSTNAME``."""
 
@@ -44,8 +46,8 @@ def identity_of(profile: DeviceProfile, hostname: str = "", port: str = "") -> P
     """A port of a device of this platform.
 
     Args:
-        profile: its ``[data.presence]`` names ``platform``, ``port`` and ``capability``; a profile
-            without that table announces its title.
+        profile: its ``[data.presence]`` names ``platform``, ``port``, ``capability`` and what the
+            platform ``announces``; a profile without that table announces its title by LLDP.
         hostname: empty: the profile's.
         port: empty: the profile's.
     """
@@ -58,6 +60,7 @@ def identity_of(profile: DeviceProfile, hostname: str = "", port: str = "") -> P
         platform=known.get("platform", profile.title),
         software=profile.title,
         capability=known.get("capability", _ROUTER),
+        announces=tuple(known.get("announces", ("lldp",))),
     )
 
 

@@ -15,7 +15,9 @@ from typing import Any
 from sceplab_lab.errors import ExtraMissingError
 from sceplab_lab.wire.identity import PortIdentity
 
-KINDS = ("lldp", "cdp", "eapol-start", "eap-identity")
+ANNOUNCEMENTS = ("lldp", "cdp")
+SUPPLICANT_FRAMES = ("eapol-start", "eap-identity")
+KINDS = ANNOUNCEMENTS + SUPPLICANT_FRAMES
 
 _LLDP_GROUP, _CDP_GROUP, _PAE_GROUP = (
     "01:80:c2:00:00:0e", "01:00:0c:cc:cc:cc", "01:80:c2:00:00:03"
@@ -38,13 +40,18 @@ class Frame:
     data: bytes
 
 
-def build_frames(identity: PortIdentity, kinds: Sequence[str] = KINDS) -> list[Frame]:
+def build_frames(identity: PortIdentity, kinds: Sequence[str] = ()) -> list[Frame]:
     """What a port sends.
+
+    Args:
+        identity: of the port.
+        kinds: of `KINDS`; none: what its platform announces, then what a supplicant begins with.
 
     Raises:
         ExtraMissingError: scapy is not installed.
         ValueError: a kind is none of `KINDS`.
     """
+    kinds = kinds or (*identity.announces, *SUPPLICANT_FRAMES)
     for kind in kinds:
         if kind not in KINDS:
             raise ValueError(f"unknown frame {kind!r}; known: {', '.join(KINDS)}")

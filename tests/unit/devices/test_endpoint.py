@@ -120,3 +120,15 @@ def test_the_ssh_command_asks_about_no_host_key() -> None:
     command = parse_endpoint("ssh:127.0.0.1:2022").command_for("admin")
     assert command.startswith("ssh -p 2022 -o StrictHostKeyChecking=no ")
     assert command.endswith(" admin@127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("telnet:0.0.0.0:2323", "telnet 127.0.0.1 2323"),
+        ("tcp:[::]:2001", "socat -,rawer,escape=0x1d tcp:[::1]:2001"),
+    ],
+)
+def test_nobody_connects_to_all_addresses(text: str, command: str) -> None:
+    """What a person types names an address that leads there."""
+    assert parse_endpoint(text).client_command == command

@@ -70,7 +70,7 @@ def test_a_part_of_a_rack_is_as_in_the_whole() -> None:
     assert [str(one.endpoints[0]) for one in rack(RANGES).only(["r10"]).devices] == [
         "telnet:127.0.0.1:2003"
     ]
-    with pytest.raises(RackError, match="has no device 'r11'"):
+    with pytest.raises(RackError, match="has no device 'r11'; did you mean 'r10'"):
         rack(RANGES).only(["r11"])
 
 

@@ -68,7 +68,7 @@ def test_differences_are_readable(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert f"{path}:2: > show clok" in done.output
     assert "-{{*}} x\n" in done.output
-    assert "-ab\\x20\n+abc\\x08 \\x08\n" in done.output
+    assert "-ab\\x20\n+abc\\x08 \\x08\n?  ^\n" in done.output
 
 
 def test_differences_for_programs(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_every_platform_announces_itself(name: str, tmp_path: Path) -> None:
     from scapy.utils import rdpcap
 
     identity = identity_of(open_profile(name), "R1")
-    write_capture(tmp_path / "r1.pcapng", build_frames(identity), NOW)
+    write_capture(tmp_path / "r1.pcapng", build_frames(identity, KINDS), NOW)
     packets = rdpcap(str(tmp_path / "r1.pcapng"))
     assert [packet.comments for packet in packets] == [[f"{kind} of R1".encode()] for kind in KINDS]
     assert packets[0]["LLDPDUSystemName"].system_name == b"R1"
@@ -42,6 +42,16 @@ def test_every_platform_announces_itself(name: str, tmp_path: Path) -> None:
     assert packets[3]["EAP"].identity == b"host/R1"
     assert {packet.src for packet in packets} == {mac_of("R1")}
     assert float(packets[0].time) == NOW.timestamp()
+
+
+def test_platforms_announce_what_they_can() -> None:
+    """CDP is Cisco's; a device sends it only when its platform does."""
+    kinds = {
+        name: [frame.kind for frame in build_frames(identity_of(open_profile(name)))]
+        for name in ("cisco-ios", "juniper-junos")
+    }
+    assert kinds["cisco-ios"] == ["lldp", "cdp", "eapol-start", "eap-identity"]
+    assert kinds["juniper-junos"] == ["lldp", "eapol-start", "eap-identity"]
 
 
 def test_addresses_belong_to_names() -> None:
