@@ -19,6 +19,7 @@ class ExitCode(enum.IntEnum):
     KEY_STORE = 6
     PENDING = 7
     STORAGE = 8
+    HANDOFF = 9
     INTERRUPTED = 130
 
 
@@ -32,6 +33,7 @@ MEANINGS = {
     ExitCode.KEY_STORE: "the key store refused or is not available",
     ExitCode.PENDING: "the request still waits for an approval at the CA",
     ExitCode.STORAGE: "certificates or journal cannot be written: disk full or read-only",
+    ExitCode.HANDOFF: "a consumer does not work with the new certificate; the old one stays in use",
     ExitCode.INTERRUPTED: "interrupted; the next call resumes",
 }
 
@@ -42,6 +44,7 @@ _CODES = {
     FailureCause.TRANSPORT: ExitCode.TRANSPORT,
     FailureCause.KEY_STORE: ExitCode.KEY_STORE,
     FailureCause.STORAGE: ExitCode.STORAGE,
+    FailureCause.HANDOFF: ExitCode.HANDOFF,
     FailureCause.PEER: ExitCode.TRANSPORT,
     FailureCause.EXHAUSTED: ExitCode.PENDING,
 }

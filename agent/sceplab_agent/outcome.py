@@ -22,6 +22,7 @@ _PASSING = {
     FailureCause.PEER,
     FailureCause.KEY_STORE,
     FailureCause.STORAGE,
+    FailureCause.HANDOFF,
 }
 
 

@@ -16,7 +16,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.drivers.aio import AsyncDriver
 from sceplab_agent.session import EnrollmentSession
 
-_OWN_TROUBLE = {FailureCause.KEY_STORE, FailureCause.STORAGE}
+_OWN_TROUBLE = {FailureCause.KEY_STORE, FailureCause.STORAGE, FailureCause.HANDOFF}
 
 
 def events_to_enroll(
@@ -42,7 +42,7 @@ def events_to_enroll(
 
 
 class Reviver:
-    """Has a trustpoint enroll again that gave up for want of its key store or of disk space.
+    """Has a trustpoint enroll again that gave up for want of its key store, disk space or consumer.
 
     To be used as a context manager in the event loop, around the driver's service.
 
@@ -77,6 +77,7 @@ class Reviver:
             and session.state is State.FAILED
             and failure is not None
             and failure.cause in _OWN_TROUBLE
+            and not (failure.cause is FailureCause.HANDOFF and failure.is_lasting)
             and (active is None or active.not_after <= now)
         ):
             for event in events_to_enroll(session, now, again=False):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,7 @@ from sceplab_agent.core.commands import (
     DeleteKey,
     FetchCa,
     GenerateKey,
+    HandOver,
     InstallCertificate,
     Notify,
     Record,
@@ -74,6 +75,11 @@ WAITING_FOR_PEOPLE = {
     State.NEEDS_CHALLENGE,
     State.INSTALLED,
 }
+HAND_OFF_FAILURES = (
+    ev.HandOffFailed(reason="no tunnel", may_pass=True),
+    ev.HandOffFailed(reason="no tunnel, and stuck", may_pass=True, is_undone=False),
+    ev.HandOffFailed(reason="no client certificate", may_pass=False),
+)
 NEW_RA = Pki(ra="c")
 SPECIFIC_ROWS = [row for row in TRANSITIONS if len(row.sources) < 12]
 VERDICTS = (*get_args(Verdict), ev.TransportFailed)
@@ -85,6 +91,7 @@ policies = st.builds(
     recovery=st.sampled_from(Recovery),
     uses_challenge=st.booleans(),
     owns_key=st.booleans(),
+    hands_over=st.booleans(),
     poll=st.sampled_from([PollPolicy(), PollPolicy(max_polls=1), PollPolicy(max_wait_s=90.0)]),
     renewal=st.builds(
         RenewalPolicy,
@@ -117,6 +124,8 @@ class Player:
     """Commands that were not answered yet, oldest first."""
     records: list[Record] = field(default_factory=list)
     transactions: int = 0
+    in_charge: dict[str, int] = field(default_factory=dict)
+    """Keys of active certificates, past ones too, with their newest generation."""
 
     def __post_init__(self) -> None:
         self.machine = EnrollmentMachine(
@@ -160,6 +169,8 @@ class Player:
                 return self.issued()
             case InstallCertificate():
                 return ev.CertificateInstalled()
+            case HandOver():
+                return ev.HandedOver(proof="the tunnel is up")
             case _:
                 return self.next_wish()
 
@@ -180,6 +191,8 @@ class Player:
                 return replies[number % len(replies)]
             case InstallCertificate():
                 return ev.InstallFailed(reason="disk full")
+            case HandOver():
+                return HAND_OFF_FAILURES[number % len(HAND_OFF_FAILURES)]
             case _:
                 return self.wake()
 
@@ -235,6 +248,8 @@ class Player:
             FORGED,
             ev.CertificateInstalled(),
             ev.InstallFailed(reason="disk full"),
+            ev.HandedOver(proof="the tunnel is up"),
+            *HAND_OFF_FAILURES,
             ev.KeyDeleted(key_id="key"),
             ev.KeyDeleted(key_id="key.2"),
             ev.ChallengeProvided(),
@@ -254,7 +269,7 @@ class Player:
         """One of the events that the state knows, most of them unwelcome."""
         state = self.machine.state
         known = {row.trigger for row in SPECIFIC_ROWS if state in row.sources}
-        fitting = [event for event in map(self.surprise, range(33)) if type(event) in known]
+        fitting = [event for event in map(self.surprise, range(37)) if type(event) in known]
         return fitting[number % len(fitting)] if fitting else self.surprise(number)
 
     def move(self, kind: str, number: int) -> ev.Event:
@@ -293,8 +308,13 @@ class Player:
             self.outstanding = [c for c in self.outstanding if isinstance(c, DeleteKey)]
         self.note(commands)
         self.check(state, commands)
+        self.check_handoff(before, commands)
         if self.machine.active != active:
-            assert isinstance(event, ev.CertificateInstalled)
+            is_direct = isinstance(event, ev.CertificateInstalled) and not self.policy.hands_over
+            assert is_direct or isinstance(event, ev.HandedOver)
+            if active is not None:
+                assert self.machine.active is not None
+                assert active.generation < self.machine.active.generation
         if isinstance(event, ev.DeadlineReached) and deadline and deadline <= self.now:
             later = self.machine.next_deadline()
             assert commands or later is None or later > self.now, f"idle loop in {state}"
@@ -336,6 +356,24 @@ class Player:
             if isinstance(command, Record):
                 self.check_restart(command)
 
+    def check_handoff(self, before: dict[str, Any], commands: list[Command]) -> None:
+        """A key that was in charge goes only behind the record of a later hand-off."""
+        machine, successor = self.machine, self.machine.successor
+        if successor is not None:
+            assert machine.active != successor
+            assert machine.new_key is not None
+            assert machine.new_key.key_id == successor.key_id
+        deleted = {c.key_id for c in commands if isinstance(c, DeleteKey)}
+        if before["is_handoff_open"] and before["successor"]:
+            assert before["successor"]["key_id"] not in deleted, "a consumer may be using it"
+        done = [
+            int(r.details["generation"] or 0) for r in self.records if r.event_id == "handoff.done"
+        ]
+        for key_id in deleted & set(self.in_charge):
+            assert not self.policy.hands_over or max(done) > self.in_charge[key_id]
+        if machine.active is not None:
+            self.in_charge[machine.active.key_id] = machine.active.generation
+
     def check_restart(self, record: Record) -> None:
         """Started again from any record, there is something to do or someone to wait for."""
         machine = self.restored(dict(record.snapshot))
@@ -365,7 +403,7 @@ KINDS = ("answer", "refusal", "setback", "wake", "surprise")
 steps = st.lists(
     st.tuples(
         st.sampled_from([*KINDS, "answer", "answer"]),
-        st.integers(0, 32),
+        st.integers(0, 36),
         st.sampled_from([0, 0, 0, 1, 90, 4000, 86400, 40 * 86400, -86400, -400 * 86400]),
     ),
     min_size=10,
@@ -418,7 +456,7 @@ def test_a_restart_from_any_record_ends_with_a_certificate(
 def test_every_event_class_is_played() -> None:
     """A new event class has to join the surprises."""
     player = Player(policy(), FULL)
-    played = {type(player.surprise(number)) for number in range(33)} | {ev.RequestBuilt}
+    played = {type(player.surprise(number)) for number in range(37)} | {ev.RequestBuilt}
     assert set(get_args(ev.Event)) <= played
     assert all(fields(event) is not None for event in played)
 
@@ -442,13 +480,14 @@ def taken_rows() -> Iterator[set[tuple[Transition, State]]]:
 
 def test_long_walks_take_nearly_every_row(taken_rows: set[tuple[Transition, State]]) -> None:
     """Long walks with much trouble: invariants hold and hardly a row of the table is missed."""
-    for seed in range(60):
+    for seed in range(90):
         chance = random.Random(seed)
         player = Player(
             policy(
                 pin=chance.choice([PKI.pin(), None]),
                 unpinned_ca=chance.choice([UnpinnedCa.ASK, UnpinnedCa.ASK, UnpinnedCa.TOFU]),
                 recovery=list(Recovery)[seed % 3],
+                hands_over=seed >= 60,
                 uses_challenge=chance.random() < 0.5,
                 poll=PollPolicy(
                     max_polls=chance.choice([1, 2, 9]),

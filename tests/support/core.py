@@ -22,6 +22,7 @@ from sceplab_agent.core.commands import (
     Command,
     DeleteKey,
     GenerateKey,
+    HandOver,
     InstallCertificate,
     Notify,
     Record,
@@ -49,7 +50,7 @@ FORGED = ev.TransportFailed(
 REJECTED = ev.ReplyRejected(fail_info=FailInfo.BAD_REQUEST, text="no", hresult=-2146877420)
 LOST = ev.ReplyRejected(fail_info=FailInfo.BAD_CERT_ID, text="")
 
-IRREVERSIBLE = (GenerateKey, DeleteKey, SendRequest, InstallCertificate)
+IRREVERSIBLE = (GenerateKey, DeleteKey, SendRequest, InstallCertificate, HandOver)
 """Commands that must stand directly behind a `Record`."""
 
 C = TypeVar("C", bound=Command)

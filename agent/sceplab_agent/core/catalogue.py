@@ -53,6 +53,11 @@ CATALOGUE: dict[str, Entry] = {
         "the CA granted another key usage than was asked for; both are in the details", _WARNING
     ),
     "certificate.expired": Entry("the active certificate ended without a successor", _ERROR),
+    "handoff.started": Entry("the certificate is about to be handed to its consumers"),
+    "handoff.done": Entry("every consumer works with the certificate; the proof is in the details"),
+    "handoff.retry": Entry("the consumers did not take it and will be asked again", _WARNING),
+    "handoff.failed": Entry("the consumers did not take it; the one before stays", _ERROR),
+    "handoff.dropped": Entry("a certificate that nobody took is given up", _WARNING),
     "renewal.due": Entry("the renewal of the active certificate starts"),
     "recovery.asking": Entry("a CertPoll asks for the outcome of an unanswered request", _WARNING),
     "recovery.anew": Entry("the lost transaction is closed, a new one follows", _WARNING),

@@ -1,8 +1,8 @@
 """What the core asks for: imperatives that a driver carries out in order.
 
 Every effect that cannot be taken back (`GenerateKey`, `DeleteKey`, `SendRequest`,
-`InstallCertificate`) stands directly behind the `Record` that lets a restart decide what happened.
-A driver commits a `Record` before it starts the next command.
+`InstallCertificate`, `HandOver`) stands directly behind the `Record` that lets a restart decide
+what happened. A driver commits a `Record` before it starts the next command.
 """
 
 from __future__ import annotations
@@ -111,6 +111,22 @@ class InstallCertificate:
     certificate_der: bytes
     chain_der: tuple[bytes, ...]
     """CA certificates from the issuer up to the anchor."""
+    is_candidate: bool = False
+    """A hand-off follows: the certificate before stays in its place until that is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """Have every consumer use the installed candidate, or bring all back to what they used before.
+
+    Given again after a restart and after a failure. Answer: `HandedOver` or `HandOffFailed`.
+    """
+
+    generation: int
+    key_id: str
+    certificate_der: bytes
+    chain_der: tuple[bytes, ...]
+    """CA certificates from the issuer up to the anchor."""
 
 
 class NoticeLevel(enum.Enum):
@@ -139,5 +155,6 @@ Command = (
     | BuildRequest
     | SendRequest
     | InstallCertificate
+    | HandOver
     | Notify
 )

@@ -19,6 +19,8 @@ class FailureCause(enum.Enum):
     KEY_STORE = "key-store"
     STORAGE = "storage"
     """Certificates cannot be written: disk full, read-only or failing."""
+    HANDOFF = "handoff"
+    """A consumer does not take the certificate, or does not work with it."""
     PEER = "peer"
     """The peer's reply is malformed, forged or not for us."""
     EXHAUSTED = "exhausted"
@@ -154,6 +156,25 @@ class InstallFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """Every consumer works with the new certificate; none of them needs the old one."""
+
+    proof: str
+    """What was proved, for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOffFailed:
+    """The consumers do not work with the new certificate."""
+
+    reason: str
+    may_pass: bool
+    """Whether the same may succeed later: a daemon comes up, a wrong usage does not get right."""
+    is_undone: bool = True
+    """Whether every consumer is back at the old certificate; else the new key has to stay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyDeleted:
     """A retired key is gone from its store (or was not there)."""
 
@@ -201,6 +222,8 @@ Event = (
     | TransportFailed
     | CertificateInstalled
     | InstallFailed
+    | HandedOver
+    | HandOffFailed
     | KeyDeleted
     | ChallengeProvided
     | EnrollmentCancelled

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sceplab_agent.core.events import (
     EnrollRequested,
     FailureCause,
+    HandOffFailed,
     KeyDeleted,
     KeyFailed,
     KeyReady,
@@ -44,6 +45,11 @@ def awaits_reply(turn: Turn) -> bool:
 def awaits_installation(turn: Turn) -> bool:
     """A certificate is being installed."""
     return turn.model.awaited is Awaited.INSTALLATION
+
+
+def awaits_handoff(turn: Turn) -> bool:
+    """The certificate is with its consumers."""
+    return turn.model.awaited is Awaited.HANDOFF
 
 
 # What there is
@@ -123,6 +129,39 @@ def has_run_out(turn: Turn) -> bool:
     resume = turn.model.resume
     is_early = resume is not None and resume.needs_certificate
     return is_early and wants_renewal(turn) and _is_expired(turn)
+
+
+# The hand-off
+
+
+def hands_over(turn: Turn) -> bool:
+    """The certificate has consumers that have to take it first."""
+    return turn.policy.hands_over
+
+
+def can_hand_over(turn: Turn) -> bool:
+    """A certificate waits for its consumers, has not ended, and may be taken yet.
+
+    One that was refused for good is not tried again while the one before is still valid.
+    """
+    successor, failure = turn.model.successor, turn.model.failure
+    if successor is None or (turn.is_clock_set and turn.now >= successor.not_after):
+        return False
+    is_refused = failure is not None and failure.is_lasting
+    return not (is_refused and can_renew(turn))
+
+
+def may_hand_over_again(turn: Turn) -> bool:
+    """The failure may pass; a first certificate has a number of attempts, a renewed one time."""
+    event = turn.event
+    if not isinstance(event, HandOffFailed) or not event.may_pass:
+        return False
+    return has_active(turn) or turn.model.attempts + 1 < turn.policy.retry.max_attempts
+
+
+def is_handoff_undone(turn: Turn) -> bool:
+    """No consumer uses the certificate that waits."""
+    return not turn.model.is_handoff_open
 
 
 # Failures
@@ -272,3 +311,8 @@ def resumes_poll(turn: Turn) -> bool:
 def resumes_installation(turn: Turn) -> bool:
     """The next step is to install again."""
     return turn.model.resume is Resume.INSTALL
+
+
+def resumes_handoff(turn: Turn) -> bool:
+    """The next step is to hand the certificate over again."""
+    return turn.model.resume is Resume.HAND_OVER

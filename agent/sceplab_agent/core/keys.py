@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sceplab_agent.core.model import Enrollment
 from sceplab_agent.core.policy import EnrollmentPolicy
 from sceplab_agent.core.values import NewKey
@@ -32,6 +34,17 @@ def choose_key(model: Enrollment, policy: EnrollmentPolicy) -> NewKey:
     while (key_id := f"{base}.{generation}") in taken:
         generation += 1
     return NewKey(key_id=key_id, generation=generation, is_ours=True)
+
+
+def drop_waiting(model: Enrollment) -> None:
+    """Gives up the certificate that no consumer took. Its key serves the next one.
+
+    The next one counts as another generation: a consumer has seen this one already.
+    """
+    successor, key = model.successor, model.new_key
+    if successor is not None and key is not None:
+        model.successor = None
+        model.new_key = replace(key, generation=successor.generation + 1)
 
 
 def _descends(key_id: str, base: str) -> bool:

@@ -21,7 +21,13 @@ from sceplab_agent.core.snapshot import read_snapshot, write_snapshot
 from sceplab_agent.core.states import State
 from sceplab_agent.core.table import fire
 from sceplab_agent.core.turn import Turn
-from sceplab_agent.core.values import ActiveCertificate, Failure, NewKey, TrustedCa
+from sceplab_agent.core.values import (
+    ActiveCertificate,
+    Failure,
+    HandOffOutcome,
+    NewKey,
+    TrustedCa,
+)
 
 _RESTING = (State.INSTALLED, State.FAILED, State.EXPIRED_TXN, State.NEEDS_CHALLENGE)
 
@@ -167,6 +173,16 @@ class EnrollmentMachine:
     def active(self) -> ActiveCertificate | None:
         """The certificate in use, expired or not."""
         return self._model.active
+
+    @property
+    def successor(self) -> ActiveCertificate | None:
+        """A certificate that waits for its consumers to take it."""
+        return self._model.successor
+
+    @property
+    def last_handoff(self) -> HandOffOutcome | None:
+        """How the last hand-off ended."""
+        return self._model.last_handoff
 
     @property
     def new_key(self) -> NewKey | None:

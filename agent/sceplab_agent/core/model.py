@@ -12,6 +12,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.core.values import (
     ActiveCertificate,
     Failure,
+    HandOffOutcome,
     NewKey,
     SentMessage,
     TrustedCa,
@@ -45,6 +46,7 @@ class Awaited(enum.Enum):
     """The message is being built and signed."""
     REPLY = "reply"
     INSTALLATION = "installation"
+    HANDOFF = "handoff"
 
 
 class Resume(enum.Enum):
@@ -64,6 +66,8 @@ class Resume(enum.Enum):
     POLL = "poll"
     """The transaction is pending: the next CertPoll."""
     INSTALL = "install"
+    HAND_OVER = "hand-over"
+    """The consumers did not take the certificate: hand the same one over again."""
 
     @property
     def needs_certificate(self) -> bool:
@@ -113,6 +117,11 @@ class Enrollment:
     candidate: TrustedCa | None = None
     """A CA the operator is looking at."""
     active: ActiveCertificate | None = None
+    successor: ActiveCertificate | None = None
+    """A certificate on its way to its consumers, or refused by them; its key is ``new_key``."""
+    is_handoff_open: bool = False
+    """Whether a consumer may be using the successor."""
+    last_handoff: HandOffOutcome | None = None
     new_key: NewKey | None = None
     transaction: Transaction | None = None
     retired_keys: tuple[str, ...] = ()

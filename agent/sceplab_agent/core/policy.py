@@ -127,6 +127,8 @@ class EnrollmentPolicy:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     renewal: RenewalPolicy = field(default_factory=RenewalPolicy)
     recovery: Recovery = Recovery.RETRANSMIT
+    hands_over: bool = False
+    """Whether a certificate becomes the active one only when its consumers have taken it."""
     clock_skew_s: float = 300.0
     """Tolerance when a certificate's validity is held against the clock."""
 

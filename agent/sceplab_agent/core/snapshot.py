@@ -15,6 +15,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.core.values import (
     ActiveCertificate,
     Failure,
+    HandOffOutcome,
     Json,
     NewKey,
     SentMessage,
@@ -28,19 +29,25 @@ from sceplab_scep.attributes import MessageType
 
 T = TypeVar("T")
 
-VERSION = 1
-"""Version of the form. A reader refuses every other."""
+VERSION = 2
+"""Version of the form with a certificate that waits for its consumers."""
+_PLAIN_VERSION = 1
+"""Version of the form without one, as programs read and write it that know no hand-off."""
 
 
 _OPEN = (State.REQUESTING, State.PENDING, State.ISSUED_UNVERIFIED)
 """States with an open transaction."""
 
 
+_CLOSED = (Resume.FETCH, Resume.KEY, Resume.HAND_OVER)
+"""Steps without an open transaction."""
+
+
 def write_snapshot(model: Enrollment) -> Json:
     """The whole model. Shares its unchanging parts with earlier snapshots: do not change it."""
     transaction = model.transaction
     return {
-        "version": VERSION,
+        "version": VERSION if model.successor is not None else _PLAIN_VERSION,
         "state": model.state.value,
         "goal": model.goal.value,
         "awaited": model.awaited.value,
@@ -48,6 +55,9 @@ def write_snapshot(model: Enrollment) -> Json:
         "ca": model.ca and model.ca.to_json(),
         "candidate": model.candidate and model.candidate.to_json(),
         "active": model.active and model.active.to_json(),
+        "successor": model.successor and model.successor.to_json(),
+        "is_handoff_open": model.is_handoff_open,
+        "last_handoff": model.last_handoff and model.last_handoff.to_json(),
         "new_key": model.new_key and model.new_key.to_json(),
         "transaction": transaction and _write_transaction(transaction),
         "retired_keys": list(model.retired_keys),
@@ -70,8 +80,9 @@ def read_snapshot(data: Mapping[str, Any]) -> Enrollment:
         SnapshotError: another version, or a field that is missing or makes no sense.
     """
     version = data.get("version")
-    if version != VERSION:
-        raise SnapshotError(f"this is a snapshot of version {version!r}, not {VERSION}")
+    expected = VERSION if data.get("successor") else _PLAIN_VERSION
+    if version != expected:
+        raise SnapshotError(f"this is a snapshot of version {version!r}, not {expected}")
     try:
         model = _read(data)
         _check(model)
@@ -89,6 +100,10 @@ def _read(data: Mapping[str, Any]) -> Enrollment:
         ca=_optional(TrustedCa.from_json, data["ca"]),
         candidate=_optional(TrustedCa.from_json, data["candidate"]),
         active=_optional(ActiveCertificate.from_json, data["active"]),
+        # Older snapshots say nothing of hand-offs.
+        successor=_optional(ActiveCertificate.from_json, data.get("successor")),
+        is_handoff_open=bool(data.get("is_handoff_open", False)),
+        last_handoff=_optional(HandOffOutcome.from_json, data.get("last_handoff")),
         new_key=_optional(NewKey.from_json, data["new_key"]),
         transaction=_optional(_read_transaction, data["transaction"]),
         retired_keys=tuple(str(key_id) for key_id in data["retired_keys"]),
@@ -108,16 +123,19 @@ def _check(model: Enrollment) -> None:
     """Refuses a model whose state needs parts that are not there."""
     transaction = model.transaction
     state, awaited = model.state, model.awaited
-    is_open = state in _OPEN or (
-        model.resume is not None and model.resume not in (Resume.FETCH, Resume.KEY)
-    )
+    is_open = state in _OPEN or (model.resume is not None and model.resume not in _CLOSED)
     is_waiting = state is State.RETRY_WAIT or (
         state is State.PENDING and awaited is Awaited.NOTHING
     )
+    is_handing = state is State.HANDING_OVER or model.resume is Resume.HAND_OVER
     needs = {
+        "successor": (is_handing, model.successor),
         "transaction": (is_open, transaction),
         "ca": (is_open or state is State.CA_PINNED, model.ca),
-        "new_key": (is_open or awaited is Awaited.KEY, model.new_key),
+        "new_key": (
+            is_open or awaited is Awaited.KEY or model.successor is not None,
+            model.new_key,
+        ),
         "active": (state in (State.INSTALLED, State.RENEW_DUE), model.active),
         "candidate": (awaited is Awaited.OPERATOR, model.candidate),
         "resume": (state is State.RETRY_WAIT, model.resume),

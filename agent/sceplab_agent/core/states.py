@@ -44,6 +44,8 @@ class State(enum.Enum):
     """A step failed for a passing reason; it is repeated at a set time."""
     ISSUED_UNVERIFIED = "ISSUED_UNVERIFIED"
     """A certificate arrived and is being judged and installed."""
+    HANDING_OVER = "HANDING_OVER"
+    """The new certificate is being handed to its consumers; the one before is still active."""
     INSTALLED = "INSTALLED"
     """The certificate is active."""
     RENEW_DUE = "RENEW_DUE"
@@ -63,6 +65,7 @@ _RFC_STATES = {
     State.REQUESTING: RfcState.CERT_REQ_PENDING,
     State.PENDING: RfcState.CERT_REQ_PENDING,
     State.ISSUED_UNVERIFIED: RfcState.CERT_REQ_PENDING,
+    State.HANDING_OVER: RfcState.CERT_ISSUED,
     State.INSTALLED: RfcState.CERT_ISSUED,
     State.RENEW_DUE: RfcState.CERT_ISSUED,
     State.ROLLOVER: RfcState.CERT_ISSUED,

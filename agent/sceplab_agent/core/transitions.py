@@ -54,6 +54,8 @@ _STARTABLE = (S.CONFIGURED, S.CA_PINNED, *_AT_REST, S.RETRY_WAIT, S.NEEDS_CHALLE
 _RENEWABLE = (*_AT_REST, S.NEEDS_CHALLENGE)
 _FETCHING = (S.CA_FETCH, S.RENEW_DUE)
 _ASKING = (S.REQUESTING, S.PENDING)
+_HOLDING = (S.CONFIGURED, S.CA_PINNED, *_AT_REST, S.RETRY_WAIT)
+"""States in which a certificate may wait for its consumers."""
 _CANCELLABLE = (
     S.CA_FETCH,
     S.KEYGEN,
@@ -118,6 +120,13 @@ TRANSITIONS: tuple[Transition, ...] = (
          "retry_fetch", "may pass"),
     _row(ev.TransportFailed, _FETCHING, S.FAILED, "awaits_ca",
          "fail", "will not pass, or attempts are used up"),
+    # A certificate waits for its consumers
+    _row(ev.EnrollRequested, _HOLDING, S.HANDING_OVER, "can_hand_over",
+         "hand_over", "there is a new certificate already: handed over again"),
+    _row(ev.RenewRequested, (*_AT_REST, S.RETRY_WAIT), S.HANDING_OVER, "can_hand_over",
+         "hand_over", "there is a new certificate already: handed over again"),
+    _row(ev.DeadlineReached, _AT_REST, S.HANDING_OVER, "is_renewal_due can_hand_over",
+         "hand_over", "the renewal moment: the new certificate is there already"),
     # A certificate is wanted
     _row(ev.EnrollRequested, _STARTABLE, S.NEEDS_CHALLENGE, "lacks_challenge",
          "begin_without_challenge", "a first enrollment needs a challenge password"),
@@ -196,12 +205,22 @@ TRANSITIONS: tuple[Transition, ...] = (
          "discard_round", "the active certificate stays; tried again until it ends"),
     _row(vd.CertificateUnfit, S.ISSUED_UNVERIFIED, S.FAILED, "",
          "fail", "not a certificate to be used"),
+    _row(ev.CertificateInstalled, S.ISSUED_UNVERIFIED, S.HANDING_OVER,
+         "awaits_installation hands_over",
+         "begin_handoff", "its consumers come first; the one before stays active"),
     _row(ev.CertificateInstalled, S.ISSUED_UNVERIFIED, S.INSTALLED, "awaits_installation",
          "activate", "the new generation is active, the old key retires"),
     _row(ev.InstallFailed, S.ISSUED_UNVERIFIED, S.RETRY_WAIT, "awaits_installation may_retry",
          "retry_installation", "the certificate is kept and installed again"),
     _row(ev.InstallFailed, S.ISSUED_UNVERIFIED, S.FAILED, "awaits_installation",
          "fail", "attempts are used up; the active certificate stays"),
+    # The hand-off
+    _row(ev.HandedOver, S.HANDING_OVER, S.INSTALLED, "awaits_handoff",
+         "complete_handoff", "the new generation is active, the old key retires"),
+    _row(ev.HandOffFailed, S.HANDING_OVER, S.RETRY_WAIT, "awaits_handoff may_hand_over_again",
+         "retry_handoff", "the one before stays active; the same one is handed over again"),
+    _row(ev.HandOffFailed, S.HANDING_OVER, S.FAILED, "awaits_handoff",
+         "fail_handoff", "the one before stays active; the operator decides"),
     # Waiting
     _row(ev.DeadlineReached, S.RETRY_WAIT, S.FAILED, "has_run_out",
          "report_expiry", "the certificate ended before it could be renewed"),
@@ -234,14 +253,19 @@ TRANSITIONS: tuple[Transition, ...] = (
          "build_poll", "the next CertPoll"),
     _row(ev.DeadlineReached, S.RETRY_WAIT, S.ISSUED_UNVERIFIED, "is_wake_due resumes_installation",
          "judge_reply", "judged and installed again"),
+    _row(ev.DeadlineReached, S.RETRY_WAIT, S.HANDING_OVER,
+         "is_wake_due resumes_handoff can_hand_over",
+         "hand_over", "the same certificate again"),
+    _row(ev.DeadlineReached, S.RETRY_WAIT, S.FAILED, "is_wake_due resumes_handoff",
+         "drop_successor", "it ended before its consumers took it"),
     _row(ev.DeadlineReached, _USED, None, "",
          "", "too early or too late: harmless"),
     # The operator gives up, the process starts again
-    _row(ev.EnrollmentCancelled, _CANCELLABLE, S.INSTALLED, "has_active",
+    _row(ev.EnrollmentCancelled, _CANCELLABLE, S.INSTALLED, "has_active is_handoff_undone",
          "cancel", "the certificate in use stays"),
-    _row(ev.EnrollmentCancelled, _CANCELLABLE, S.CA_PINNED, "has_ca",
+    _row(ev.EnrollmentCancelled, _CANCELLABLE, S.CA_PINNED, "has_ca is_handoff_undone",
          "cancel", "the CA stays trusted"),
-    _row(ev.EnrollmentCancelled, _CANCELLABLE, S.CONFIGURED, "",
+    _row(ev.EnrollmentCancelled, _CANCELLABLE, S.CONFIGURED, "is_handoff_undone",
          "cancel", "nothing is trusted yet"),
     _row(ev.Restarted, S.REQUESTING, S.RETRY_WAIT, "awaits_reply",
          "recover_at_once", "the request may have left: retransmit, ask or start anew"),

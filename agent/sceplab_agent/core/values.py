@@ -293,6 +293,36 @@ class Failure:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOffOutcome:
+    """How the last hand-off ended."""
+
+    generation: int
+    is_done: bool
+    text: str
+    """What was proved, or why it failed; for a person."""
+    at: datetime
+
+    def to_json(self) -> Json:
+        """JSON-ready form."""
+        return {
+            "generation": self.generation,
+            "is_done": self.is_done,
+            "text": self.text,
+            "at": self.at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> HandOffOutcome:
+        """Reads what `to_json` wrote."""
+        return cls(
+            generation=int(data["generation"]),
+            is_done=bool(data["is_done"]),
+            text=str(data["text"]),
+            at=datetime.fromisoformat(data["at"]),
+        )
+
+
 def to_text(data: bytes) -> str:
     """Bytes as base64 text."""
     return b64encode(data).decode("ascii")

@@ -27,7 +27,7 @@ from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transact
 from sceplab_agent.core.policy import Recovery, RenewalPolicy, UnpinnedCa
 from sceplab_agent.core.snapshot import read_snapshot, write_snapshot
 from sceplab_agent.core.states import State
-from sceplab_agent.core.values import Failure
+from sceplab_agent.core.values import Failure, HandOffOutcome
 from tests.support.core import (
     LIFETIME,
     REJECTED,
@@ -88,6 +88,9 @@ def test_no_field_is_forgotten() -> None:
         ca=pending.ca,
         candidate=pending.ca,
         active=renewing.active,
+        successor=renewing.active,
+        is_handoff_open=True,
+        last_handoff=HandOffOutcome(generation=1, is_done=True, text="tunnel up", at=T0),
         new_key=renewing.new_key,
         transaction=replace(
             renewing.transaction,

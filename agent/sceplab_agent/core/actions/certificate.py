@@ -69,15 +69,28 @@ def install(turn: Turn) -> None:
             key_id=model.new_key.key_id,
             certificate_der=event.certificate_der,
             chain_der=event.chain_der,
+            is_candidate=turn.policy.hands_over,
         )
     )
 
 
 def activate(turn: Turn) -> None:
     """The installed certificate is the active one; the key it replaces retires last."""
+    put_in_charge(turn, new_active(turn), "certificate.installed")
+
+
+def put_in_charge(turn: Turn, active: ActiveCertificate, event_id: str, **details: str) -> None:
+    """Makes a certificate the active one and retires the key of the one before.
+
+    Args:
+        turn: the present turn.
+        active: the new one.
+        event_id: of the record that says so.
+        details: of that record, besides the certificate's own.
+    """
     model = turn.model
     before = model.active
-    active = model.active = _new_active(turn)
+    model.active = active
     if before is not None and before.is_key_ours and before.key_id != active.key_id:
         model.retired_keys = (*model.retired_keys, before.key_id)
     model.new_key = None
@@ -91,13 +104,14 @@ def activate(turn: Turn) -> None:
     model.is_expiry_noted = False
     model.schedule_renewal(turn.policy)
     turn.record(
-        "certificate.installed",
+        event_id,
         generation=active.generation,
         key_id=active.key_id,
         serial_number=f"{active.serial_number:X}",
         subject=active.subject,
         not_after=active.not_after.isoformat(),
         renewal_at=model.renewal_at.isoformat() if model.renewal_at else None,
+        **details,
     )
     _tell_usage(turn, active)
     delete_retired_key(turn)
@@ -112,7 +126,8 @@ def _tell_usage(turn: Turn, active: ActiveCertificate) -> None:
         turn.notify("certificate.other-usage", asked=", ".join(sorted(use.names)), granted=granted)
 
 
-def _new_active(turn: Turn) -> ActiveCertificate:
+def new_active(turn: Turn) -> ActiveCertificate:
+    """The certificate of the open transaction, as it will be in use."""
     before, key, transaction = turn.model.active, turn.model.new_key, turn.model.transaction
     assert key is not None
     assert transaction is not None

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from sceplab_agent.core.events import (
     FailureCause,
+    HandOffFailed,
     InstallFailed,
     KeyFailed,
     ReplyRejected,
@@ -31,6 +32,8 @@ _NEXT_STEPS = {
     FailureCause.TRANSPORT: "make the server reachable and enroll again",
     FailureCause.KEY_STORE: "make the key store usable and enroll again",
     FailureCause.STORAGE: "make room on the disk, or the state directory writable; enroll again",
+    FailureCause.HANDOFF: "mend what the consumer complains of and renew (without a certificate "
+    "before: enroll) again, or cancel to give the new certificate up",
     FailureCause.PEER: "look at the trace of the reply, then enroll again",
     FailureCause.EXHAUSTED: "ask the CA's operator why there was no certificate, then enroll again",
 }
@@ -49,29 +52,29 @@ def need_operator(turn: Turn, cause: FailureCause, reason: str) -> None:
 
 def retry_fetch(turn: Turn) -> None:
     """Fetches the CA again later."""
-    _retry(turn, Resume.FETCH)
+    retry(turn, Resume.FETCH)
 
 
 def retry_key(turn: Turn) -> None:
     """Asks the key store again later."""
-    _retry(turn, Resume.KEY)
+    retry(turn, Resume.KEY)
 
 
 def retry_build(turn: Turn) -> None:
     """Builds the message again later."""
     transaction = turn.model.transaction
     assert transaction is not None
-    _retry(turn, Resume.ASK if transaction.is_asking else Resume.BUILD)
+    retry(turn, Resume.ASK if transaction.is_asking else Resume.BUILD)
 
 
 def retry_poll(turn: Turn) -> None:
     """Polls again later."""
-    _retry(turn, Resume.POLL)
+    retry(turn, Resume.POLL)
 
 
 def retry_installation(turn: Turn) -> None:
     """Installs the same certificate again later."""
-    _retry(turn, Resume.INSTALL)
+    retry(turn, Resume.INSTALL)
 
 
 def retry_unanswered(turn: Turn) -> None:
@@ -87,7 +90,7 @@ def retry_unanswered(turn: Turn) -> None:
     if not event.is_retryable:
         discard_round(turn)
         return
-    _retry(turn, count_unanswered(turn))
+    retry(turn, count_unanswered(turn))
 
 
 def count_unanswered(turn: Turn) -> Resume:
@@ -106,7 +109,7 @@ def count_unanswered(turn: Turn) -> Resume:
 
 def fail(turn: Turn) -> None:
     """Gives up: the operator decides. The key stays for the next attempt."""
-    _end(turn, "enrollment.failed", describe_failure(turn))
+    end(turn, "enrollment.failed", describe_failure(turn))
 
 
 def fail_lost_key(turn: Turn) -> None:
@@ -115,17 +118,17 @@ def fail_lost_key(turn: Turn) -> None:
     assert model.new_key is not None
     reason = f"the key store no longer holds the key '{model.new_key.key_id}' of the certificate"
     model.new_key = None
-    _end(turn, "enrollment.failed", _failure(turn, FailureCause.KEY_STORE, reason))
+    end(turn, "enrollment.failed", failure_now(turn, FailureCause.KEY_STORE, reason))
 
 
 def reject(turn: Turn) -> None:
     """Gives up because the CA refused."""
-    _end(turn, "enrollment.rejected", describe_failure(turn))
+    end(turn, "enrollment.rejected", describe_failure(turn))
 
 
 def expire(turn: Turn) -> None:
     """Gives up because the CA never decided."""
-    _end(turn, "enrollment.expired", _exhausted(turn))
+    end(turn, "enrollment.expired", _exhausted(turn))
 
 
 def reject_round(turn: Turn) -> None:
@@ -150,7 +153,7 @@ def report_expiry(turn: Turn) -> None:
     before = f"; last failure: {model.failure.reason}" if model.failure else ""
     reason = f"the certificate ended at {model.active.not_after.isoformat()}{before}"
     model.is_expiry_noted = True
-    _end(turn, "certificate.expired", _failure(turn, FailureCause.EXHAUSTED, reason))
+    end(turn, "certificate.expired", failure_now(turn, FailureCause.EXHAUSTED, reason))
 
 
 def describe_failure(turn: Turn) -> Failure:
@@ -167,18 +170,22 @@ def describe_failure(turn: Turn) -> Failure:
             hresult=event.hresult,
         )
     if isinstance(event, KeyFailed):
-        failure = _failure(turn, FailureCause.KEY_STORE, event.reason)
+        failure = failure_now(turn, FailureCause.KEY_STORE, event.reason)
         return replace(failure, is_lasting=not event.is_retryable)
     if isinstance(event, InstallFailed):
-        return _failure(turn, FailureCause.STORAGE, event.reason)
+        return failure_now(turn, FailureCause.STORAGE, event.reason)
+    if isinstance(event, HandOffFailed):
+        failure = failure_now(turn, FailureCause.HANDOFF, event.reason)
+        return replace(failure, is_lasting=not event.may_pass)
     assert isinstance(event, (TransportFailed, RequestFailed, CertificateUnfit))
-    failure = _failure(turn, event.cause, event.reason)
+    failure = failure_now(turn, event.cause, event.reason)
     if isinstance(event, CertificateUnfit) or event.cause is not FailureCause.KEY_STORE:
         return failure
     return replace(failure, is_lasting=not event.is_retryable)
 
 
-def _failure(turn: Turn, cause: FailureCause, reason: str) -> Failure:
+def failure_now(turn: Turn, cause: FailureCause, reason: str) -> Failure:
+    """A failure at the present moment, of the open transaction if there is one."""
     transaction_id = _transaction_id(turn)
     return Failure(cause=cause, reason=reason, at=turn.now, transaction_id=transaction_id)
 
@@ -187,7 +194,7 @@ def _exhausted(turn: Turn) -> Failure:
     transaction = turn.model.transaction
     assert transaction is not None
     reason = f"no decision after {transaction.polls} polls"
-    return _failure(turn, FailureCause.EXHAUSTED, reason)
+    return failure_now(turn, FailureCause.EXHAUSTED, reason)
 
 
 def _transaction_id(turn: Turn) -> str:
@@ -195,12 +202,13 @@ def _transaction_id(turn: Turn) -> str:
     return transaction.transaction_id if transaction is not None else ""
 
 
-def _retry(turn: Turn, resume: Resume) -> None:
+def retry(turn: Turn, resume: Resume, event_id: str = "enrollment.retry") -> None:
+    """Repeats a step later, and records why."""
     model = turn.model
     model.attempts += 1
     _wait(turn, resume, model.attempts)
     failure = model.failure = describe_failure(turn)
-    _record_failure(turn, "enrollment.retry", failure)
+    _record_failure(turn, event_id, failure)
 
 
 def _wait_for_round(turn: Turn, event_id: str, failure: Failure) -> None:
@@ -220,7 +228,15 @@ def _wait(turn: Turn, resume: Resume, failures: int) -> None:
     model.wake_at = retry_at(turn.policy.retry.backoff, failures, turn.now, turn.rng)
 
 
-def _end(turn: Turn, event_id: str, failure: Failure) -> None:
+def end(turn: Turn, event_id: str, failure: Failure, *, pause: timedelta = timedelta()) -> None:
+    """Gives an attempt up and says what the operator can do.
+
+    Args:
+        turn: the present turn.
+        event_id: of the record.
+        failure: why.
+        pause: at least so long no renewal starts by itself.
+    """
     model = turn.model
     model.goal = Goal.NONE
     model.awaited = Awaited.NOTHING
@@ -229,15 +245,15 @@ def _end(turn: Turn, event_id: str, failure: Failure) -> None:
     model.attempts = 0
     model.rounds += 1
     model.failure = failure
-    pause_renewal(turn)
+    pause_renewal(turn, pause)
     _record_failure(turn, event_id, failure)
     need_operator(turn, failure.cause, failure.reason)
 
 
-def pause_renewal(turn: Turn) -> None:
+def pause_renewal(turn: Turn, at_least: timedelta = timedelta()) -> None:
     """Keeps an automatic renewal that is already due from starting at once."""
     model = turn.model
-    pause = timedelta(seconds=turn.policy.retry.backoff.ceiling_s)
+    pause = max(timedelta(seconds=turn.policy.retry.backoff.ceiling_s), at_least)
     model.wake_at = turn.now + pause if model.active is not None else None
 
 

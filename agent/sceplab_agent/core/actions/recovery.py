@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sceplab_agent.core.actions.certificate import delete_retired_key, judge_reply
 from sceplab_agent.core.actions.failure import count_unanswered, pause_renewal
+from sceplab_agent.core.actions.handoff import hand_over
 from sceplab_agent.core.actions.request import ask_outcome, build_request, prepare_key
 from sceplab_agent.core.actions.trust import ask_operator, fetch_ca
 from sceplab_agent.core.model import Awaited, Goal
@@ -18,6 +19,7 @@ def cancel(turn: Turn) -> None:
     transaction, key = model.transaction, model.new_key
     model.transaction = None
     model.new_key = None
+    model.successor = None
     model.candidate = None
     model.goal = Goal.NONE
     model.awaited = Awaited.NOTHING
@@ -62,6 +64,8 @@ def resume_step(turn: Turn) -> None:
         judge_reply(turn)
     elif model.state is State.CA_PINNED and model.goal is not Goal.NONE:
         turn.follow(GoalPursued())
+    elif awaited is Awaited.HANDOFF:
+        hand_over(turn)
     elif awaited is Awaited.CA:
         fetch_ca(turn)
     elif awaited is Awaited.OPERATOR:

@@ -13,7 +13,7 @@ from sceplab_agent.core.events import (
     ReplyRejected,
     RequestBuilt,
 )
-from sceplab_agent.core.keys import choose_key
+from sceplab_agent.core.keys import choose_key, drop_waiting
 from sceplab_agent.core.model import Awaited, Goal, Transaction
 from sceplab_agent.core.schedule import next_poll_at, retry_at
 from sceplab_agent.core.states import State
@@ -184,6 +184,7 @@ def _begin(turn: Turn, goal: Goal) -> str | None:
     model = turn.model
     closed = model.transaction.transaction_id if model.transaction is not None else None
     model.transaction = None
+    drop_waiting(model)
     model.goal = goal
     model.failure = None
     model.attempts = 0
