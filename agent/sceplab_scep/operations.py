@@ -20,6 +20,7 @@ from sceplab_scep.errors import MalformedMessageError, RemoteProtocolError
 
 CA_CERTIFICATE_TYPE = "application/x-x509-ca-cert"
 CA_BUNDLE_TYPE = "application/x-x509-ca-ra-cert"
+NEXT_CA_TYPE = "application/x-x509-next-ca-cert"
 PKI_MESSAGE_TYPE = "application/x-pki-message"
 
 _SECTION = "RFC 8894 §4.1"
