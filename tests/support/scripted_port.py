@@ -8,6 +8,7 @@ compared.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -62,6 +63,7 @@ class ScriptedPort(ScriptedCarried):
         self.key_failure = ""
         self._ordered: list[tuple[str, str, bool]] = []
         self._listeners: list[Callable[[PortEvent], None]] = []
+        self._unheard: deque[PortEvent] = deque()
         self._next_serial = 2
         self._rsa_keys = 0
         self.authority = self._authority_certificate(load_test_key("ca"), "Lab CA")
@@ -221,8 +223,7 @@ class ScriptedPort(ScriptedCarried):
         if settings.pin_hex:
             digest = hashlib.new(settings.pin_algorithm, authority_der).hexdigest()
             if digest == settings.pin_hex:
-                self._publish(name, PortEventKind.CA_PINNED_OK, certificate_der=authority_der)
-                self._trust(name)
+                self._trust(name, PortEventKind.CA_PINNED_OK)
             else:
                 self._trustpoints[name].state = "BLOCKED"
                 self._publish(name, PortEventKind.CA_PIN_MISMATCH, certificate_der=authority_der)
@@ -307,13 +308,18 @@ class ScriptedPort(ScriptedCarried):
             reason=reason,
             details=details or {},
         )
-        for listener in self._listeners:
-            listener(event)
+        self._unheard.append(event)
+        if len(self._unheard) > 1:
+            return  # a listener asked for it: everybody hears the present event first
+        while self._unheard:
+            for listener in self._listeners:
+                listener(self._unheard[0])
+            self._unheard.popleft()
 
-    def _trust(self, name: str) -> None:
+    def _trust(self, name: str, kind: str = PortEventKind.CA_TRUSTED) -> None:
         self._trustpoints[name].authorities = (self.authority,)
         self._trustpoints[name].state = "CA_PINNED"
-        self._publish(name, PortEventKind.CA_TRUSTED, certificate_der=self.authority)
+        self._publish(name, kind, certificate_der=self.authority)
 
     def _schedule_poll(self, trustpoint: ScriptedTrustpoint) -> None:
         wait = timedelta(seconds=trustpoint.settings.retry_period_s)

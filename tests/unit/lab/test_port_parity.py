@@ -174,3 +174,36 @@ def test_keys_and_files(engine: Engine) -> None:
     assert (labels["E"], labels["P"], labels["I"]) == (True, False, True)
     with pytest.raises(DeviceError):
         port.import_key("I", port.export_key("E", WORD, "des"), WORD, exportable=True)
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_fingerprint_decides_alone(engine: Engine, is_right: bool) -> None:
+    """One event says that the CA is trusted, or that it is not; it has the certificate."""
+    pin = hashlib.sha256(engine.authority).hexdigest() if is_right else "ab" * 32
+    engine.port.configure(settings("P", url=SCEP_URL, pin_hex=pin, pin_algorithm="sha256"))
+    engine.port.authenticate("P")
+    if isinstance(engine.port, ScriptedPort):
+        engine.port.ca_answers("P")
+    view = engine.port.view("P")
+    assert view.state == ("CA_PINNED" if is_right else "BLOCKED")
+    assert bool(view.ca_certificates_der) == is_right
+    assert [event.certificate_der for event in engine.heard] == [engine.authority]
+    assert engine.kinds() == ["ca_pinned_ok" if is_right else "ca_pin_mismatch"]
+
+
+def test_what_a_listener_asks_for_is_heard_later(engine: Engine) -> None:
+    """Everybody hears an event before what follows from it."""
+    kinds: list[str] = []
+
+    def enroll(event: PortEvent) -> None:
+        if event.kind == "ca_pinned_ok":
+            engine.port.enroll("P", challenge="")
+        kinds.append(event.kind)
+
+    engine.port.subscribe(enroll)
+    pin = hashlib.sha256(engine.authority).hexdigest()
+    engine.port.configure(settings("P", url=SCEP_URL, pin_hex=pin, pin_algorithm="sha256"))
+    engine.port.authenticate("P")
+    if isinstance(engine.port, ScriptedPort):
+        engine.port.ca_answers("P")
+    assert kinds[:3] == ["ca_pinned_ok", "enroll_started", "pkcsreq_sent"]
