@@ -62,6 +62,13 @@ def replace_link(path: Path, target: str) -> None:
     sync_directory(path.parent)
 
 
+def remove_cut_off(path: Path) -> None:
+    """Removes what a `replace_link` of the path left when it was cut off."""
+    temporary = path.with_name(path.name + _TEMPORARY_SUFFIX)
+    if temporary.is_symlink():
+        remove_link(temporary)
+
+
 def remove_link(path: Path) -> None:
     """Removes a link or file, durably; one that is not there is no error.
 
