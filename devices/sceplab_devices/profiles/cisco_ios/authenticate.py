@@ -57,14 +57,21 @@ def authenticate_ca(ctx: Context, trustpoint: Trustpoint) -> Generator[Step, Any
 def fetch_ca(ctx: Context, trustpoint: Trustpoint) -> Generator[Step, Any, bool]:
     """Fetches the CA certificate and settles whether it is trusted; true when it is."""
     router = ctx.device
+    if router.view(trustpoint.name).state == "CA_FETCH":
+        ctx.say("authenticate.in_progress")
+        return False
     if not router.apply(trustpoint):
         ctx.say("authenticate.unreachable")
         return False
     router.counters.sessions_started += 1
     router.port.authenticate(trustpoint.name)
-    event = yield from _wait(trustpoint, _FETCHED, FETCH_TIMEOUT_S)
-    if event is None:
-        router.port.cancel(trustpoint.name)
+    event = None
+    try:
+        event = yield from _wait(trustpoint, _FETCHED, FETCH_TIMEOUT_S)
+    finally:
+        # After Ctrl-C, too: what this one comes to must not be the answer to the next.
+        if event is None and router.config.trustpoints.get(trustpoint.name) is trustpoint:
+            router.port.cancel(trustpoint.name)
     if event is None or event.kind == PortEventKind.CA_UNREACHABLE:
         ctx.say("authenticate.unreachable")
         return False

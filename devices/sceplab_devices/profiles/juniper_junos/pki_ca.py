@@ -38,11 +38,18 @@ def enroll(ctx: Context, request: Request, _pipes: Pipes) -> Dialog:
     if box.view(name).ca_certificates_der:
         ctx.say("pki.ca_exists", profile=name)
         return
+    if box.view(name).state == "CA_FETCH":
+        ctx.say("pki.ca_in_progress", profile=name)
+        return
     box.configure_profile(name)
     box.port.authenticate(name)
-    event = yield from _wait(name, _FETCHED, FETCH_TIMEOUT_S)
-    if event is None:
-        box.port.cancel(name)
+    event = None
+    try:
+        event = yield from _wait(name, _FETCHED, FETCH_TIMEOUT_S)
+    finally:
+        # After Ctrl-C, too: what this one comes to must not be the answer to the next.
+        if event is None:
+            box.port.cancel(name)
     if event is None or event.kind == PortEventKind.CA_UNREACHABLE or not event.certificate_der:
         reason = event.reason if event else "no answer"
         ctx.say("pki.ca_unreachable", profile=name, reason=reason)

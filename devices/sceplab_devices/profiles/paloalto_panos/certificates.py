@@ -155,7 +155,13 @@ def _enroll(ctx: Context, certificate: OwnCertificate) -> Dialog:
     box, name = ctx.device, certificate.port_name
     if not box.view(name).ca_certificates_der:
         box.port.authenticate(name)
-        event = yield from _wait(name, _CA_ANSWERS)
+        event = None
+        try:
+            event = yield from _wait(name, _CA_ANSWERS)
+        finally:
+            # After Ctrl-C, too: nobody waits for what it comes to.
+            if event is None:
+                box.port.cancel(name)
         if event is not None and event.kind == PortEventKind.CA_CERT_RECEIVED:
             # Without a fingerprint the platform takes the CA that answers.
             box.port.answer_ca(name, accept=True)

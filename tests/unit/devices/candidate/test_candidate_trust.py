@@ -71,6 +71,30 @@ def test_panos_renews_nothing_that_was_carried() -> None:
     assert "SCEP profile (none) is not in the running configuration" in shown
 
 
+@pytest.mark.parametrize(
+    ("profile", "name", "lines"),
+    [
+        (
+            "juniper-junos", "R",
+            ("configure", "set security pki ca-profile R enrollment url http://x/",
+             "commit and-quit", "request security pki ca-certificate enroll ca-profile R"),
+        ),
+        ("paloalto-panos", "certificate fw", ("configure", URL, "commit", "exit", GENERATE)),
+    ],
+    ids=["junos", "panos"],
+)  # fmt: skip
+def test_an_interrupted_fetch_is_over(profile: str, name: str, lines: tuple[str, ...]) -> None:
+    """Ctrl-C drops it: nobody waits for what it comes to."""
+    bench = DeviceBench(shared_profile(profile))
+    terminal = bench.terminal()
+    type_all(terminal, *lines)
+    assert bench.port.view(name).state == "CA_FETCH"
+    if profile == "juniper-junos":
+        assert "is being retrieved already" in type_all(bench.terminal(), lines[-1])
+    terminal.type("\x03")
+    assert bench.port.view(name).state == "CONFIGURED"
+
+
 def test_what_the_engine_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler that does not expect a refusal ends in the platform's words."""
 

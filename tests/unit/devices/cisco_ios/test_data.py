@@ -15,6 +15,7 @@ TEXT_FILES = ["texts-pki.toml", "texts-syslog.toml", "texts-system.toml"]
 UNVERIFIED = {
     "authenticate.refused",
     "authenticate.pin_differs",
+    "authenticate.in_progress",
     "enroll.password_differs",
     "enroll.cancelled",
     "enroll.in_progress",

@@ -57,6 +57,22 @@ def test_vty_shows_log_lines_only_after_terminal_monitor() -> None:
     assert watching.later() == ""
 
 
+def test_an_interrupted_fetch_is_over() -> None:
+    """Ctrl-C drops it: the next one hears of its own server, not of the one before."""
+    bench = RouterBench()
+    bench.run(*TRUSTPOINT)
+    terminal = bench.terminal()
+    for line in ("enable", "configure terminal", "crypto pki authenticate VPN"):
+        terminal.run(line)
+    assert "request in progress" in bench.run("configure terminal", "crypto pki authenticate VPN")
+    assert bench.port.view("VPN").state == "CA_FETCH"
+    assert terminal.type("\x03").endswith("(config)#")
+    assert bench.port.view("VPN").state == "CONFIGURED"
+    terminal.run("crypto pki authenticate VPN")
+    bench.port.ca_answers("VPN")
+    assert "certificate accepted" in terminal.run("yes")
+
+
 def test_no_logging_console_silences_the_console() -> None:
     """``no logging console`` holds for open and for new console sessions, until taken back."""
     bench = RouterBench()
