@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from sceplab_agent.core.policy import (
     UnpinnedCa,
 )
 from sceplab_agent.fingerprint import parse_fingerprint, parse_legacy_fingerprint
+from sceplab_agent.handoff.api import HandOff
+from sceplab_agent.handoff.registry import open_handoff
 from sceplab_agent.trustpoint import NAME_PATTERN, TrustpointConfig, parse_subject
 from sceplab_agent.url import split_url
 from sceplab_hsm.api import KeyAlgorithm
@@ -70,6 +72,7 @@ def read_trustpoint(
     """
     if not NAME_PATTERN.fullmatch(name):
         table.problem("", "a trustpoint's name has 1 to 64 of A-Z a-z 0-9 . _ - and no dot first")
+    handoffs = _read_handoffs(table, base)
     challenge = table.converted("challenge", lambda text: resolve_reference(text, base), "")
     key = table.table("key")
     store = _read_store(key, base, default_store)
@@ -90,11 +93,38 @@ def read_trustpoint(
         store_secret=store.secret,
         fallback_uri=store.fallback_uri,
         fallback_secret=store.fallback_secret,
-        policy=_read_policy(name, table, key, uses_challenge=bool(challenge)),
+        key_exportable=key.flag("exportable", default=False),
+        handoffs=handoffs,
+        policy=replace(
+            _read_policy(name, table, key, uses_challenge=bool(challenge)),
+            hands_over=bool(handoffs),
+        ),
     )
     key.finish()
     table.finish()
     return config
+
+
+def _read_handoffs(table: ConfigTable, base: Path) -> tuple[HandOff, ...]:
+    """Reads every ``[[trustpoint.NAME.handoff]]``."""
+    found: dict[str, HandOff] = {}
+    for entry in table.tables("handoff"):
+        kind = entry.converted("kind", str, "", example="files")
+        name = entry.converted("name", _handoff_name, kind)
+        if not kind:
+            continue
+        if name in found:
+            entry.problem("name", f"is that of another hand-off: {name}; give each its own")
+        handoff = open_handoff(kind, entry, base, name=name)
+        if handoff is not None:
+            found[name] = handoff
+    return tuple(found.values())
+
+
+def _handoff_name(text: str) -> str:
+    if not NAME_PATTERN.fullmatch(text):
+        raise ValueError("has 1 to 64 of A-Z a-z 0-9 . _ - and no dot first")
+    return text
 
 
 def _read_store(key: ConfigTable, base: Path, default: KeyStoreConfig) -> KeyStoreConfig:

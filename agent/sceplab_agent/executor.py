@@ -6,7 +6,7 @@ that cannot be taken back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from sceplab_agent.core.commands import (
     DeleteKey,
     FetchCa,
     GenerateKey,
+    HandOver,
     InstallCertificate,
     Notify,
     Record,
@@ -36,8 +37,11 @@ from sceplab_agent.core.events import (
 )
 from sceplab_agent.errors import InstallError, JournalError, TransportError
 from sceplab_agent.exchange import Exchange
+from sceplab_agent.handoff.api import HandOff
+from sceplab_agent.handoff.delivery import DeliveryRoom, read_open_run
+from sceplab_agent.handoff.run import MARK, HandOffRun, OpenRun
 from sceplab_agent.install import CertificateInstaller
-from sceplab_agent.journal import Journal
+from sceplab_agent.journal import Detail, Journal
 from sceplab_agent.key_claims import KeyClaims, public_key_of
 from sceplab_agent.key_stores import may_pass
 from sceplab_agent.observer import Observer, SilentObserver
@@ -46,6 +50,8 @@ from sceplab_agent.transaction import RandomBytes, ReplyReader, RequestBuilder, 
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyHandle, KeyStore
 from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
+from sceplab_hsm.moving import mover_of
+from sceplab_hsm.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,10 @@ class Surroundings:
     clock: Callable[[], datetime]
     """Now, aware UTC."""
     observer: Observer = field(default_factory=SilentObserver)
+    handoffs: Sequence[HandOff] = ()
+    """Consumers of the certificate, with different names."""
+    key_secret: Callable[[], Secret] | None = field(default=None, repr=False)
+    """Passphrase or PIN of the store, for consumers that open it themselves."""
     marks: Mapping[str, object] = field(default_factory=dict)
     """What every snapshot keeps beside the machine's own part; see `store_choice`."""
 
@@ -82,6 +92,13 @@ class Executor:
         self._clock = surroundings.clock
         self._observer = surroundings.observer
         self._marks = surroundings.marks
+        self._snapshot: Mapping[str, object] = {}
+        stored = surroundings.journal.snapshot(config.name)
+        self._run = HandOffRun(
+            surroundings.handoffs,
+            DeliveryRoom(config.name, surroundings, self._keep_run),
+            read_open_run(config.name, stored),
+        )
         self._challenge = surroundings.challenge
         self._client = ScepClient(config.url, ca_identifier=config.ca_identifier)
         self._builder = RequestBuilder(
@@ -105,10 +122,8 @@ class Executor:
         """
         match command:
             case Record():
-                marked = replace(command, snapshot={**command.snapshot, **self._marks})
-                self._observer.recorded(
-                    self._journal.commit(self._config.name, self._clock(), marked)
-                )
+                self._snapshot = {**command.snapshot, **self._marks}
+                self._commit(replace(command, snapshot={**self._snapshot, **self._run.marks}))
             case Notify():
                 self._observer.noticed(self._config.name, command)
             case AskOperator():
@@ -125,7 +140,18 @@ class Executor:
                 return self._builder.build(command, self._clock())
             case InstallCertificate():
                 return self._install(command)
+            case HandOver():
+                return self._run.hand_over(command)
         return None
+
+    def _commit(self, record: Record) -> None:
+        self._observer.recorded(self._journal.commit(self._config.name, self._clock(), record))
+
+    def _keep_run(self, event_id: str, run: OpenRun | None, details: Mapping[str, Detail]) -> None:
+        """Commits a step of a hand-off beside the machine's snapshot, which stays as it was."""
+        marks = {MARK: run.to_json()} if run is not None else {}
+        snapshot = {**self._snapshot, **marks}
+        self._commit(Record(event_id=event_id, details=details, snapshot=snapshot))
 
     def _fetch_ca(self) -> Exchange[Event]:
         try:
@@ -173,7 +199,7 @@ class Executor:
                 if command.must_exist:
                     reason = f"the certificate in use has lost its key: {reason_of(error)}"
                     return KeyFailed(reason=reason, key_id=key_id, is_retryable=False)
-                key = self._store.generate(key_id, self._config.key_algorithm)
+                key = self._generate(key_id)
             else:
                 self._require_own(key, command)
         except KeyStoreError as error:
@@ -181,6 +207,12 @@ class Executor:
         except JournalError as error:
             return KeyFailed(reason=str(error), key_id=key_id)
         return KeyReady(key_id=key_id, public_key_der=public_key_of(key))
+
+    def _generate(self, key_id: str) -> KeyHandle:
+        algorithm = self._config.key_algorithm
+        if self._config.key_exportable:
+            return mover_of(self._store).generate_exportable(key_id, algorithm)
+        return self._store.generate(key_id, algorithm)
 
     def _require_own(self, key: KeyHandle, command: GenerateKey) -> None:
         """A key that is there already is taken over, unless it is another trustpoint's."""

@@ -8,6 +8,7 @@
         ca.pem                 0644  the anchor
         chain.pem              0644  CA certificates, issuer first, anchor last
         certificate.pem        0644  the trustpoint's certificate, replaced last
+        next/                  0700  the same of one that was handed, or is to be handed, over
 
 The private key stays in its key store.
 """
@@ -27,6 +28,8 @@ from sceplab_agent.errors import InstallError
 CERTIFICATE_FILE = "certificate.pem"
 CHAIN_FILE = "chain.pem"
 CA_FILE = "ca.pem"
+NEXT_DIRECTORY = "next"
+"""Below a trustpoint's directory: the certificate that is being handed to its consumers."""
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o644
 
@@ -55,6 +58,8 @@ class FileInstaller:
     def install(self, trustpoint: str, command: InstallCertificate) -> None:
         """See `CertificateInstaller.install`."""
         directory = self._state_dir / trustpoint
+        if command.is_candidate:
+            directory /= NEXT_DIRECTORY
         chain = command.chain_der or (command.certificate_der,)
         try:
             make_directory(directory, mode=_DIRECTORY_MODE)

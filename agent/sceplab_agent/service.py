@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from sceplab_agent.challenge import ChallengeSource
@@ -24,6 +25,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.drivers.blocking import BlockingDriver
 from sceplab_agent.errors import ConfigError, ConfigProblem, EnrollmentFailedError
 from sceplab_agent.executor import Surroundings
+from sceplab_agent.handoff.delivery import open_run_mark
 from sceplab_agent.install import FileInstaller
 from sceplab_agent.journal import Journal
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
@@ -39,6 +41,7 @@ from sceplab_agent.transaction import RandomBytes
 from sceplab_agent.transport import HttpTransport
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.errors import KeyStoreError, StoreUnavailableError
+from sceplab_hsm.secret import Secret, resolve_secret
 
 
 class ClosableTransport(HttpTransport, Protocol):
@@ -165,6 +168,8 @@ class AgentService:
             random_bytes=outside.random_bytes,
             clock=outside.clock,
             observer=self._observers,
+            handoffs=choice.config.handoffs,
+            key_secret=_secret_of(choice.config),
             marks=choice.marks,
         )
         session = EnrollmentSession(
@@ -178,10 +183,11 @@ class AgentService:
         return session
 
     def _tell_fallback(self, session: EnrollmentSession, choice: StoreChoice) -> None:
+        stored = self.journal.snapshot(session.name)
         record = Record(
             event_id=FALLBACK_EVENT,
             details=choice.details,
-            snapshot={**session.machine.snapshot(), **choice.marks},
+            snapshot={**session.machine.snapshot(), **choice.marks, **open_run_mark(stored)},
         )
         entry = self.journal.commit(session.name, self._outside.clock(), record)
         self._observers.recorded(entry)
@@ -301,3 +307,11 @@ class AgentService:
                 break
             drivers[min(waiting)[1]].step()
         return [driver.session for driver in drivers]
+
+
+def _secret_of(config: TrustpointConfig) -> Callable[[], Secret] | None:
+    """Passphrase or PIN of the key store; a person is not asked for it once more."""
+    reference = config.store_secret
+    if not reference or reference.startswith("prompt:"):
+        return None
+    return partial(resolve_secret, reference)

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from sceplab_agent.core.policy import EnrollmentPolicy
+from sceplab_agent.handoff.api import HandOff
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_scep.algorithms import Digest
 
@@ -57,6 +58,10 @@ class TrustpointConfig:
     """Key store for when the first one is not there (`store_choice`); empty: there is none."""
     fallback_secret: str = ""
     """Reference to its passphrase or PIN."""
+    key_exportable: bool = False
+    """Whether new keys may leave their store, for consumers that read a key file."""
+    handoffs: tuple[HandOff, ...] = ()
+    """Consumers of the certificate, with different names."""
     policy: EnrollmentPolicy
 
     def on_fallback(self) -> TrustpointConfig:

@@ -10,7 +10,7 @@ from sceplab_agent.errors import HandOffError
 from sceplab_agent.handoff.api import Delivery, HandOff, Memo
 
 
-@dataclass(slots=True)
+@dataclass
 class MemoryConsumer:
     """Uses the generation that was installed last; notes every step in ``steps``."""
 

@@ -28,6 +28,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.drivers.blocking import BlockingDriver
 from sceplab_agent.drivers.virtual import VirtualClock
 from sceplab_agent.executor import Surroundings
+from sceplab_agent.handoff.api import HandOff
 from sceplab_agent.install import CertificateInstaller, MemoryInstaller
 from sceplab_agent.journal import Journal, JournalEntry, MemoryJournal
 from sceplab_agent.observer import SilentObserver
@@ -344,6 +345,7 @@ class Agent:
     challenge: ChallengeSource = field(
         default_factory=lambda: ChallengeSource.fixed(Secret(CHALLENGE))
     )
+    consumers: tuple[HandOff, ...] = ()
     seed: int = 1
     store: KeyStore = field(init=False)
     peer: ScriptedPeer = field(init=False)
@@ -369,6 +371,7 @@ class Agent:
                 random_bytes=draw.randbytes,
                 clock=self.clock,
                 observer=self.diary,
+                handoffs=self.consumers,
             ),
             rng=draw,
             new_transaction_id=lambda: draw.randbytes(16).hex().upper(),
