@@ -94,26 +94,39 @@ def rights_name(ctx: Context) -> str:
 
 def set_enable_password(ctx: Context) -> None:
     """``enable password PASSWORD [pbkdf2 | encrypted] [level N]``."""
-    password = "" if ctx.negated or ctx.default else ctx.args["password"]
-    if ctx.has("pbkdf2") and not is_hashed(password):
-        ctx.reject("password")
+    removes = ctx.negated or ctx.default
+    if not removes and not _takes_password(ctx):
         return
+    password = "" if removes else ctx.args["password"]
     ctx.device.enable_password = password
     ctx.device.note_change()
 
 
 def set_user(ctx: Context) -> None:
-    """``username NAME password PASSWORD [pbkdf2] [privilege N]``."""
+    """``username NAME password PASSWORD [pbkdf2 | encrypted] [privilege N]``."""
     firewall, name = ctx.device, ctx.args["name"]
     if ctx.negated or ctx.default:
         firewall.users.pop(name, None)
         firewall.config.privileges.pop(name, None)
         firewall.note_change()
         return
-    password = ctx.args["password"]
-    if ctx.has("pbkdf2") and not is_hashed(password):
-        ctx.reject("password")
+    if not _takes_password(ctx):
         return
-    firewall.users[name] = password
+    firewall.users[name] = ctx.args["password"]
     firewall.config.privileges[name] = int(ctx.args.get("level", DEFAULT_USER_PRIVILEGE))
     firewall.note_change()
+
+
+def _takes_password(ctx: Context) -> bool:
+    """Whether the password can be kept; else the operator knows.
+
+    Deviation: ``encrypted``, the hash of software before 9.7, is not read. Kept as it is typed, it
+    would be a password of its own.
+    """
+    if ctx.has("encrypted"):
+        ctx.say("login.old_hash")
+        return False
+    if ctx.has("pbkdf2") and not is_hashed(ctx.args["password"]):
+        ctx.reject("password")
+        return False
+    return True

@@ -67,8 +67,11 @@ def reload_device(ctx: Context) -> Dialog:
     """``reload [noconfirm]``."""
     if not ctx.has("noconfirm"):
         if not ctx.device.is_saved:
-            answer: str = yield Ask(ctx.text("system.save_question"))
-            if answer.strip()[:1].lower() == "y":
+            answer = ""
+            while answer not in ("y", "n"):
+                typed: str = yield Ask(ctx.text("system.save_question"))
+                answer = typed.strip()[:1].lower()
+            if answer == "y":
                 ctx.say("system.building")
                 if not _save(ctx):
                     return

@@ -157,6 +157,26 @@ def test_saved_text_leads_to_the_same_text() -> None:
     assert bench.device.is_saved
 
 
+@pytest.mark.parametrize(
+    "line", ["username ops password 3USUcOPFUiMCO4Jk encrypted", "enable password 8Ry2Yj encrypted"]
+)
+def test_an_old_hash_is_no_password(line: str) -> None:
+    """What is not understood is refused; nobody comes in with the hash."""
+    bench = FirewallBench()
+    before = bench.device.users, bench.device.enable_password
+    said = bench.run(line)
+    assert said.startswith("ERROR: Passwords with an 'encrypted' hash are not supported here")
+    assert (bench.device.users, bench.device.enable_password) == before
+    assert "ops" not in bench.device.users
+
+
+def test_reload_asks_until_it_is_told() -> None:
+    """Neither yes nor no is no answer about what is not saved."""
+    bench = FirewallBench()
+    assert "Cryptochecksum" in bench.run("hostname fw", "reload", "", "what", "y")
+    assert "hostname fw" in bench.saved[-1]
+
+
 def test_a_damaged_secret_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The line that cannot be read is named without it."""
     bench = FirewallBench()
