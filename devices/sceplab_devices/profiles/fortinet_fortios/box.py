@@ -251,10 +251,21 @@ class FortiGate(Device):
 
     def tick(self, now: datetime) -> None:
         """See `Device.tick`."""
+        self.on_deadline(now)
+        super().tick(now)
+
+    def next_deadline(self) -> datetime | None:
+        """See `Device.next_deadline`: the next warning of a certificate that ends."""
+        from sceplab_devices.profiles.fortinet_fortios.port_events import next_warning
+
+        due = next_warning(self)
+        return None if due is None else due - self.clock_offset
+
+    def on_deadline(self, now: datetime) -> None:
+        """See `Device.on_deadline`."""
         from sceplab_devices.profiles.fortinet_fortios.port_events import warn_of_ends
 
         warn_of_ends(self)
-        super().tick(now)
 
     def handle_event(self, event: PortEvent) -> None:
         """See `Device.handle_event`."""

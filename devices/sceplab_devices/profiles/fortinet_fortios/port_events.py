@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
@@ -29,16 +29,27 @@ def report(device: FortiGate, event: PortEvent) -> None:
 
 def warn_of_ends(device: FortiGate) -> None:
     """Logs certificates whose end is nearer than ``auto-regenerate-days-warning``, each once."""
-    for name, entry in device.config.rows(LOCAL).items():
-        days = int(entry.text("auto-regenerate-days-warning") or "0")
-        der = device.port.view(name).certificate_der
-        if not days or der is None:
-            continue
-        end = x509.load_der_x509_certificate(der).not_valid_after_utc
-        due = end - timedelta(days=days)
-        if due <= device.box_time() and (name, end) not in device.warned:
+    for name, due, end in tuple(_warnings(device)):
+        if due <= device.box_time():
             device.warned.add((name, end))
             device.log_event("expires", at=due, name=name, end=f"{end:%Y-%m-%d %H:%M:%S}")
+
+
+def next_warning(device: FortiGate) -> datetime | None:
+    """When the next one is due by the box's clock; ``None``: none is."""
+    return min((due for _, due, _ in _warnings(device)), default=None)
+
+
+def _warnings(device: FortiGate) -> Iterator[tuple[str, datetime, datetime]]:
+    """Certificates that were not warned of yet: name, when that is due, their end."""
+    for name, entry in device.config.rows(LOCAL).items():
+        days = int(entry.text("auto-regenerate-days-warning") or "0")
+        der = device.port.view(name).certificate_der if days else None
+        if der is None:
+            continue
+        end = x509.load_der_x509_certificate(der).not_valid_after_utc
+        if (name, end) not in device.warned:
+            yield name, end - timedelta(days=days), end
 
 
 def renew_due(device: FortiGate) -> None:
