@@ -12,7 +12,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from sceplab_ndes.authority import CertificateAuthority, CertificateOrder
+from sceplab_ndes.authority import CertificateOrder
 from sceplab_ndes.depot import CertificateRecord, Depot, RequestRecord, RequestState
 from sceplab_ndes.errors import (
     AlreadyDecidedError,
@@ -21,8 +21,8 @@ from sceplab_ndes.errors import (
     ConfigError,
     RequestNotFoundError,
 )
+from sceplab_ndes.generations import Generations
 from sceplab_ndes.ledger import certificate_record
-from sceplab_ndes.publication import Publication
 from sceplab_ndes.validation import closest
 from sceplab_scep.csr import read_csr
 
@@ -40,16 +40,12 @@ class Administration:
 
     Args:
         depot: what is remembered.
-        authority: makes certificates.
-        publication: makes revocation lists.
+        generations: make certificates and revocation lists.
     """
 
-    def __init__(
-        self, depot: Depot, authority: CertificateAuthority, publication: Publication
-    ) -> None:
+    def __init__(self, depot: Depot, generations: Generations) -> None:
         self._depot = depot
-        self._authority = authority
-        self._publication = publication
+        self._generations = generations
 
     def requests(self) -> list[RequestRecord]:
         """All requests, oldest first."""
@@ -74,7 +70,8 @@ class Administration:
         request = _pending_request(self._depot, request_id)
         assert request.csr is not None
         csr = read_csr(request.csr)
-        certificate = self._authority.issue(
+        authority = self._generations.numbered(request.generation).authority
+        certificate = authority.issue(
             CertificateOrder(request_id=request_id, csr=csr),
             now,
         )
@@ -127,7 +124,8 @@ class Administration:
                 raise AlreadyDecidedError(f"certificate {record.serial} is revoked already")
             fields = {"serial": record.serial, "reason": reason, "user": user}
             self._depot.log("certificate.revoked", now, fields)
-        self._publication.crl(now)
+        for one in self._generations.all():
+            one.publication.crl(now)
         return self._certificate(record.serial)
 
     def _certificate(self, text: str) -> CertificateRecord:

@@ -49,6 +49,7 @@ class CertificateAuthority:
         revocation: life time of revocation lists.
         host: name of the emulated machine, part of the AIA file name.
         random_bytes: source of serial numbers.
+        generation: number of the CA; its files are named after it from 1 on.
     """
 
     def __init__(
@@ -59,15 +60,18 @@ class CertificateAuthority:
         *,
         host: str,
         random_bytes: Callable[[int], bytes],
+        generation: int = 0,
     ) -> None:
         self.hierarchy = hierarchy
+        self.generation = generation
         self.template = template
         self._revocation = revocation
         self._random_bytes = random_bytes
         certificate = hierarchy.issuing.certificate
         self.name = _common_name(certificate)
-        self.crl_file_name = f"{self.name}.crl"
-        self.certificate_file_name = f"{host}_{self.name}.crt"
+        suffix = f"({generation})" if generation else ""
+        self.crl_file_name = f"{self.name}{suffix}.crl"
+        self.certificate_file_name = f"{host}_{self.name}{suffix}.crt"
         self._key = signing_key(hierarchy.issuing.key)
         self._issuer_name = certificate.subject
         self._issuer = name_element(certificate.subject)
@@ -142,6 +146,13 @@ class CertificateAuthority:
         if self.template.settings.serial_layout == "adcs":
             return adcs_serial(self._random_bytes, request_id=request_id)
         return random_serial(self._random_bytes)
+
+    def has_issued(self, record: CertificateRecord) -> bool:
+        """Whether a certificate is the work of this CA and not of another of the same name."""
+        certificate = x509.load_der_x509_certificate(record.certificate)
+        extensions = certificate.extensions
+        named = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+        return named == self._key_id
 
     def make_crl(
         self, revoked: Iterable[CertificateRecord], *, number: int, now: datetime

@@ -6,7 +6,7 @@ Spec: RFC 8894 §3.5, §4.2; NDES 3, 4 (C3 to C5); checklist S-02, S-07, S-09, S
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cryptography import x509
 
@@ -17,21 +17,27 @@ from sceplab_scep.degenerate import build_certs_only
 from sceplab_scep.operations import CA_BUNDLE_TYPE, CA_CERTIFICATE_TYPE
 from sceplab_scep.x509fields import certificate_der
 
+_NEXT_CA = "GetNextCACert"
 _NEEDS: dict[str, Digest | Cipher] = {"SHA-1": Digest.SHA1, "DES3": Cipher.DES_EDE3_CBC}
 
 
-def capabilities_body(settings: CapabilitySettings, floor: Floor) -> bytes:
+def capabilities_body(
+    settings: CapabilitySettings, floor: Floor, *, has_next_ca: bool = False
+) -> bytes:
     """The keyword lines of this server.
 
     Args:
         settings: which keywords, in which order, with which line ends.
         floor: what it refuses is left out where the settings say so.
+        has_next_ca: whether GetNextCACert has an answer now (S-43).
     """
     keywords = [
         keyword
         for keyword in settings.keywords
         if not settings.trim_to_floor or keyword not in _NEEDS or floor.allows(_NEEDS[keyword])
     ]
+    if has_next_ca and settings.next_ca:
+        keywords.append(_NEXT_CA)
     line_end = "\r\n" if settings.line_ending == "crlf" else "\n"
     text = line_end.join(keywords)
     if keywords and settings.final_newline:
@@ -43,9 +49,10 @@ class CaReply:
     """Answers GetCACert.
 
     Args:
-        hierarchy: the certificates.
+        hierarchy: the certificates of the current CA.
         settings: order, and whether the root is in.
         random_bytes: seeds the order ``random``.
+        earlier: CAs that were current before; they follow, for devices that pinned them.
     """
 
     def __init__(
@@ -54,23 +61,28 @@ class CaReply:
         settings: CaReplySettings,
         *,
         random_bytes: Callable[[int], bytes],
+        earlier: Sequence[Hierarchy] = (),
     ) -> None:
-        self._certificates = order_certificates(hierarchy, settings)
+        self.certificates = [
+            certificate
+            for one in (hierarchy, *earlier)
+            for certificate in order_certificates(one, settings)
+        ]
         self._random_bytes = random_bytes if settings.order == "random" else None
         # RFC 8894 §4.2.1: a CA that answers for itself and has nobody above it sends itself bare
-        is_single = len(self._certificates) == 1 and not hierarchy.has_ra
+        is_single = len(self.certificates) == 1 and not hierarchy.has_ra
         self.content_type = CA_CERTIFICATE_TYPE if is_single else CA_BUNDLE_TYPE
         self._body = (
-            certificate_der(self._certificates[0])
+            certificate_der(self.certificates[0])
             if is_single
-            else build_certs_only(self._certificates, sorted_set=settings.order == "der-sorted")
+            else build_certs_only(self.certificates, sorted_set=settings.order == "der-sorted")
         )
 
     def body(self) -> bytes:
         """The body; the same bytes every time unless the order is ``random``."""
         if self._random_bytes is None:
             return self._body
-        shuffled = list(self._certificates)
+        shuffled = list(self.certificates)
         random.Random(self._random_bytes(16)).shuffle(shuffled)  # noqa: S311 - no secret
         return build_certs_only(shuffled)
 

@@ -109,4 +109,5 @@ def _request(
         detail=None if refusal is None else refusal.detail,
         received_at=now,
         decided_at=now,
+        generation=authority.generation,
     )

@@ -221,13 +221,43 @@ def deny(
 
 @app.command(name="list", epilog=_examples("list", "list --json"))
 def list_all(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
-    """List certificates and requests."""
+    """List CAs, certificates and requests."""
     from sceplab_ndes.cli_output import report_errors, show_all
+    from sceplab_ndes.cli_rollover import authority_views, show_authorities
     from sceplab_ndes.folder import StateFolder
     from sceplab_ndes.service import open_depot
 
     with report_errors(as_json=as_json), open_depot(StateFolder(state)) as depot:
-        show_all(depot.certificates.all(), depot.requests.in_state(), as_json=as_json)
+        authorities = authority_views(depot, _now())
+        if not as_json:
+            show_authorities(authorities)
+        show_all(
+            depot.certificates.all(),
+            depot.requests.in_state(),
+            authorities=[view.fields() for view in authorities],
+            as_json=as_json,
+        )
+
+
+@app.command(
+    epilog=_examples("rollover --in 30d", "rollover --at 2027-03-01T06:00 --state ./lab --json")
+)
+def rollover(
+    *,
+    at: Annotated[str, typer.Option("--at", help="When the next CA takes over, UTC.")] = "",
+    in_: Annotated[
+        str, typer.Option("--in", help="How long from now: 10m, 36h or 30d. Default: 30d.")
+    ] = "",
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Prepare the next CA; a running server announces it and switches at the moment."""
+    from sceplab_ndes.cli_output import report_errors
+    from sceplab_ndes.cli_rollover import roll_over
+    from sceplab_ndes.folder import StateFolder
+
+    with report_errors(as_json=as_json):
+        roll_over(StateFolder(state), at=at, in_=in_, as_json=as_json, clock=_now, user=_user())
 
 
 OutOption = Annotated[
@@ -287,7 +317,7 @@ def ca_cert(
     from sceplab_ndes.folder import StateFolder
 
     with report_errors(as_json=as_json):
-        show_authority(StateFolder(state), out=out, has_chain=chain, as_json=as_json)
+        show_authority(StateFolder(state), out=out, has_chain=chain, as_json=as_json, clock=_now)
 
 
 @app.command(epilog=_examples("revoke 4a3f00000012d9 --reason keyCompromise"))

@@ -99,12 +99,21 @@ def show_all(
     certificates: Sequence[CertificateRecord],
     requests: Sequence[RequestRecord],
     *,
+    authorities: Sequence[dict[str, object]],
     as_json: bool,
 ) -> None:
-    """Everything the CA has done."""
+    """Everything the CA has done.
+
+    Args:
+        certificates: issued ones.
+        requests: of any state.
+        authorities: the CAs; people see them in a table of their own.
+        as_json: print one JSON object.
+    """
     if as_json:
         print_json(
             {
+                "authorities": list(authorities),
                 "certificates": [certificate_fields(record) for record in certificates],
                 "requests": [request_fields(record) for record in requests],
             }

@@ -58,7 +58,7 @@ def sign_file(
         check_template(template, server.authority)
         record = sign_carried(server.depot, server.authority, content, clock(), user=user)
     certificate = x509.load_der_x509_certificate(record.certificate)
-    authorities = authorities_of(folder) if has_chain else []
+    authorities = authorities_of(folder, clock()) if has_chain else []
     text = _pem([certificate, *authorities])
     if out is not None:
         _write(out, text)
@@ -71,7 +71,12 @@ def sign_file(
 
 
 def show_authority(
-    folder: StateFolder, *, out: Path | None, has_chain: bool, as_json: bool
+    folder: StateFolder,
+    *,
+    out: Path | None,
+    has_chain: bool,
+    as_json: bool,
+    clock: Callable[[], datetime],
 ) -> None:
     """Writes the certificate of the issuing CA.
 
@@ -80,6 +85,7 @@ def show_authority(
         out: file for it; ``None``: standard output.
         has_chain: whether the certificates above it follow.
         as_json: print one JSON object, with fingerprints.
+        clock: current time, aware UTC.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -87,7 +93,7 @@ def show_authority(
     """
     if out is not None:
         _check_place(out)
-    authorities = authorities_of(folder)
+    authorities = authorities_of(folder, clock())
     text = _pem(authorities if has_chain else authorities[:1])
     if out is not None:
         _write(out, text)
@@ -108,14 +114,14 @@ def show_authority(
         typer.echo(f"certificate of {authorities[0].subject.rfc4514_string()} in {out}")
 
 
-def authorities_of(folder: StateFolder) -> list[x509.Certificate]:
-    """Certificate of the issuing CA, then those above it; no key is needed.
+def authorities_of(folder: StateFolder, now: datetime) -> list[x509.Certificate]:
+    """Certificate of the CA that issues now, then those above it; no key is needed.
 
     Raises:
         StateError: no server was set up there.
     """
     with open_depot(folder) as depot:
-        kept = depot.certificates.authority()
+        kept = depot.certificates.authority(depot.rollovers.current(now))
     ders = [kept[role][1] for role in ("issuing", "root") if role in kept]
     if not ders:
         raise StateError(f"{folder.path}: no server was ever started there")

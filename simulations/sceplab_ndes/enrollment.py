@@ -122,6 +122,7 @@ class EnrollmentDesk:
             renews=permit.renews,
             seen_id=None if newest is None else newest.request_id,
             now=now,
+            generation=self._authority.generation,
         )
         return self._decide(entry)
 
@@ -206,6 +207,8 @@ class EnrollmentDesk:
 
     def _repeat(self, known: RequestRecord, request: IncomingRequest) -> Outcome | None:
         """The answer to a request we have seen, or ``None`` to look at it afresh."""
+        if known.generation != self._authority.generation:
+            return None  # RFC 8894 §5.1: another CA is asked now
         if known.state is RequestState.FAILED:
             # A retransmission; a new message deserves a new look, something may be mended.
             is_resent = known.message_digest == request.message_digest

@@ -3,10 +3,11 @@
 Events carry no secret: no password, no decrypted content. They are for whoever watches; what has to
 survive (who approved, denied, revoked, fetched a password) is in the depot.
 
-Catalogue of kinds: ``capabilities.sent``, ``ca_certificate.sent``, ``page.general``,
+Catalogue of kinds: ``capabilities.sent``, ``ca_certificate.sent``, ``next_ca.sent``,
+``page.general``,
 ``page.password``, ``page.cache_full``, ``page.no_permission``, ``login.refused``,
 ``request.issued``, ``request.redelivered``, ``request.pending``, ``request.refused``,
-``crl.sent``, ``certificate.sent``, ``http.refused``.
+``crl.sent``, ``certificate.sent``, ``http.refused``, ``rollover.switched``.
 
 ``request.redelivered`` hands out a certificate
 that exists already: to a poll after an approval, or to a message that came before.

@@ -118,6 +118,8 @@ def create_hierarchy(
     *,
     now: datetime,
     random_bytes: Callable[[int], bytes],
+    generation: int = 0,
+    counts_from: datetime | None = None,
 ) -> Hierarchy:
     """Makes keys and certificates of a new CA and keeps the certificates in the depot.
 
@@ -127,21 +129,24 @@ def create_hierarchy(
         plan: names and life times.
         now: current time, aware UTC.
         random_bytes: source of serial numbers.
+        generation: number of the CA; its keys are named after it from 1 on.
+        counts_from: from when life times count, if later than now.
 
     Raises:
         StateError: the RA keys that are there already are not of the planned type.
         KeyStoreError: the store refuses.
     """
-    maker = _Maker(plan, now, random_bytes)
-    root_key = obtain_key(store, "ca-root", plan.algorithm)
+    maker = _Maker(plan, now, random_bytes, counts_from=counts_from or now)
+    suffix = f"-{generation}" if generation else ""
+    root_key = obtain_key(store, f"ca-root{suffix}", plan.algorithm)
     made = {"root": Identity(maker.root(root_key), root_key)}
     issuing = made["root"]
     if plan.two_tier:
-        key = obtain_key(store, "ca-issuing", plan.algorithm)
+        key = obtain_key(store, f"ca-issuing{suffix}", plan.algorithm)
         issuing = made["issuing"] = Identity(maker.issuing(key, made["root"]), key)
     if plan.ra == "split":
         for role in ("ra-signing", "ra-encryption"):
-            key = obtain_key(store, role, plan.ra_algorithm or plan.algorithm)
+            key = obtain_key(store, role + suffix, plan.ra_algorithm or plan.algorithm)
             certificate = maker.ra(key, issuing, encrypts=role == "ra-encryption")
             made[role] = Identity(certificate, key)
     hierarchy = _assemble(made)
@@ -150,18 +155,18 @@ def create_hierarchy(
     with depot.transaction():
         for role, identity in made.items():
             der = identity.certificate.public_bytes(_DER)
-            depot.certificates.add_authority(role, identity.key.key_id, der)
+            depot.certificates.add_authority(role, identity.key.key_id, der, generation=generation)
     return hierarchy
 
 
-def load_hierarchy(depot: Depot, store: KeyStore) -> Hierarchy | None:
-    """The CA a depot holds; ``None`` for an empty depot.
+def load_hierarchy(depot: Depot, store: KeyStore, generation: int = 0) -> Hierarchy | None:
+    """The CA of that number a depot holds; ``None`` if it has none.
 
     Raises:
         StateError: a key in the store is not the one the certificate was made for.
     """
     found: dict[str, Identity] = {}
-    for role, (key_id, der) in depot.certificates.authority().items():
+    for role, (key_id, der) in depot.certificates.authority(generation).items():
         certificate = x509.load_der_x509_certificate(der)
         key = store.get(key_id)
         if key.public_key != certificate.public_key():
@@ -207,9 +212,17 @@ def key_usage(*, signs: bool, encrypts: bool, non_repudiation: bool = False) -> 
 class _Maker:
     """Builds the certificates of one plan."""
 
-    def __init__(self, plan: CaPlan, now: datetime, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        plan: CaPlan,
+        now: datetime,
+        random_bytes: Callable[[int], bytes],
+        *,
+        counts_from: datetime,
+    ) -> None:
         self._plan = plan
         self._not_before = now - BACKDATE
+        self._counts_from = counts_from - BACKDATE
         self._random_bytes = random_bytes
 
     def root(self, key: KeyHandle) -> x509.Certificate:
@@ -262,7 +275,7 @@ class _Maker:
             .public_key(key.public_key)
             .serial_number(random_serial(self._random_bytes))
             .not_valid_before(self._not_before)
-            .not_valid_after(self._not_before + timedelta(days=lifetime_days))
+            .not_valid_after(self._counts_from + timedelta(days=lifetime_days))
             .add_extension(key_id, critical=False)
         )
 

@@ -46,6 +46,8 @@ class Entry:
     seen_id: int | None
     """Newest request of the same transactionID when this one was looked at."""
     now: datetime
+    generation: int = 0
+    """Number of the CA that was asked."""
 
 
 class Ledger:
@@ -173,4 +175,5 @@ def _record(
         detail=None if refusal is None else refusal.detail,
         received_at=entry.now,
         decided_at=None if state is RequestState.PENDING else entry.now,
+        generation=entry.generation,
     )

@@ -67,20 +67,34 @@ class Publication:
             return CERTIFICATE_TYPE, self._certificate_der
         return None
 
+    def certificate_files(self) -> dict[str, bytes]:
+        """Copies of the CA's certificates, by file name."""
+        chain = self._authority.hierarchy.chain
+        return {
+            "ca.pem": chain[-1].public_bytes(Encoding.PEM),
+            "ca-chain.pem": b"".join(c.public_bytes(Encoding.PEM) for c in chain),
+            self._authority.certificate_file_name: self._certificate_der,
+        }
+
     def crl(self, now: datetime) -> bytes:
         """The current revocation list, DER."""
         certificates = self._depot.certificates
-        newest = certificates.newest_crl()
+        generation = self._authority.generation
+        newest = certificates.newest_crl(generation)
         if newest is not None and self._is_good(newest, now):
             return newest.crl
         with self._depot.transaction():
-            newest = certificates.newest_crl()  # another thread or process may have made it
+            newest = certificates.newest_crl(
+                generation
+            )  # another thread or process may have made it
             if newest is not None and self._is_good(newest, now):
                 return newest.crl
-            number = 1 if newest is None else newest.number + 1
+            number = certificates.next_crl_number()
             revoked = certificates.revoked()
             made = self._authority.make_crl(
-                [record for record in revoked if record.not_after > now], number=number, now=now
+                [r for r in revoked if r.not_after > now and self._authority.has_issued(r)],
+                number=number,
+                now=now,
             )
             der = made.public_bytes(Encoding.DER)
             next_update = made.next_update_utc
@@ -91,6 +105,7 @@ class Publication:
                     crl=der,
                     next_update=next_update,
                     revocation_count=len(revoked),
+                    generation=generation,
                 )
             )
             self._depot.log("crl.made", now, {"number": number, "revoked": len(revoked)})

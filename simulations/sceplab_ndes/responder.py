@@ -12,17 +12,23 @@ from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import unquote
 
-from sceplab_ndes.admin_page import AdminPage
-from sceplab_ndes.ca_reply import CaReply, capabilities_body
+from sceplab_ndes.armour import remove_armour
+from sceplab_ndes.ca_reply import capabilities_body
 from sceplab_ndes.events import EventSink, ServerEvent
 from sceplab_ndes.exchange import ScepHttpRequest, ScepHttpResponse
-from sceplab_ndes.message_desk import MessageDesk, MessageRefusedError
+from sceplab_ndes.generations import Generations
+from sceplab_ndes.message_desk import MessageRefusedError
 from sceplab_ndes.pages import encode_page, general_page
-from sceplab_ndes.publication import Publication
 from sceplab_ndes.settings import ServerProfile
 from sceplab_scep.algorithms import Floor
 from sceplab_scep.errors import RemoteProtocolError
-from sceplab_scep.operations import PKI_MESSAGE_TYPE, Operation, decode_get_message, parse_query
+from sceplab_scep.operations import (
+    NEXT_CA_TYPE,
+    PKI_MESSAGE_TYPE,
+    Operation,
+    decode_get_message,
+    parse_query,
+)
 
 HTML_TYPE = "text/html"
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -34,10 +40,7 @@ class Responder:
     Args:
         profile: how this server behaves.
         floor: algorithms below it are refused.
-        ca_reply: answers GetCACert.
-        messages: serves PKIOperation.
-        admin_page: serves the admin URL.
-        publication: serves ``/CertEnroll/``.
+        generations: the CAs that answer.
         events: told what happened.
         host: name for pages when a client sends no ``Host``.
     """
@@ -47,10 +50,7 @@ class Responder:
         profile: ServerProfile,
         floor: Floor,
         *,
-        ca_reply: CaReply,
-        messages: MessageDesk,
-        admin_page: AdminPage,
-        publication: Publication,
+        generations: Generations,
         events: EventSink,
         host: str,
     ) -> None:
@@ -59,22 +59,24 @@ class Responder:
         self._http = profile.http
         self._scep_paths = frozenset(path.lower() for path in profile.http.paths)
         self._admin_paths = frozenset(path.lower() for path in profile.http.admin_paths)
-        self._ca_reply = ca_reply
-        self._messages = messages
-        self._admin_page = admin_page
-        self._publication = publication
+        self._generations = generations
         self._events = events
         self._host = host
-        self._capabilities = self._response(
-            200,
-            capabilities_body(profile.capabilities, floor),
-            profile.capabilities.content_type,
-        )
+        self._capabilities = {
+            has_next: self._response(
+                200,
+                capabilities_body(profile.capabilities, floor, has_next_ca=has_next),
+                profile.capabilities.content_type,
+            )
+            for has_next in (False, True)
+        }
         self._operations: dict[Operation, Callable[..., ScepHttpResponse]] = {
             Operation.GET_CA_CAPS: self._get_capabilities,
             Operation.GET_CA_CERT: self._get_ca_certificate,
             Operation.PKI_OPERATION: self._pki_operation,
         }
+        if profile.capabilities.next_ca:
+            self._operations[Operation.GET_NEXT_CA_CERT] = self._get_next_ca
 
     def respond(self, request: ScepHttpRequest, now: datetime) -> ScepHttpResponse:
         """Answers one request. Bad input gets an answer, never an exception.
@@ -91,7 +93,8 @@ class Responder:
             return self._admin(request, now)
         if path in self._scep_paths:
             return self._scep(request, now)
-        published = self._publication.file(request.path, now)
+        files = (one.publication.file(request.path, now) for one in self._generations.all())
+        published = next(filter(None, files), None)
         if published is not None:
             content_type, content = published
             kind = "crl.sent" if path.endswith(".crl") else "certificate.sent"
@@ -127,7 +130,7 @@ class Responder:
         self._events(
             ServerEvent(kind="capabilities.sent", at=now, peer=request.peer, operation="GetCACaps")
         )
-        return self._capabilities
+        return self._capabilities[self._generations.next(now) is not None]
 
     def _get_ca_certificate(
         self, request: ScepHttpRequest, _message: str | None, now: datetime
@@ -137,14 +140,28 @@ class Responder:
                 kind="ca_certificate.sent", at=now, peer=request.peer, operation="GetCACert"
             )
         )
-        return self._response(200, self._ca_reply.body(), self._ca_reply.content_type)
+        reply = self._generations.ca_reply(now)
+        return self._response(200, reply.body(), reply.content_type)
+
+    def _get_next_ca(
+        self, request: ScepHttpRequest, _message: str | None, now: datetime
+    ) -> ScepHttpResponse:
+        """Spec: RFC 8894 §4.7; checklist 14, S-20."""
+        body = self._generations.next_ca_body(now)
+        if body is None:
+            return self._refuse_http(request, now, 404, "there is no next CA certificate")
+        self._events(
+            ServerEvent(kind="next_ca.sent", at=now, peer=request.peer, operation="GetNextCACert")
+        )
+        return self._response(200, body, NEXT_CA_TYPE)
 
     def _pki_operation(
         self, request: ScepHttpRequest, message: str | None, now: datetime
     ) -> ScepHttpResponse:
         try:
             data = request.body if request.method == "POST" else decode_get_message(message or "")
-            reply = self._messages.answer(data, now, peer=request.peer)
+            desk = self._generations.addressed(remove_armour(data), now).messages
+            reply = desk.answer(data, now, peer=request.peer)
         except (MessageRefusedError, RemoteProtocolError) as error:
             return self._malformed(request, now, error)
         return self._response(200, reply, PKI_MESSAGE_TYPE)
@@ -174,14 +191,15 @@ class Responder:
     # --- pages ------------------------------------------------------------------------------------
 
     def _admin(self, request: ScepHttpRequest, now: datetime) -> ScepHttpResponse:
-        user = self._admin_page.log_on(request.headers.get("authorization", ""))
+        admin_page = self._generations.current(now).admin_page
+        user = admin_page.log_on(request.headers.get("authorization", ""))
         if user is None:
             refused = self._refuse_http(request, now, 401, "log on first", kind="login.refused")
             realm = request.headers.get("host", self._host).replace('"', "")
             return self._with_headers(refused, {"WWW-Authenticate": f'Basic realm="{realm}"'})
         if "operation" in request.raw_query.lower():
             return self._scep(request, now)  # both virtual directories lead to the same program
-        page = self._admin_page.page(user, now)
+        page = admin_page.page(user, now)
         self._events(ServerEvent(kind=page.kind, at=now, peer=request.peer, user=user.name))
         return self._response(200, page.body, HTML_TYPE)
 

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from sceplab_hsm.api import KeyStore
 from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret, resolve_secret
@@ -30,7 +28,6 @@ from sceplab_ndes.hierarchy import CaPlan
 from sceplab_ndes.server import NdesHttpServer
 from sceplab_ndes.settings import ServerProfile
 from sceplab_ndes.state import ServerState, create_server_state
-from sceplab_scep.x509fields import certificate_der
 
 Clock = Callable[[], datetime]
 _CONFIGURATION = "configuration"
@@ -148,10 +145,8 @@ def prepare(folder: StateFolder, state: ServerState, config: ServerConfig) -> No
     with state.depot.transaction():
         state.depot.write(_CONFIGURATION, config.model_dump_json().encode())
     state.challenge.forget_unused()
-    chain = state.hierarchy.chain
-    folder.write_file("ca.pem", chain[-1].public_bytes(Encoding.PEM))
-    folder.write_file("ca-chain.pem", b"".join(c.public_bytes(Encoding.PEM) for c in chain))
-    folder.write_file(state.authority.certificate_file_name, certificate_der(chain[0]))
+    for name, content in state.publication.certificate_files().items():
+        folder.write_file(name, content)
 
 
 async def run_server(

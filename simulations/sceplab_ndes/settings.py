@@ -27,6 +27,8 @@ class CapabilitySettings(Section):
     line_ending: Literal["lf", "crlf"]
     final_newline: bool
     content_type: str
+    next_ca: bool
+    """Whether GetNextCACert is served and announced while there is a next CA."""
 
 
 class CaReplySettings(Section):

@@ -19,15 +19,18 @@ from sceplab_ndes.administration import Administration
 from sceplab_ndes.authority import CertificateAuthority
 from sceplab_ndes.ca_reply import CaReply
 from sceplab_ndes.challenge import ChallengeDesk
-from sceplab_ndes.depot import Depot
+from sceplab_ndes.depot import Depot, RolloverRecord
 from sceplab_ndes.enrollment import EnrollmentDesk
+from sceplab_ndes.errors import StateError
 from sceplab_ndes.events import EventSink, ignore_event
+from sceplab_ndes.generations import Generation, Generations
 from sceplab_ndes.hierarchy import CaPlan, Hierarchy, create_hierarchy, load_hierarchy
 from sceplab_ndes.message_desk import MessageDesk
 from sceplab_ndes.profiles import DEFAULT_PROFILE, check_floor, load_profile
 from sceplab_ndes.publication import FileWriter, Publication
 from sceplab_ndes.replies import ReplyWriter
 from sceplab_ndes.responder import Responder
+from sceplab_ndes.rollover import prepare_rollover
 from sceplab_ndes.settings import ServerProfile
 from sceplab_ndes.template import CertificateTemplate
 from sceplab_scep.algorithms import Floor
@@ -37,7 +40,10 @@ _BASE_URL = "base_url"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerState:
-    """A server and everything it is made of. Close it when done; the key store stays open."""
+    """A server and everything it is made of. Close it when done; the key store stays open.
+
+    Hierarchy, authority and publication are those of the CA that was current at the start.
+    """
 
     profile: ServerProfile
     floor: Floor
@@ -47,11 +53,14 @@ class ServerState:
     challenge: ChallengeDesk
     administration: Administration
     publication: Publication
+    generations: Generations
     responder: Responder
+    rollover: Callable[..., RolloverRecord]
+    """Prepares the next CA: ``rollover(switch_at, now, user="")``; see `prepare_rollover`."""
 
     def publish_at(self, base_url: str) -> None:
         """Has certificates issued from now on name CRL and CA certificate under this URL."""
-        self.authority.publish_at(base_url)
+        self.generations.publish_at(base_url)
         with self.depot.transaction():
             self.depot.write(_BASE_URL, base_url.encode())
 
@@ -103,90 +112,121 @@ def create_server_state(
     )
     depot = Depot(depot_path, random_bytes=random_bytes)
     try:
-        hierarchy = load_hierarchy(depot, key_store) or create_hierarchy(
-            depot, key_store, plan, now=now, random_bytes=random_bytes
-        )
+        if not depot.certificates.authority():
+            create_hierarchy(depot, key_store, plan, now=now, random_bytes=random_bytes)
         challenge = ChallengeDesk(
             depot, rules.challenge, static=static_password, random_bytes=random_bytes
         )
     except BaseException:
         depot.close()
         raise
-    setting = _Setting(rules, effective_floor, depot, hierarchy, plan.host, random_bytes)
-    authority = _make_authority(setting)
-    publication = Publication(
-        depot,
-        authority,
-        overlap=timedelta(hours=rules.revocation.crl_overlap_hours),
+    parts = _Parts(
+        rules=rules,
+        floor=effective_floor,
+        depot=depot,
+        key_store=key_store,
+        plan=plan,
+        challenge=challenge,
+        access=AccessList(users),
+        events=events,
         write_file=write_file,
+        random_bytes=random_bytes,
     )
+    generations = Generations(
+        depot, parts.generation, parts.ca_reply, now=now, events=events, write_file=write_file
+    )
+    try:
+        current = generations.current(now)
+    except BaseException:
+        depot.close()
+        raise
     return ServerState(
         profile=rules,
         floor=effective_floor,
         depot=depot,
-        hierarchy=hierarchy,
-        authority=authority,
+        hierarchy=current.hierarchy,
+        authority=current.authority,
         challenge=challenge,
-        administration=Administration(depot, authority, publication),
-        publication=publication,
-        responder=_make_responder(
-            setting,
-            authority=authority,
-            challenge=challenge,
-            publication=publication,
-            access=AccessList(users),
-            events=events,
+        administration=Administration(depot, generations),
+        publication=current.publication,
+        generations=generations,
+        responder=Responder(
+            rules, effective_floor, generations=generations, events=events, host=plan.host
         ),
+        rollover=parts.rollover,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """What every part of one server is made from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What every CA of one server is made from."""
 
     rules: ServerProfile
     floor: Floor
     depot: Depot
-    hierarchy: Hierarchy
-    host: str
+    key_store: KeyStore
+    plan: CaPlan
+    challenge: ChallengeDesk
+    access: AccessList
+    events: EventSink
+    write_file: FileWriter | None
     random_bytes: Callable[[int], bytes]
 
+    def generation(self, number: int) -> Generation:
+        """The CA of that number, as the depot remembers it."""
+        hierarchy = load_hierarchy(self.depot, self.key_store, number)
+        if hierarchy is None:
+            raise StateError(f"the depot has no certificates of CA {number}")
+        authority = self._authority(hierarchy, number)
+        desk = EnrollmentDesk(self.depot, authority, self.challenge, self.rules)
+        writer = ReplyWriter(
+            hierarchy, self.rules.reply, self.floor, random_bytes=self.random_bytes
+        )
+        return Generation(
+            hierarchy=hierarchy,
+            authority=authority,
+            publication=Publication(
+                self.depot,
+                authority,
+                overlap=timedelta(hours=self.rules.revocation.crl_overlap_hours),
+                write_file=self.write_file,
+            ),
+            messages=MessageDesk(
+                hierarchy, desk, writer, self.rules, self.floor, events=self.events
+            ),
+            admin_page=AdminPage(self.challenge, self.access, self.rules.admin_page, hierarchy),
+        )
 
-def _make_authority(setting: _Setting) -> CertificateAuthority:
-    """The CA; it publishes where the depot says that it did before."""
-    authority = CertificateAuthority(
-        setting.hierarchy,
-        CertificateTemplate(setting.rules.template),
-        setting.rules.revocation,
-        host=setting.host,
-        random_bytes=setting.random_bytes,
-    )
-    base_url = setting.depot.read(_BASE_URL)
-    if base_url is not None:
-        authority.publish_at(base_url.decode())
-    return authority
+    def _authority(self, hierarchy: Hierarchy, number: int) -> CertificateAuthority:
+        """The CA; it publishes where the depot says that it did before."""
+        authority = CertificateAuthority(
+            hierarchy,
+            CertificateTemplate(self.rules.template),
+            self.rules.revocation,
+            host=self.plan.host,
+            random_bytes=self.random_bytes,
+            generation=number,
+        )
+        base_url = self.depot.read(_BASE_URL)
+        if base_url is not None:
+            authority.publish_at(base_url.decode())
+        return authority
 
+    def ca_reply(self, hierarchies: list[Hierarchy]) -> CaReply:
+        """The answer to GetCACert, the current CA first."""
+        current, *earlier = hierarchies
+        return CaReply(
+            current, self.rules.ca_reply, random_bytes=self.random_bytes, earlier=earlier
+        )
 
-def _make_responder(
-    setting: _Setting,
-    *,
-    authority: CertificateAuthority,
-    challenge: ChallengeDesk,
-    publication: Publication,
-    access: AccessList,
-    events: EventSink,
-) -> Responder:
-    rules, floor, hierarchy = setting.rules, setting.floor, setting.hierarchy
-    random_bytes = setting.random_bytes
-    desk = EnrollmentDesk(setting.depot, authority, challenge, rules)
-    writer = ReplyWriter(hierarchy, rules.reply, floor, random_bytes=random_bytes)
-    return Responder(
-        rules,
-        floor,
-        ca_reply=CaReply(hierarchy, rules.ca_reply, random_bytes=random_bytes),
-        messages=MessageDesk(hierarchy, desk, writer, rules, floor, events=events),
-        admin_page=AdminPage(challenge, access, rules.admin_page, hierarchy),
-        publication=publication,
-        events=events,
-        host=setting.host,
-    )
+    def rollover(self, switch_at: datetime, now: datetime, *, user: str = "") -> RolloverRecord:
+        """Prepares the next CA."""
+        return prepare_rollover(
+            self.depot,
+            self.key_store,
+            self.plan,
+            switch_at=switch_at,
+            now=now,
+            random_bytes=self.random_bytes,
+            user=user,
+        )

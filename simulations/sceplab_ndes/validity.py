@@ -31,16 +31,30 @@ def validity_settings(typed: str, *, source: str) -> dict[str, int]:
     Raises:
         ConfigError: it is something else, or longer than a hundred years.
     """
+    lifetime = duration_of(typed, source=source)
+    if lifetime % _DAY:
+        return {"validity_minutes": lifetime // _UNITS["m"]}
+    return {"validity_days": lifetime // _DAY, "validity_minutes": 0}
+
+
+def duration_of(typed: str, *, source: str) -> timedelta:
+    """A duration such as ``10m``, ``36h`` or ``30d``.
+
+    Args:
+        typed: whole minutes, hours or days.
+        source: option or key it was given by.
+
+    Raises:
+        ConfigError: it is something else, or longer than a hundred years.
+    """
     found = _TYPED.fullmatch(typed)
-    lifetime = int(found[1]) * _UNITS[found[2]] if found else timedelta()
-    if not found or lifetime > LONGEST:
+    duration = int(found[1]) * _UNITS[found[2]] if found else timedelta()
+    if not found or duration > LONGEST:
         raise ConfigError(
             f"'{typed}' is no lifetime: 10m, 36h and 30d are minutes, hours and days, up to 36500d",
             source=source,
         )
-    if lifetime % _DAY:
-        return {"validity_minutes": lifetime // _UNITS["m"]}
-    return {"validity_days": lifetime // _DAY, "validity_minutes": 0}
+    return duration
 
 
 def lifetime_of(template: TemplateSettings) -> timedelta:

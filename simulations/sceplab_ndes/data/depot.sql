@@ -1,14 +1,23 @@
--- Schema 2 of the server's depot. Moments are ISO 8601 text in UTC with microseconds, which sorts.
+-- Schema 3 of the server's depot. Moments are ISO 8601 text in UTC with microseconds, which sorts.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) WITHOUT ROWID;
 
--- Certificates of the CA and the RA, with the name of the key in the key store.
+-- Changes of the CA, planned and past. The CA of a new depot has number 0 and no row here.
+CREATE TABLE rollovers (
+    generation INTEGER PRIMARY KEY,
+    prepared_at TEXT NOT NULL,
+    switch_at TEXT NOT NULL
+);
+
+-- Certificates of each CA and its RA, with the name of the key in the key store.
 CREATE TABLE authority (
-    role TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    role TEXT NOT NULL,
     key_id TEXT NOT NULL,
-    certificate BLOB NOT NULL
+    certificate BLOB NOT NULL,
+    PRIMARY KEY (generation, role)
 ) WITHOUT ROWID;
 
 -- Requests that reached the CA. The newest row of a transactionID is the one that counts. Those of
@@ -30,7 +39,8 @@ CREATE TABLE requests (
     cause TEXT,
     detail TEXT,
     received_at TEXT NOT NULL,
-    decided_at TEXT
+    decided_at TEXT,
+    generation INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX requests_by_transaction ON requests (transaction_id, request_id);
 CREATE INDEX requests_pending ON requests (request_id) WHERE state = 'pending';
@@ -56,7 +66,8 @@ CREATE TABLE crls (
     number INTEGER PRIMARY KEY,
     crl BLOB NOT NULL,
     next_update TEXT NOT NULL,
-    revocation_count INTEGER NOT NULL
+    revocation_count INTEGER NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 0
 );
 
 -- One-time passwords: never the text, only its salted digest.

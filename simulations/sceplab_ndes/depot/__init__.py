@@ -13,6 +13,7 @@ from sceplab_ndes.depot.requests import (
     RequestState,
     RequestTable,
 )
+from sceplab_ndes.depot.rollovers import RolloverRecord, RolloverTable
 
 __all__ = [
     "CertificateRecord",
@@ -25,4 +26,6 @@ __all__ = [
     "RequestRecord",
     "RequestState",
     "RequestTable",
+    "RolloverRecord",
+    "RolloverTable",
 ]

@@ -37,6 +37,8 @@ class CrlRecord:
     next_update: datetime
     revocation_count: int
     """How many revocations the depot held when the list was made."""
+    generation: int = 0
+    """Number of the CA whose list it is."""
 
 
 _SELECT = (
@@ -117,32 +119,54 @@ class CertificateTable:
         rows = self._database.rows(f"{_SELECT} WHERE r.serial IS NOT NULL ORDER BY r.revoked_at")
         return [_from_row(row) for row in rows]
 
-    def newest_crl(self) -> CrlRecord | None:
-        """The revocation list made last."""
-        row = self._database.first("SELECT * FROM crls ORDER BY number DESC LIMIT 1")
+    def newest_crl(self, generation: int = 0) -> CrlRecord | None:
+        """The revocation list that a CA made last."""
+        row = self._database.first(
+            "SELECT number, crl, next_update, revocation_count FROM crls WHERE generation = ?"
+            " ORDER BY number DESC LIMIT 1",
+            (generation,),
+        )
         if row is None:
             return None
         number, crl, next_update, count = row
         return CrlRecord(
-            number=number, crl=crl, next_update=from_text(next_update), revocation_count=count
+            number=number,
+            crl=crl,
+            next_update=from_text(next_update),
+            revocation_count=count,
+            generation=generation,
         )
+
+    def next_crl_number(self) -> int:
+        """A number larger than that of every list, of whichever CA."""
+        return int(self._database.row("SELECT coalesce(max(number), 0) + 1 FROM crls")[0])
 
     def add_crl(self, record: CrlRecord) -> None:
         """Keeps a revocation list."""
         self._database.execute(
-            "INSERT INTO crls VALUES (?, ?, ?, ?)",
-            (record.number, record.crl, to_text(record.next_update), record.revocation_count),
+            "INSERT INTO crls VALUES (?, ?, ?, ?, ?)",
+            (
+                record.number,
+                record.crl,
+                to_text(record.next_update),
+                record.revocation_count,
+                record.generation,
+            ),
         )
 
-    def authority(self) -> dict[str, tuple[str, bytes]]:
-        """The CA's and RA's own certificates: role to (key name, DER)."""
-        rows = self._database.rows("SELECT role, key_id, certificate FROM authority")
+    def authority(self, generation: int = 0) -> dict[str, tuple[str, bytes]]:
+        """A CA's and its RA's own certificates: role to (key name, DER)."""
+        rows = self._database.rows(
+            "SELECT role, key_id, certificate FROM authority WHERE generation = ?", (generation,)
+        )
         return {role: (key_id, certificate) for role, key_id, certificate in rows}
 
-    def add_authority(self, role: str, key_id: str, certificate: bytes) -> None:
-        """Keeps a certificate of the CA or RA."""
+    def add_authority(
+        self, role: str, key_id: str, certificate: bytes, *, generation: int = 0
+    ) -> None:
+        """Keeps a certificate of a CA or its RA."""
         self._database.execute(
-            "INSERT INTO authority VALUES (?, ?, ?)", (role, key_id, certificate)
+            "INSERT INTO authority VALUES (?, ?, ?, ?)", (generation, role, key_id, certificate)
         )
 
 

@@ -21,10 +21,14 @@ from typing import Any
 
 from sceplab_ndes.errors import StateError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _BUSY_TIMEOUT_S = 30.0
 _FILE_MODE = 0o600
-_STATEMENTS = {0: "depot.sql", 1: "depot-1-to-2.sql"}
+_STATEMENTS = {
+    0: ("depot.sql",),
+    1: ("depot-1-to-2.sql", "depot-2-to-3.sql"),
+    2: ("depot-2-to-3.sql",),
+}
 """What leads to the present schema, by the one that is found; 0: none."""
 
 
@@ -68,10 +72,10 @@ class Database:
                     f"{path}: depot has schema {version}, this program knows {SCHEMA_VERSION}; "
                     "use the program version that made it, or another state folder"
                 )
-            name = f"data/{_STATEMENTS[version]}"
-            text = resources.files("sceplab_ndes").joinpath(name).read_text("utf-8")
-            for statement in text.split(";"):
-                self._connection.execute(statement)
+            folder = resources.files("sceplab_ndes").joinpath("data")
+            for name in _STATEMENTS[version]:
+                for statement in folder.joinpath(name).read_text("utf-8").split(";"):
+                    self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager

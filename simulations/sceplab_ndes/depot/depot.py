@@ -13,6 +13,7 @@ from sceplab_ndes.depot.certificates import CertificateTable
 from sceplab_ndes.depot.database import Database, to_text
 from sceplab_ndes.depot.passwords import PasswordTable
 from sceplab_ndes.depot.requests import RequestTable
+from sceplab_ndes.depot.rollovers import RolloverTable
 
 _SALT_BYTES = 16
 
@@ -30,6 +31,7 @@ class Depot:
         self.requests = RequestTable(self._database)
         self.certificates = CertificateTable(self._database)
         self.passwords = PasswordTable(self._database)
+        self.rollovers = RolloverTable(self._database)
         with self.transaction():
             salt = self.read("password_salt")
             if salt is None:

@@ -48,6 +48,8 @@ class RequestRecord:
     detail: str | None
     received_at: datetime
     decided_at: datetime | None
+    generation: int = 0
+    """Number of the CA that was asked."""
 
 
 _NAMES = [field.name for field in fields(RequestRecord)]

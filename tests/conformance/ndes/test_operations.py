@@ -260,8 +260,8 @@ def test_other_methods_are_refused(method: str) -> None:
     "query", ["operation=Nonsense", "operation=GetNextCACert", "operation=a&operation=b"]
 )
 def test_unknown_operations_are_400(query: str) -> None:
-    """GetNextCACert has no answer yet; twice the same parameter has none either."""
-    assert get(make_server(), query=query).status == 400
+    """NDES knows no GetNextCACert; twice the same parameter has no answer either."""
+    assert get(make_server("ndes"), query=query).status == 400
 
 
 def test_a_profile_may_want_a_message_for_every_operation() -> None:

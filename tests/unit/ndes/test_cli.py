@@ -183,3 +183,34 @@ def test_the_command_line_imports_nothing_heavy() -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.daemon
+@pytest.mark.covers("S-43")
+def test_a_rollover_reaches_a_running_server(tmp_path: Path) -> None:
+    """Prepared beside it: announced at once; list and ca-cert know both CAs apart."""
+    state = tmp_path / "state"
+    missing = run("rollover", "--state", state)
+    assert missing.exit_code == 2
+    with serving(state) as ready:
+        url = ready["scep_url"]
+
+        def capabilities() -> bytes:
+            with urllib.request.urlopen(f"{url}?operation=GetCACaps") as answer:
+                return bytes(answer.read())
+
+        assert b"GetNextCACert" not in capabilities()
+        both = run("rollover", "--state", state, "--in", "3d", "--at", "2100-01-01")
+        assert both.exit_code == 2
+        for words in (("--in", "soon"), ("--at", "tomorrow"), ("--at", "2020-01-01")):
+            assert run("rollover", "--state", state, *words).exit_code == 2
+        made = read_json(run("rollover", "--state", state, "--in", "3d", "--json"))
+        assert (made["generation"], made["state"], made["is_announced"]) == (1, "next", True)
+        assert b"GetNextCACert" in capabilities()
+        assert run("rollover", "--state", state).exit_code == 4
+    listed = read_json(run("list", "--state", state, "--json"))["authorities"]
+    assert [row["state"] for row in listed] == ["current", "next"]
+    assert listed[1]["sha256"] == made["sha256"]
+    assert "takes over" in run("list", "--state", state).stdout
+    shown = read_json(run("ca-cert", "--state", state, "--json"))
+    assert shown["sha256"] == listed[0]["sha256"]
