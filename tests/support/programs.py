@@ -8,6 +8,7 @@ silently skips there would prove nothing.
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -34,8 +35,19 @@ def require_program(name: str, *, package: str) -> Path:
             continuous integration.
     """
     found = find_program(name)
-    if found is not None:
-        return found
+    if found is None:
+        _miss(name, package)
+    return found
+
+
+def require_file(path: Path, *, package: str) -> Path:
+    """The same for a file that is no program: a module or a library."""
+    if not path.exists():
+        _miss(path.name, package)
+    return path
+
+
+def _miss(name: str, package: str) -> NoReturn:
     reason = f"{name} is missing; as root: apt-get install --no-install-recommends -y {package}"
     if os.environ.get("CI") == "true" and os.geteuid() == 0:
         pytest.fail(reason, pytrace=False)
