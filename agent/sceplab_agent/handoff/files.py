@@ -14,7 +14,7 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,6 +81,11 @@ class FilesHandOff:
     def name(self) -> str:
         """See `HandOff.name`."""
         return self._name
+
+    @property
+    def purpose(self) -> Purpose | None:
+        """What the certificate is for; ``None``: nobody said."""
+        return self._settings.purpose
 
     @property
     def link(self) -> Path:
@@ -196,8 +201,11 @@ class FilesHandOff:
         """
         with self._failures():
             if not self._generations.current():
-                raise GenerationError(f"{self._generations.link} leads to no certificate")
-            self._check_directory(delivery, self._generations.link)
+                raise GenerationError(
+                    f"{self._generations.link} leads to no certificate; nothing was handed over yet"
+                )
+            parts = self._settings.parts or {*PUBLIC_PARTS, *self.installed()}
+            self._check_directory(delivery, self._generations.link, parts)
             check_chain(delivery)
 
     def _render(self, delivery: Delivery) -> dict[Part, bytes]:
@@ -209,9 +217,11 @@ class FilesHandOff:
         for part, content in contents.items():
             replace_file(directory / part.file_name, content, mode=self._mode(part), owner=owner)
 
-    def _check_directory(self, delivery: Delivery, directory: Path) -> None:
+    def _check_directory(
+        self, delivery: Delivery, directory: Path, parts: Iterable[Part] = ()
+    ) -> None:
         passphrase, owner = self._passphrase(), self._owner()
-        for part in self.parts(delivery):
+        for part in parts or self.parts(delivery):
             path = directory / part.file_name
             content, status = _read(path)
             check(delivery, part, content, passphrase)
