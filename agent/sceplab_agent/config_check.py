@@ -10,13 +10,15 @@ from sceplab_agent.config import AgentConfig
 from sceplab_agent.config_paths import is_unmade
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.policy import UnpinnedCa
-from sceplab_agent.errors import ConfigError, ConfigProblem
+from sceplab_agent.errors import ConfigError, ConfigProblem, HandOffError
+from sceplab_agent.handoff.api import Reachable
 from sceplab_agent.journal import StoredSnapshot
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_names import require_own_names
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.status import read_status
 from sceplab_agent.store_choice import foresee_store, holds_key
+from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.errors import KeyStoreError, SecretUnavailableError
 from sceplab_hsm.secret import resolve_secret, secret_file_warning
@@ -43,6 +45,7 @@ def check_surroundings(
         _check_store_secret(trustpoint, problems)
         findings += _check_challenge(trustpoint, snapshots[trustpoint.name], problems, now=now)
         findings += _check_trust(trustpoint)
+        findings += _check_consumers(trustpoint)
     if problems:
         raise ConfigError(config.file, tuple(problems))
     stores = KeyStores(now=now)
@@ -167,6 +170,24 @@ def _missing_secret(reference: str) -> str:
 def _is_certified(stored: StoredSnapshot | None, now: datetime) -> bool:
     active = stored.body.get("active") if stored is not None else None
     return isinstance(active, dict) and now < datetime.fromisoformat(active["not_after"])
+
+
+def _check_consumers(trustpoint: TrustpointConfig) -> list[str]:
+    """Whether each consumer is there; one that is not yet up is no mistake."""
+    found = []
+    for handoff in trustpoint.handoffs:
+        if not isinstance(handoff, Reachable):
+            told = "is asked when there is a certificate"
+        else:
+            try:
+                told = f"is there: {clean_text(handoff.probe())}"
+            except HandOffError as error:
+                told = f"cannot be reached: {clean_text(error.reason)}"
+            except Exception as error:
+                # Only the kind of it: a plug-in's text may quote a secret.
+                told = f"cannot be asked: {type(error).__name__}; tell its author"
+        found.append(f"{trustpoint.name}: hand-off {handoff.name} {told}")
+    return found
 
 
 def _check_trust(trustpoint: TrustpointConfig) -> list[str]:

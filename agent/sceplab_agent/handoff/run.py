@@ -22,6 +22,9 @@ from sceplab_hsm.errors import KeyStoreError
 
 T = TypeVar("T")
 
+_REASON_CHARS = 600
+"""Room for the words of several consumers."""
+
 MARK = "handoff_run"
 """Beside the machine's snapshot: the open run, as long as there is one."""
 PREPARED = "handoff.prepared"
@@ -141,7 +144,8 @@ class HandOffRun:
                 run = self._switch(run, delivery)
             self._keeper.put_in_place(command)
         except HandOffError as error:
-            return self._failed(clean_text(str(error)), may_pass=error.may_pass)
+            reason = clean_text(str(error), max_chars=_REASON_CHARS)
+            return self._failed(reason, may_pass=error.may_pass)
         except KeyStoreError as error:
             return self._failed(str(error), may_pass=may_pass(error))
         except InstallError as error:
