@@ -1,4 +1,4 @@
-"""The three SCEP operations of a client, as exchanges over any transport.
+"""The SCEP operations of a client, as exchanges over any transport.
 
 What comes back is decided by content, never by content type.
 
@@ -45,8 +45,8 @@ class ScepClient:
 
     Args:
         url: as configured; it is opaque, an operation is appended (C-28, T-44).
-        ca_identifier: sent as ``message`` with GetCACaps and GetCACert; empty: nothing is sent
-            (T-14).
+        ca_identifier: sent as ``message`` with every operation but PKIOperation; empty: nothing
+            is sent (T-14).
     """
 
     def __init__(self, url: str, *, ca_identifier: str = "") -> None:
@@ -96,6 +96,21 @@ class ScepClient:
         if not certificates:
             raise UnusableReplyError("GetCACert: the answer holds no certificates")
         return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+    def fetch_next_ca(self) -> Exchange[bytes]:
+        """GetNextCACert: the signed body, unread.
+
+        Only the current CA's signature makes it worth reading; `core.rollover.judge_next_ca`
+        holds it against that.
+
+        Raises:
+            TransportError: no answer, or an HTTP error, with which servers say that there is no
+                next CA.
+
+        Spec: RFC 8894 §4.7; checklist 14, C-31.
+        """
+        response = yield self._get(Operation.GET_NEXT_CA_CERT, self._identifier)
+        return check_response(response, "GetNextCACert")
 
     def send_message(self, message_der: bytes, *, use_post: bool) -> Exchange[bytes]:
         """PKIOperation: body of the answer, whatever it claims to be.

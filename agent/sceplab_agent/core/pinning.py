@@ -94,7 +94,7 @@ def judge_ca_certificates(
     is_same = stored is not None and stored.anchor_der == selection.anchor_der
     ca = TrustedCa(
         anchor_der=selection.anchor_der,
-        issuer_der=_find_issuer(selection.recipient_der, selection.chain_der),
+        issuer_der=find_issuer(selection.recipient_der, selection.chain_der),
         chain_der=selection.chain_der,
         recipient_der=selection.recipient_der,
         signers_der=selection.signers_der,
@@ -177,7 +177,7 @@ def _first_use(certificates_der: Sequence[bytes]) -> _Pin:
     return _Pin(_SHA256, digest, "the CA on first use")
 
 
-def _find_issuer(recipient_der: bytes, chain_der: Sequence[bytes]) -> bytes:
+def find_issuer(recipient_der: bytes, chain_der: Sequence[bytes]) -> bytes:
     """The CA behind the recipient, or the recipient when it is the CA itself (checklist 11)."""
     if recipient_der in chain_der:
         return recipient_der
