@@ -140,6 +140,11 @@ class ConfigTable:
                 self.problem(key, f"entry {number} must be a table")
         return found
 
+    def mapping(self, key: str) -> Mapping[str, object]:
+        """A table inside this one as it is written, for what another program is to read."""
+        values: Mapping[str, object] = self._typed(key, dict, "a table", {})
+        return values
+
     def names(self) -> list[str]:
         """The keys of this table, in the order of the file; asking counts as knowing them all."""
         self._asked.update(self._values)

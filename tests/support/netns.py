@@ -1,4 +1,7 @@
-"""A network namespace of a test's own, with as many interfaces as it wants. Needs root."""
+"""Network namespaces of a test's own, with as many interfaces as they want, and cables between.
+
+Needs root, or to be run by `unshare --user --map-root-user --net --mount`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ class Namespace:
     """A network namespace that lives as long as its holder process."""
 
     def __init__(self, holder: subprocess.Popen[bytes]) -> None:
+        self._pid = holder.pid
         self._enter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net", "--"]
 
     def command(self, *words: str | Path) -> list[str]:
@@ -41,6 +45,28 @@ class Namespace:
         self.run("ip", "link", "add", one, "type", "veth", "peer", "name", other)
         for name in (one, other):
             self.run("ip", "link", "set", name, "up")
+
+    def join(self, other: Namespace, here: str, there: str) -> None:
+        """A cable to another namespace, both ends up.
+
+        Args:
+            other: the namespace.
+            here: name and address with prefix length of this end, as in ``port0 192.0.2.1/24``.
+            there: of the other end.
+        """
+        (name, address), (peer, peer_address) = here.split(), there.split()
+        self.run(
+            "ip", "link", "add", name, "type", "veth",
+            "peer", "name", peer, "netns", str(other._pid),
+        )  # fmt: skip
+        for space, end, value in ((self, name, address), (other, peer, peer_address)):
+            space.run("ip", "address", "add", value, "dev", end)
+            space.run("ip", "link", "set", end, "up")
+
+    def add_loopback(self, address: str) -> None:
+        """Brings the loopback interface up and gives it one more address."""
+        self.run("ip", "link", "set", "lo", "up")
+        self.run("ip", "address", "add", address, "dev", "lo")
 
 
 @contextmanager

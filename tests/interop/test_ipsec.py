@@ -1,0 +1,202 @@
+"""Two charon daemons with enrolled certificates: IKEv2 comes up, traffic passes, renewals too.
+
+How many packets were lost is printed and goes into the report.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from sceplab_agent.errors import HandOffError
+from sceplab_hsm.api import KeyAlgorithm
+from sceplab_hsm.secret import Secret
+from tests.support.agent_cli import SOURCES
+from tests.support.agent_process import configure
+from tests.support.charon import TunnelWatch
+from tests.support.ipsec_site import IpsecSite, enroll, file_key, now
+from tests.support.p11kit import CLIENT_MODULE, p11_kit_server
+from tests.support.secret_files import write_secret
+from tests.support.server import make_server, serve_in_thread
+from tests.support.soft_stores import soft_store
+from tests.support.softhsm import MODULE, make_token, open_token, pin_of
+from tests.support.swtpm import software_tpm
+from tests.support.tpm2_pkcs11 import LABEL, PIN, TpmToken, make_tpm_token
+from tests.support.tpm2_pkcs11 import MODULE as TPM_MODULE
+from tests.support.waiting import wait_until
+
+pytestmark = [pytest.mark.interop, pytest.mark.daemon]
+
+_LOST_AT_MOST = 8
+"""Packets at 200 a second. What the gateway sends with a new SA before the router has it is lost,
+one at most on an idle machine; a tunnel that goes down loses all until it is up again."""
+_LOOKS = 30
+
+
+@pytest.fixture
+def site() -> Iterator[IpsecSite]:
+    """Two routers; what runs there is ended with the test."""
+    with tempfile.TemporaryDirectory(prefix="ike-") as folder, IpsecSite(Path(folder)) as site:
+        yield site
+
+
+@pytest.fixture
+def report(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], None]:
+    """Prints a line that is seen also where tests pass."""
+
+    def show(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{request.node.name}: {line}")
+
+    return show
+
+
+def keep_up(site: IpsecSite, renew: Callable[[], object]) -> str:
+    """Renews while packets pass; the tunnel is up all the time. Says what was lost."""
+    ping = site.ping(interval_s=0.005)
+    with TunnelWatch(site.router) as watch:
+        wait_until(lambda: len(watch.counts) > _LOOKS, "looks before the renewal")
+        renew()
+        looks = len(watch.counts)
+        wait_until(lambda: len(watch.counts) > looks + _LOOKS, "looks after it")
+    sent, lost = ping.end()
+    assert min(watch.counts) >= 1, watch.counts
+    assert sent > _LOOKS
+    assert lost <= _LOST_AT_MOST, f"{lost} of {sent} packets lost"
+    return f"{lost} of {sent} packets lost, at least {min(watch.counts)} CHILD_SA at every look"
+
+
+@pytest.mark.covers("K1")
+def test_renewals_keep_the_tunnel(site: IpsecSite, report: Callable[[str], None]) -> None:
+    """Three renewals with new keys: each makes a new IKE_SA, and the gateway sees the new one."""
+    site.start()
+    key = file_key()
+    proved = site.hand_over(site.delivery(enroll(site.server, "CN 1", key), key))
+    assert proved.startswith("CHILD_SA 'net' is up in IKE_SA 1,")
+    keys = [file_key() for _ in range(3)]
+    certificates = [
+        enroll(site.server, f"CN {number}", key) for number, key in enumerate(keys, start=2)
+    ]
+
+    def renew() -> None:
+        for generation, (certificate, key) in enumerate(
+            zip(certificates, keys, strict=True), start=2
+        ):
+            proved = site.hand_over(site.delivery(certificate, key, generation=generation))
+            assert f"{certificate.serial_number:X}" in proved
+            assert site.gateway.said(f'received end entity cert "CN=CN {generation}"')
+
+    report(keep_up(site, renew))
+    assert len(site.router.ask("get_keys")["keys"]) == 1, "keys of old certificates are forgotten"
+
+
+@pytest.mark.covers("K1")
+def test_key_in_softhsm(site: IpsecSite, report: Callable[[str], None]) -> None:
+    """The key stays in the token; the daemon finds the new one by its CKA_ID while it runs."""
+    token = make_token()
+    store = open_token(token)
+    site.start(module=MODULE, SOFTHSM2_CONF=str(token.configuration))
+    handoff = site.handoff(module="p11")
+
+    def hand_over(generation: int) -> str:
+        key = store.generate(f"vpn-{generation}", KeyAlgorithm.RSA_2048)
+        certificate = enroll(site.server, f"CN {generation}", key)
+        where = {"key_uri": key.uri, "key_secret": lambda: Secret(pin_of(token))}
+        return site.hand_over(site.delivery(certificate, generation=generation, **where), handoff)
+
+    hand_over(1)
+    report(keep_up(site, lambda: hand_over(2)))
+    assert site.gateway.said('received end entity cert "CN=CN 2"')
+    store.close()
+
+
+_IDENTIFIERS = "print(*(store.get(i.key_id).cka_id.hex() for i in store.list_keys()))"
+
+
+def _enroll_and_renew(
+    token: TpmToken, folder: Path, url: str, site: IpsecSite
+) -> list[x509.Certificate]:
+    """Two certificates of the agent for one key in the chip."""
+    folder.mkdir()
+    agent = configure(
+        folder,
+        site.server,
+        url,
+        extra="[trustpoint.lab.renewal]\nnew_key = false",
+        store=f"pkcs11:token={LABEL}?module-path={TPM_MODULE}",
+        secret="file:pin",
+    )
+    write_secret(folder / "pin", f"{PIN}\n")
+    certificates = []
+    for command in ("enroll", "renew"):
+        token.call(sys.executable, "-m", "sceplab_agent", command, "-c", str(folder / "agent.toml"))
+        certificates.append(x509.load_pem_x509_certificate(agent.certificate.read_bytes()))
+    return certificates
+
+
+@pytest.mark.covers("K1")
+def test_key_in_a_tpm(site: IpsecSite, report: Callable[[str], None]) -> None:
+    """The agent enrolls and renews with a key of a TPM; the daemon uses it behind p11-kit.
+
+    The chip talks to one at a time: the agent is done before the daemon starts.
+    """
+    folder = site.folder
+    with software_tpm(folder / "s") as chip:
+        plain = make_tpm_token(chip, folder / "t")
+        environment = {**plain.environment, "PYTHONPATH": os.pathsep.join(SOURCES)}
+        token = replace(plain, environment=environment)
+        with serve_in_thread(site.server, now) as http:
+            certificates = _enroll_and_renew(token, folder / "a", http.scep_url, site)
+            told = token.run(_IDENTIFIERS)
+            escaped = "".join(f"%{byte:02x}" for byte in bytes.fromhex(told))
+            where = {
+                "key_uri": f"pkcs11:token={LABEL};id={escaped}?module-path={TPM_MODULE}",
+                "key_secret": lambda: Secret(PIN),
+            }
+            with p11_kit_server(str(TPM_MODULE), folder, **token.environment) as address:
+                site.start(module=str(CLIENT_MODULE), P11_KIT_SERVER_ADDRESS=address)
+                handoff = site.handoff(module="p11")
+                first, second = (site.delivery(one, **where) for one in certificates)
+                site.hand_over(first, handoff)
+                report(keep_up(site, lambda: site.hand_over(second, handoff)))
+                site.stop()
+
+
+@pytest.mark.covers("K1")
+def test_refused_certificate_is_rolled_back(site: IpsecSite, report: Callable[[str], None]) -> None:
+    """The gateway does not know the new CA: the reason is named and the old tunnel stays."""
+    site.start()
+    key, strange_key = file_key(), file_key()
+    first = site.delivery(enroll(site.server, "CN 1", key), key)
+    site.hand_over(first)
+    stranger = make_server(now=now(), key_store=soft_store(site.folder / "stranger"))
+    refused = site.delivery(
+        enroll(stranger, "CN 2", strange_key),
+        strange_key,
+        generation=2,
+        chain=(stranger.hierarchy.issuing.certificate, stranger.hierarchy.root.certificate),
+    )
+    handoff = site.handoff()
+
+    def try_it() -> None:
+        memo = handoff.prepare(refused)
+        handoff.install(refused, memo)
+        with pytest.raises(HandOffError, match="received AUTHENTICATION_FAILED"):
+            handoff.verify(refused, memo)
+        restarted = site.handoff()  # as after a restart: only the memo is left
+        restarted.roll_back(refused, memo)
+        restarted.roll_back(refused, memo)
+
+    report(keep_up(site, try_it))
+    assert len(site.router.ask("get_keys")["keys"]) == 1
+    proved = handoff.verify(first, handoff.prepare(first))
+    assert f"{x509.load_der_x509_certificate(first.certificate_der).serial_number:X}" in proved
