@@ -60,6 +60,7 @@ class SerialLine:
         self._link: Link | None = None
         self._fd: int | None = None
         self._unsent = bytearray()
+        self._is_at_line_start = True
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._had_carrier: bool | None = None
 
@@ -106,8 +107,9 @@ class SerialLine:
 
     def write(self, data: bytes) -> None:
         """Sends, or keeps until the other end reads."""
-        if self._fd is None:
+        if self._fd is None or not data:
             return
+        self._is_at_line_start = data.endswith(b"\n")
         if not self._unsent:
             data = data[self._write_some(data) :]
         if data and self._fd is not None:
@@ -199,6 +201,8 @@ class SerialLine:
         if self._link is None:
             logger.error("%s: the device has no further console line", self.endpoint)
             return False
+        if not self._is_at_line_start:
+            self.write(b"\r\n")  # behind the last prompt of the session before
         self._link.open()
         return True
 
@@ -231,6 +235,7 @@ class SerialLine:
             loop.remove_reader(self._fd)
             loop.remove_writer(self._fd)
         self._unsent.clear()
+        self._is_at_line_start = True
         self._fd = None
         self._port.close()
 
@@ -246,6 +251,7 @@ class SerialLine:
         """A carrier that goes away ends the session; a port without one is taken as it is."""
         has_carrier = self._port.has_carrier() if self._fd is not None else None
         if self._had_carrier and has_carrier is False and self._link:
+            self._is_at_line_start = True  # the next terminal is another one
             self.finish()
         self._had_carrier = has_carrier
         if has_carrier is not None or self._fd is None:  # it may tell when it is back

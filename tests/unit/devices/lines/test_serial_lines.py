@@ -90,6 +90,17 @@ async def test_a_reload_leaves_the_cable_plugged_in(rack: Rack) -> None:
     assert await client.exchange(b"\r") == b"\r\nnew>"
 
 
+async def test_a_reload_starts_a_new_line(rack: Rack) -> None:
+    """What the old session printed last stays on its own line."""
+    server = await rack.line("pty")
+    client = await rack.any_client(server)
+    await client.until(b"started.\r\n")
+    assert (await client.exchange(b"\r")).endswith(b"box>")
+    server.swap(None)
+    server.swap(rack.reload())
+    assert (await client.until(b"started.\r\n")).startswith(b"\r\n\r\nnew con0 is now")
+
+
 async def test_a_paste_arrives_completely(rack: Rack) -> None:
     """Far more than the terminal's buffers, with long answers."""
     client = await rack.any_client(await rack.line("pty"))
