@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -65,6 +66,7 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         self._open_link = open_link
         self._drop = drop
         self._link: Link | None = None
+        self._typed = bytearray()
         self._command: str | None = None
         self._codec: CommandCodec | None = None
         self._chan: asyncssh.SSHServerChannel[bytes]
@@ -107,15 +109,30 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
             self._run_command(link, self._command, self._codec)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        """Typed bytes."""
-        if self._link:
-            self._link.received(data)
+        """Typed bytes. What arrives together is taken together, once all of it is known.
+
+        A client may have typed a lot and left: answers to each packet would all go to a connection
+        that is gone, before the event loop can tell.
+        """
+        if not self._typed:
+            asyncio.get_running_loop().call_soon(self._take_typed)
+        self._typed += data
+
+    def _take_typed(self) -> None:
+        typed = bytes(self._typed)
+        self._typed.clear()
+        if self._link and typed:
+            self._link.received(typed)
 
     def eof_received(self) -> bool:
         """The client will not type any more; what it typed is carried out to its end."""
+        # Behind what was typed; not at all when the client has closed everything.
+        asyncio.get_running_loop().call_soon(self._end_of_keys)
+        return True
+
+    def _end_of_keys(self) -> None:
         if self._link:
             self._link.end_of_keys()
-        return True
 
     def terminal_size_changed(
         self,
@@ -130,12 +147,14 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
 
     def break_received(self, msec: int) -> bool:
         """A break, as on a serial line."""
+        self._take_typed()
         if self._link:
             self._link.received(_BREAK_KEY)
         return True
 
     def signal_received(self, signal: str) -> None:
         """``INT`` is Ctrl-C; a console knows no other."""
+        self._take_typed()
         if self._link and signal == "INT":
             self._link.received(_INTERRUPT_KEY)
 

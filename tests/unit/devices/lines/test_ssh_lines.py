@@ -18,6 +18,7 @@ from sceplab_devices.errors import EndpointError
 from sceplab_devices.lines import Line, make_line
 from sceplab_devices.lines.host_keys import user_keys_dir
 from tests.support.line_rack import PATIENCE_S, Rack
+from tests.support.waiting import until
 
 OLD_CRYPTOGRAPHY = pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")
 USER, PASSWORD = "admin", "pass word"
@@ -277,6 +278,26 @@ async def test_a_reload_ends_connections(rack: Rack, server: Line) -> None:
     server.swap(rack.reload())
     async with connection(server) as conn:
         assert (await conn.run("sh ver", encoding=None)).stdout == b"Sample OS 1.0 on new\r\n"
+
+
+@pytest.mark.parametrize("typed", [b"reload\r", b"sh ver\r", b"x"])
+async def test_a_client_that_leaves_is_not_written_to(
+    rack: Rack, server: Line, typed: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that has typed a lot, and is gone at once."""
+
+    def type_and_leave() -> None:
+        transport = paramiko.Transport(("127.0.0.1", server.endpoint.port))
+        transport.connect(username=USER, password=PASSWORD)
+        channel = transport.open_session()
+        channel.invoke_shell()
+        for _ in range(60):
+            channel.sendall(typed)
+        transport.close()
+
+    await asyncio.to_thread(type_and_leave)
+    await until(lambda: not rack.device.consoles, "the end of the session")
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_faults_act_on_ssh_too(rack: Rack) -> None:
