@@ -105,6 +105,9 @@ def test_renewal_keeps_the_port_open(campus: Campus, cable: Namespace, folder: P
         assert port.serials() == [first.serial_number, second.serial_number]
         assert port.closings() == closings
         assert port.openings() == 2
+        handoff.prove(campus.delivery(2, second, key))
+        assert port.openings() == 3
+        assert port.closings() == closings
         kept = sorted(path.name for path in (folder / "handoff").iterdir())
         assert kept == ["current", "generation-2"]
         assert value(control, folder, "client_cert").endswith('current/fullchain.pem"')

@@ -136,16 +136,15 @@ class WpaSupplicantHandOff:
     def verify(self, delivery: Delivery, memo: Memo) -> str:
         """See `HandOff.verify`. The daemon authenticates, now, and its port is open."""
         self._files.verify(delivery, memo)
-        with self._connected() as control:
-            for field, value in self._wanted(delivery, memo, memo[NEW]).items():
-                if self._get(control, field) != value:
-                    raise ControlError(f"the network has another {field} than was installed")
-            self._authenticate(control, self._settings.timeout_s)
-            status = control.status()
-            if not is_open(status):
-                raise ControlError(f"EAP-TLS succeeded and the port is closed: {describe(status)}")
-        serial = x509.load_der_x509_certificate(delivery.certificate_der).serial_number
-        return f"EAP-TLS with certificate {serial:X}: {describe(status)}"
+        return self._prove(delivery, self._wanted(delivery, memo, memo[NEW]))
+
+    def prove(self, delivery: Delivery) -> str:
+        """See `Provable.prove`. Authenticates with what was committed last; the port stays open."""
+        self._files.check_installed(delivery)
+        wanted = self._wanted(delivery, {}, LINK)
+        if not self._settings.identity:
+            del wanted["identity"]  # the network's own counts
+        return self._prove(delivery, wanted)
 
     def commit(self, delivery: Delivery, memo: Memo) -> None:
         """See `HandOff.commit`. What is running and what is saved name the link from now on."""
@@ -167,6 +166,19 @@ class WpaSupplicantHandOff:
                 if memo.get(_PORT):
                     self._authenticate(control, _PATIENCE * self._settings.timeout_s)
         self._files.roll_back(delivery, memo)
+
+    def _prove(self, delivery: Delivery, wanted: Mapping[str, str]) -> str:
+        """Authenticates, if the network has these values."""
+        with self._connected() as control:
+            for field, value in wanted.items():
+                if self._get(control, field) != value:
+                    raise ControlError(f"the network has another {field} than was installed")
+            self._authenticate(control, self._settings.timeout_s)
+            status = control.status()
+            if not is_open(status):
+                raise ControlError(f"EAP-TLS succeeded and the port is closed: {describe(status)}")
+        serial = x509.load_der_x509_certificate(delivery.certificate_der).serial_number
+        return f"EAP-TLS with certificate {serial:X}: {describe(status)}"
 
     def _wanted(self, delivery: Delivery, memo: Memo, place: str) -> dict[str, str]:
         """Values of the network, with the files of a generation or of the link."""

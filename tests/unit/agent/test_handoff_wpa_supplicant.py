@@ -78,6 +78,11 @@ def test_hand_over_and_commit(folder: Path) -> None:
         assert "EAP-TLS with certificate" in handoff.verify(delivery, memo)
         assert daemon.commands.count("REAUTHENTICATE") == 1
         handoff.commit(delivery, memo)
+        assert "EAP-TLS with certificate" in make_handoff(control, folder).prove(delivery)
+        daemon.values["client_cert"] = '"/elsewhere"'
+        with pytest.raises(HandOffError, match="another client_cert"):
+            handoff.prove(delivery)
+        handoff.commit(delivery, memo)
     assert daemon.values["client_cert"] == f'"{folder}/certs/current/fullchain.pem"'
     assert daemon.values["identity"] == '"old"'
     assert not list((folder / "certs").glob(".control*"))
