@@ -160,6 +160,7 @@ def format_status(status: TrustpointStatus) -> str:
         ("transaction", status.transaction_id),
         ("polls", str(status.polls) if status.transaction_id else ""),
         ("next step", _moment(status.next_step_at)),
+        ("hand-off", status.handoff),
         ("failure", status.failure),
     ]
     lines = [f"{status.name}: {status.state.value}"]

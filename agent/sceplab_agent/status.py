@@ -13,7 +13,7 @@ from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.machine import EnrollmentMachine
 from sceplab_agent.core.states import State
-from sceplab_agent.core.values import Failure
+from sceplab_agent.core.values import Failure, HandOffOutcome
 from sceplab_agent.errors import JournalError
 from sceplab_agent.install import CERTIFICATE_FILE
 from sceplab_agent.journal import Journal
@@ -55,6 +55,8 @@ class TrustpointStatus:
     polls: int = 0
     next_step_at: datetime | None = None
     """When something happens by itself."""
+    handoff: str = ""
+    """How the last hand-off to the consumers ended, and when."""
     failure: str = ""
     failure_cause: FailureCause | None = None
     at: datetime | None = None
@@ -135,6 +137,7 @@ def describe_machine(
         transaction_id=transaction.transaction_id if transaction else "",
         polls=transaction.polls if transaction else 0,
         next_step_at=machine.next_deadline(),
+        handoff=_describe_handoff(machine.last_handoff),
         failure=describe_failure(failure) if failure else "",
         failure_cause=failure.cause if failure else None,
         at=at,
@@ -149,6 +152,14 @@ def describe_failure(failure: Failure) -> str:
     if failure.hresult is not None:
         text += f" (HRESULT 0x{failure.hresult & 0xFFFFFFFF:08X})"
     return text
+
+
+def _describe_handoff(outcome: HandOffOutcome | None) -> str:
+    if outcome is None:
+        return ""
+    word = "taken" if outcome.is_done else "not taken"
+    moment = f"{outcome.at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"generation {outcome.generation} {word} at {moment}: {outcome.text}"
 
 
 def _usage(certificate_der: bytes) -> str:

@@ -103,6 +103,7 @@ def test_a_refused_certificate_leaves_the_old_one_in_use(
     assert "mend what the consumer complains of" in renewed.err
     assert (agent.certificate.read_bytes(), in_use(agent)) == (before, "1")
     assert keys(agent) == ["lab", "lab.2"]
+    assert "hand-off     generation 2 not taken at" in agent.run("status").out
     (tmp_path / "vpn" / "verdict").write_text("good")
     again = agent.run("renew")
     assert again.status == ExitCode.OK, again.err
