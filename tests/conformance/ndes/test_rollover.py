@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_ndes.errors import AlreadyDecidedError, ConfigError
 from sceplab_ndes.events import ServerEvent
@@ -21,6 +22,7 @@ from sceplab_scep.capabilities import parse_capabilities
 from sceplab_scep.degenerate import read_certs_only
 from sceplab_scep.next_ca import NextCa, read_next_ca
 from sceplab_scep.operations import NEXT_CA_TYPE
+from tests.support.peers import openssl
 from tests.support.scep_device import SCEP_PATH, ScepDevice, fetch_password, issued
 from tests.support.server import NOW, make_server
 
@@ -88,6 +90,23 @@ def test_ndes_offers_none() -> None:
     first = read_certs_only(get(server, "operation=GetCACert", AFTER).body)[0]
     new = server.generations.current(AFTER).hierarchy
     assert first == new.ra_signing.certificate
+
+
+@pytest.mark.covers("S-20")
+def test_openssl_verifies_the_answer_and_finds_the_next_ca_in_it(tmp_path: Path) -> None:
+    """`openssl cms -verify` under the current CA gives the bundle; under another it fails."""
+    server = with_next()
+    (tmp_path / "next.der").write_bytes(get(server, "operation=GetNextCACert", NOW).body)
+    for number in (0, 1):
+        root = server.generations.numbered(number).hierarchy.root.certificate
+        (tmp_path / f"ca{number}.pem").write_bytes(root.public_bytes(Encoding.PEM))
+    words = ["cms", "-verify", "-inform", "DER", "-in", "next.der", "-purpose", "any"]
+    words += ["-attime", str(int(NOW.timestamp())), "-out", "inner.der", "-CAfile"]
+    assert openssl(*words, "ca1.pem", cwd=tmp_path).status != 0
+    good = openssl(*words, "ca0.pem", cwd=tmp_path)
+    assert good.status == 0, good.output
+    inner = read_certs_only((tmp_path / "inner.der").read_bytes())
+    assert server.generations.numbered(1).hierarchy.root.certificate in inner
 
 
 def test_a_chain_of_two_is_replaced_whole() -> None:
