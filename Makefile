@@ -73,6 +73,7 @@ fuzz: dev ## generated input for the parsers, a hundred times the examples of `m
 
 docs: dev ## write the generated documents anew
 	@$(DIAGRAM)
+	@$(BIN)/python -m sceplab_agent.event_catalogue > docs/events.md
 	@$(COVERAGE_TABLE)=write
 
 coverage-table: dev ## write docs/feature-coverage.md from the marks of the tests

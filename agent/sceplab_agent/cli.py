@@ -1,4 +1,4 @@
-"""`sceplab-agent`: check, enroll, run, status, renew, cancel, audit. Parses; commands come late."""
+"""The command line of `sceplab-agent`. Parses; what the commands need is imported late."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ Without --no-wait the command stays until the CA has decided. Interrupt it at an
 call goes on with the same transaction. A trustpoint that has a valid certificate is left alone.
 """
 
+_RUN_EPILOG = """\
+SIGHUP reads the configuration again: each trustpoint takes its new settings between two exchanges
+with the server, and a file with a mistake changes nothing. While it runs, status, enroll, renew,
+events and approve-fingerprint of the same configuration ask it by a socket in the state directory.
+"""
+
+_EVENTS_EPILOG = """\
+With --json one object a line. docs/events.md lists all events.
+"""
+
 _CANCEL_EPILOG = """\
 Nothing is sent. The certificate in use stays, with its key. Run it also before a trustpoint is
 taken out of the file while its enrollment is not finished.
@@ -40,6 +50,14 @@ code 0: each key has its trustpoint and each trustpoint its key; 1: not so. Anot
 or program may keep keys in the same store: those look like orphans and are not. Therefore nothing
 is deleted unless asked for, and then only what bears the name of a key of this file's trustpoints
 and is older than every transaction under way.
+"""
+
+
+_HANDOFF_EPILOG = """\
+The strongest proof there is: the consumer authenticates, else a TLS handshake in memory with the
+files it reads, else certificate, chain and purpose are looked at. Each lesser proof says that it is
+one. Nothing is replaced. Exit code 0: all is proved; 1: something is not, or there is no
+certificate yet; 2: the configuration.
 """
 
 
@@ -63,8 +81,20 @@ def build_parser(prog: str = "sceplab-agent") -> argparse.ArgumentParser:
     enroll.add_argument(
         "--again", action="store_true", help="also where there is a valid certificate"
     )
-    run = _add(commands, "run", "enroll, poll and renew until SIGTERM or SIGINT")
-    _add(commands, "status", "show what the journal knows; no network, no key store")
+    run = _add(
+        commands, "run", "enroll, poll and renew until SIGTERM or SIGINT", epilog=_RUN_EPILOG
+    )
+    run.add_argument(
+        "--metrics",
+        type=_metrics_address,
+        metavar="HOST:PORT",
+        help="numbers for Prometheus also on this loopback address, under /metrics",
+    )
+    _add(commands, "status", "show how trustpoints stand; no network, no key store")
+    _add_events(commands)
+    approve = _add(commands, "approve-fingerprint", "accept the CA asked about", names=False)
+    approve.add_argument("trustpoint", metavar="TRUSTPOINT", help="whose CA is in question")
+    approve.add_argument("fingerprint", metavar="SHA256", help="what the CA's operator says")
     renew = _add(commands, "renew", "renew certificates now")
     _add_no_wait(renew)
     _add(commands, "cancel", "give enrollments up; delete their new keys", epilog=_CANCEL_EPILOG)
@@ -75,6 +105,7 @@ def build_parser(prog: str = "sceplab-agent") -> argparse.ArgumentParser:
         help="delete orphans that bear our trustpoints' names",
     )
     audit.add_argument("--yes", action="store_true", help="do not ask before deleting")
+    _add_handoff(commands)
     for command in (enroll, run, renew):
         command.add_argument(
             "--trace", action="store_true", help="explain every message on standard error"
@@ -94,14 +125,20 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "sceplab-agent") -> i
     """
     arguments = build_parser(prog).parse_args(argv)
     # From here on the heavier modules are needed.
-    from sceplab_agent import cli_audit, cli_commands
+    from sceplab_agent import cli_audit, cli_commands, cli_control, cli_handoff
     from sceplab_agent.cli_output import Output
     from sceplab_agent.core.errors import CoreError
     from sceplab_hsm.errors import KeyStoreError
 
     output = Output(as_json=arguments.json, is_quiet=arguments.quiet)
-    module = cli_audit if arguments.command == "audit" else cli_commands
-    run = getattr(module, arguments.command)
+    modules = {
+        "audit": cli_audit,
+        "handoff": cli_handoff,
+        "events": cli_control,
+        "approve-fingerprint": cli_control,
+    }
+    module = modules.get(arguments.command, cli_commands)
+    run = getattr(module, arguments.command.replace("-", "_"))
     try:
         return int(run(arguments, output))
     except KeyboardInterrupt:
@@ -156,6 +193,7 @@ def _add(
     summary: str,
     *,
     epilog: str | None = None,
+    names: bool = True,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=summary, description=f"{summary}.", epilog=epilog)
     command.add_argument(
@@ -168,10 +206,39 @@ def _add(
     )
     command.add_argument("--json", action="store_true", help="answer in JSON on standard output")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
-    command.add_argument(
-        "trustpoints", nargs="*", metavar="TRUSTPOINT", help="names; none: all of the file"
-    )
+    if names:
+        command.add_argument(
+            "trustpoints", nargs="*", metavar="TRUSTPOINT", help="names; none: all of the file"
+        )
     return command
+
+
+def _add_events(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    events = _add(commands, "events", "show what the journal tells", epilog=_EVENTS_EPILOG)
+    events.add_argument("-f", "--follow", action="store_true", help="go on with what is added")
+    events.add_argument(
+        "--trustpoint",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of this one only; may be repeated",
+    )
+
+
+def _metrics_address(text: str) -> tuple[str, int]:
+    from sceplab_agent.daemon.metrics_address import parse_metrics_address
+
+    try:
+        return parse_metrics_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _add_handoff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    handoff = commands.add_parser("handoff", help="look after the consumers of certificates")
+    actions = handoff.add_subparsers(dest="action", required=True, metavar="ACTION")
+    summary = "prove that consumers work with the certificates they were handed over"
+    _add(actions, "verify", summary, epilog=_HANDOFF_EPILOG)
 
 
 def _add_no_wait(command: argparse.ArgumentParser) -> None:

@@ -10,24 +10,24 @@ import secrets
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
+from sceplab_agent.cli_control import ask_running
 from sceplab_agent.cli_output import Output, Progress
 from sceplab_agent.config import AgentConfig, load_config
 from sceplab_agent.config_check import check_surroundings
 from sceplab_agent.config_view import describe_config, format_toml
-from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.states import State
-from sceplab_agent.daemon.loop import run_service
+from sceplab_agent.daemon.host import HostOptions, ServiceHost
 from sceplab_agent.errors import EnrollmentFailedError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.http_transport import StdlibTransport
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.outcome import raise_for_outcome
 from sceplab_agent.service import AgentService, Outside
+from sceplab_agent.service_status import service_statuses
 from sceplab_agent.session import EnrollmentSession
-from sceplab_agent.status import TrustpointStatus, describe_machine, read_status
+from sceplab_agent.status import TrustpointStatus, read_status
 from sceplab_agent.terminal import terminal_kept
 from sceplab_agent.trustpoint import TrustpointConfig
 
@@ -52,16 +52,22 @@ def check(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def enroll(arguments: argparse.Namespace, output: Output) -> int:
-    """Gets certificates."""
+    """Gets certificates; by the running agent, where one runs."""
     config, configs = _load(arguments)
+    asked = _ask(arguments, output, config, again=arguments.again, wait=not arguments.no_wait)
+    if asked is not None:
+        return asked
     with _service(config, output, is_tracing=arguments.trace) as service:
         sessions = service.enroll(configs, wait=not arguments.no_wait, again=arguments.again)
         return _tell(service, configs, sessions, output)
 
 
 def renew(arguments: argparse.Namespace, output: Output) -> int:
-    """Renews certificates now."""
+    """Renews certificates now; by the running agent, where one runs."""
     config, configs = _load(arguments)
+    asked = _ask(arguments, output, config, wait=not arguments.no_wait)
+    if asked is not None:
+        return asked
     with _service(config, output, is_tracing=arguments.trace) as service:
         sessions = service.renew(configs, wait=not arguments.no_wait)
         return _tell(service, configs, sessions, output)
@@ -81,9 +87,15 @@ def cancel(arguments: argparse.Namespace, output: Output) -> int:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Serves all trustpoints until a signal comes."""
     config, configs = _load(arguments)
+    options = HostOptions(
+        load=lambda: _load(arguments),
+        say=output.say,
+        environment=os.environ,
+        metrics=arguments.metrics,
+    )
     with _service(config, output, is_tracing=arguments.trace) as service:
         with terminal_kept():
-            sessions, number = asyncio.run(_run_until_signal(service, configs))
+            sessions, number, configs = asyncio.run(_host(service, configs, options))
         code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
         output.say(f"stopped by {signal.Signals(number).name}")
         output.statuses(_statuses(service, configs, sessions), ExitCode.OK)
@@ -91,8 +103,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def status(arguments: argparse.Namespace, output: Output) -> int:
-    """Shows what the journal knows."""
+    """Shows what the running agent says, or else what the journal knows."""
     config, configs = _load(arguments)
+    asked = _ask(arguments, output, config)
+    if asked is not None:
+        return asked
     journal = SqliteJournal.open_read_only(config.state_dir / FILE_NAME)
     try:
         statuses = read_status(configs, journal, state_dir=config.state_dir)
@@ -100,6 +115,13 @@ def status(arguments: argparse.Namespace, output: Output) -> int:
         if journal is not None:
             journal.close()
     return output.statuses(statuses, ExitCode.OK)
+
+
+def _ask(
+    arguments: argparse.Namespace, output: Output, config: AgentConfig, **words: bool
+) -> int | None:
+    request = {"op": arguments.command, "trustpoints": list(arguments.trustpoints), **words}
+    return ask_running(config, output, request)
 
 
 def _load(arguments: argparse.Namespace) -> tuple[AgentConfig, tuple[TrustpointConfig, ...]]:
@@ -128,21 +150,12 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _run_until_signal(
-    service: AgentService, configs: Sequence[TrustpointConfig]
-) -> tuple[list[EnrollmentSession], int]:
-    stop = asyncio.Event()
-    received: list[int] = []
-
-    def on_signal(number: int) -> None:
-        received.append(number)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
-    sessions = await run_service(service, configs, stop)
-    return sessions, received[0]
+async def _host(
+    service: AgentService, configs: Sequence[TrustpointConfig], options: HostOptions
+) -> tuple[list[EnrollmentSession], int, tuple[TrustpointConfig, ...]]:
+    host = ServiceHost(service, options)
+    sessions, number = await host.run(configs)
+    return sessions, number, host.configs
 
 
 def _tell(
@@ -184,17 +197,4 @@ def _statuses(
     sessions: Sequence[EnrollmentSession],
 ) -> list[TrustpointStatus]:
     by_name = {session.name: session for session in sessions}
-    state_dir = service.config.state_dir
-    statuses = []
-    for config in configs:
-        session = by_name.get(config.name)
-        if session is not None:
-            machine = session.machine
-            status = describe_machine(session.config, machine, state_dir=state_dir, at=_now())
-            is_fallback = session.config.store_uri != config.store_uri and bool(status.key_store)
-            statuses.append(replace(status, is_fallback=is_fallback))
-            continue
-        (status,) = read_status([config], service.journal, state_dir=state_dir)
-        closed = str(service.unopened.get(config.name, ""))
-        statuses.append(replace(status, failure=closed, failure_cause=FailureCause.KEY_STORE))
-    return statuses
+    return service_statuses(service, configs, by_name, _now())

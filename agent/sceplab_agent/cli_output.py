@@ -16,6 +16,7 @@ from sceplab_agent.observer import SilentObserver
 from sceplab_agent.status import TrustpointStatus
 from sceplab_agent.store_choice import FALLBACK_EVENT
 from sceplab_agent.text import clean_text
+from sceplab_scep.certificates import fingerprint
 from sceplab_scep.errors import ScepError
 from sceplab_scep.trace import explain
 
@@ -112,6 +113,13 @@ class Progress(SilentObserver):
         with self._lock:
             self._states[trustpoint] = new
 
+    def asked(self, trustpoint: str, certificate_der: bytes) -> None:
+        """Prints the fingerprint that the operator has to compare, and how to approve it."""
+        sha256 = fingerprint(certificate_der, "sha256").hex()
+        step = "compare it with what the CA's operator says, then: sceplab-agent"
+        details = {"sha256": sha256, "next_step": f"{step} approve-fingerprint {trustpoint} SHA256"}
+        self._print(self._clock(), trustpoint, "ca.asked", details, self._output.warn)
+
     def message_sent(self, trustpoint: str, message_der: bytes) -> None:
         """Explains the message."""
         self._trace(f"{trustpoint} sends", message_der)
@@ -157,6 +165,7 @@ def format_status(status: TrustpointStatus) -> str:
         ("key", status.key_id),
         ("key store", status.key_store + (" (fallback)" if status.is_fallback else "")),
         ("CA sha256", status.ca_sha256 and f"{status.ca_sha256} ({status.ca_basis})"),
+        ("CA asked", status.asked_sha256 and f"{status.asked_sha256} (waits for approval)"),
         ("transaction", status.transaction_id),
         ("polls", str(status.polls) if status.transaction_id else ""),
         ("next step", _moment(status.next_step_at)),

@@ -66,18 +66,18 @@ class SilentObserver:
 
 
 class Observers:
-    """Tells several observers, in the order they were added.
+    """Tells several observers, the newest first.
 
     Args:
-        first: told before all others.
+        last: told after all others: who reads its lines finds the others in the know.
     """
 
-    def __init__(self, first: Observer) -> None:
-        self._members = [first]
+    def __init__(self, last: Observer) -> None:
+        self._members = [last]
 
     def add(self, observer: Observer) -> None:
         """Tells this one, too, from now on."""
-        self._members = [*self._members, observer]
+        self._members = [observer, *self._members]
 
     def recorded(self, entry: JournalEntry) -> None:
         """See `Observer.recorded`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -44,6 +45,8 @@ class EnrollmentSession:
         new_transaction_id: Callable[[], str],
     ) -> None:
         self.config = config
+        self.lock = threading.Lock()
+        """Held while the machine changes; for other threads that look at it."""
         self._clock = surroundings.clock
         self._observer = surroundings.observer
         self._executor = Executor(config, surroundings)
@@ -103,7 +106,8 @@ class EnrollmentSession:
         events = deque([event])
         while events:
             before = self.machine.state
-            commands = self.machine.handle(events.popleft(), self._clock())
+            with self.lock:
+                commands = self.machine.handle(events.popleft(), self._clock())
             if self.machine.state is not before:
                 self._observer.state_changed(self.name, before, self.machine.state)
             for command in commands:

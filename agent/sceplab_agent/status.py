@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.errors import SnapshotError
@@ -21,6 +22,8 @@ from sceplab_agent.store_choice import key_home
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_scep.certificates import fingerprint, load_certificate
 from sceplab_scep.key_usage import usage_names
+
+_MOMENTS = ("not_before", "not_after", "renewal_at", "next_step_at", "at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,8 @@ class TrustpointStatus:
     """Of the trusted CA certificate, hexadecimal."""
     ca_basis: str = ""
     """Why the CA is trusted: ``pin``, ``operator``, ``tofu``."""
+    asked_sha256: str = ""
+    """Of the CA certificate that waits for the operator's approval, hexadecimal."""
     transaction_id: str = ""
     """Of the open transaction."""
     polls: int = 0
@@ -73,6 +78,22 @@ class TrustpointStatus:
                 value = value.value
             view[name] = value
         return view
+
+    @classmethod
+    def from_json(cls, view: Mapping[str, Any]) -> TrustpointStatus:
+        """The status that `to_json` was made of.
+
+        Raises:
+            ValueError: it was not made by this version.
+        """
+        values = {name: view[name] for name in cls.__slots__ if name in view}
+        for name in _MOMENTS:
+            if values.get(name) is not None:
+                values[name] = datetime.fromisoformat(values[name])
+        values["state"] = State(view.get("state"))
+        if values.get("failure_cause") is not None:
+            values["failure_cause"] = FailureCause(values["failure_cause"])
+        return cls(**values)
 
 
 def read_status(
@@ -117,7 +138,7 @@ def describe_machine(
         at: when the journal heard of it last.
     """
     active, ca, failure = machine.active, machine.ca, machine.failure
-    transaction = machine.transaction
+    transaction, asked = machine.transaction, machine.candidate
     path = state_dir / config.name / CERTIFICATE_FILE if active and state_dir else ""
     return TrustpointStatus(
         name=config.name,
@@ -134,6 +155,7 @@ def describe_machine(
         key_store=mask_uri(config.store_uri) if active or machine.new_key else "",
         ca_sha256=fingerprint(ca.anchor_der, "sha256").hex() if ca else "",
         ca_basis=ca.basis.value if ca else "",
+        asked_sha256=fingerprint(asked.anchor_der, "sha256").hex() if asked else "",
         transaction_id=transaction.transaction_id if transaction else "",
         polls=transaction.polls if transaction else 0,
         next_step_at=machine.next_deadline(),

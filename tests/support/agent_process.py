@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,11 +54,24 @@ def configure(
 
 
 class Running:
-    """A command under way; its standard error is read line by line."""
+    """A command under way; its standard error is read line by line.
 
-    def __init__(self, agent: AgentFolder, command: str, *words: str) -> None:
+    Args:
+        agent: its folder.
+        command: of the command line.
+        words: behind the configuration.
+        program: what Python runs.
+    """
+
+    def __init__(
+        self,
+        agent: AgentFolder,
+        command: str,
+        *words: str,
+        program: Sequence[str] = ("-m", "sceplab_agent"),
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sceplab_agent", command, "-c", "agent.toml", *words],
+            [sys.executable, *program, command, "-c", "agent.toml", *words],
             cwd=agent.folder,
             env={**os.environ, **agent.environment, "PYTHONPATH": os.pathsep.join(SOURCES)},
             stdout=subprocess.PIPE,
@@ -67,14 +81,14 @@ class Running:
         self._watchdog = threading.Timer(WATCHDOG_S, self.process.kill)
         self._watchdog.start()
 
-    def wait_for(self, text: str) -> None:
-        """Reads progress until a line has the text."""
+    def wait_for(self, text: str) -> str:
+        """Reads progress until a line has the text; that line."""
         assert self.process.stderr is not None
         seen = []
         for line in self.process.stderr:
             seen.append(line)
             if text in line:
-                return
+                return line
         raise AssertionError(f"{text!r} never came:\n{''.join(seen)}")
 
     def end(self, number: int) -> tuple[int, str, str]:

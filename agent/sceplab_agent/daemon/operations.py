@@ -1,0 +1,206 @@
+"""What a local client may ask of a running agent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+
+from sceplab_agent.core.errors import IllegalEventError
+from sceplab_agent.core.events import CaAccepted, RenewRequested, TrustpointConfigured
+from sceplab_agent.core.states import State
+from sceplab_agent.daemon.control_server import Operation, Request
+from sceplab_agent.daemon.loop import ServiceLoop
+from sceplab_agent.daemon.metrics import agent_families, write_metrics
+from sceplab_agent.daemon.tally import Bell, Tally
+from sceplab_agent.drivers.aio import Errand
+from sceplab_agent.drivers.threads import run_in_thread
+from sceplab_agent.errors import EnrollmentFailedError, RequestRefusedError
+from sceplab_agent.event_catalogue import entry_to_json
+from sceplab_agent.exchange import Exchange
+from sceplab_agent.exit_codes import ExitCode
+from sceplab_agent.fingerprint import parse_fingerprint
+from sceplab_agent.journal import JournalEntry
+from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled, raise_for_outcome
+from sceplab_agent.pursuit import events_to_enroll
+from sceplab_agent.service_status import service_statuses
+from sceplab_agent.session import EnrollmentSession
+from sceplab_agent.status import TrustpointStatus
+from sceplab_agent.trustpoint import TrustpointConfig
+from sceplab_scep.certificates import fingerprint
+
+_PAGE = 200
+"""Journal entries read at a time."""
+
+
+class Operations:
+    """The operations of one running service.
+
+    Args:
+        loop: the service.
+        bell: rung when something happens.
+        tally: what happened.
+    """
+
+    def __init__(self, loop: ServiceLoop, bell: Bell, tally: Tally) -> None:
+        self._loop = loop
+        self._bell = bell
+        self._tally = tally
+        self._clock = loop.service.outside.clock
+        self._started_at = self._clock()
+
+    @property
+    def table(self) -> Mapping[str, Operation]:
+        """Operations by the name that a request gives as ``op``."""
+        return {
+            "status": self._status,
+            "renew": self._renew,
+            "enroll": self._enroll,
+            "approve-fingerprint": self._approve,
+            "events": self._events,
+            "metrics": self._tell_metrics,
+        }
+
+    def statuses(self, configs: Sequence[TrustpointConfig]) -> list[TrustpointStatus]:
+        """How trustpoints stand at this moment."""
+        loop = self._loop
+        return service_statuses(loop.service, configs, loop.sessions, self._clock())
+
+    def metrics(self) -> str:
+        """The text of ``/metrics``."""
+        statuses = self.statuses(self._loop.configs)
+        now, started_at = self._clock(), self._started_at
+        return write_metrics(agent_families(statuses, self._tally, now=now, started_at=started_at))
+
+    async def _tell_metrics(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
+        yield {"ok": True, "text": self.metrics()}
+
+    async def _status(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
+        statuses = self.statuses(self._select(request))
+        yield {"ok": True, "exit_code": 0, "trustpoints": [one.to_json() for one in statuses]}
+
+    async def _renew(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
+        configs = self._select(request)
+        yield await self._pursue(configs, self._begin_renewal, wait=request.get("wait") is True)
+
+    async def _enroll(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
+        again = request.get("again") is True
+
+        def begin(session: EnrollmentSession) -> Exchange[None]:
+            for event in events_to_enroll(session, self._clock(), again=again):
+                yield from session.process(event)
+
+        configs = self._select(request)
+        yield await self._pursue(configs, begin, wait=request.get("wait") is True)
+
+    async def _approve(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
+        try:
+            typed = parse_fingerprint(str(request.get("fingerprint")))
+        except ValueError as error:
+            raise RequestRefusedError(
+                f"the fingerprint {error}", exit_code=ExitCode.CONFIGURATION
+            ) from error
+        configs = self._select(request)
+        for config in configs:
+            await self._loop.ask(config.name, _accept_if(typed.digest))
+        statuses = self.statuses(configs)
+        yield {"ok": True, "exit_code": 0, "trustpoints": [one.to_json() for one in statuses]}
+
+    async def _events(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
+        after, names = request.get("after"), {config.name for config in self._select(request)}
+        seq = after if isinstance(after, int) else 0
+        is_all = not request.get("trustpoints")
+        while True:
+            bell = self._bell.next
+            page = await run_in_thread(partial(self._page, seq))
+            for entry in page:
+                seq = entry.seq
+                if is_all or entry.trustpoint in names:
+                    yield {"event": entry_to_json(entry)}
+            if page:
+                continue
+            if request.get("follow") is not True:
+                break
+            await bell.wait()
+        yield {"ok": True}
+
+    def _page(self, after: int) -> list[JournalEntry]:
+        return self._loop.service.journal.entries(after=after, limit=_PAGE)
+
+    def _select(self, request: Request) -> list[TrustpointConfig]:
+        served = {config.name: config for config in self._loop.configs}
+        names = request.get("trustpoints")
+        if not isinstance(names, list) or not names:
+            return list(served.values())
+        unknown = [str(name) for name in names if str(name) not in served]
+        if unknown:
+            raise RequestRefusedError(
+                f"the running agent has no trustpoint '{unknown[0]}'; known: {', '.join(served)}",
+                exit_code=ExitCode.CONFIGURATION,
+            )
+        return [served[str(name)] for name in dict.fromkeys(map(str, names))]
+
+    def _begin_renewal(self, session: EnrollmentSession) -> Exchange[None]:
+        active = session.machine.active
+        if active is None or active.not_after <= self._clock():
+            raise RequestRefusedError(
+                f"{session.name}: there is no valid certificate to renew; "
+                "run: sceplab-agent enroll",
+                exit_code=ExitCode.CONFIGURATION,
+            )
+        if session.state is State.BLOCKED:
+            yield from session.process(TrustpointConfigured())
+        if session.state in RESTING | GIVEN_UP:
+            yield from session.process(RenewRequested())
+
+    async def _pursue(
+        self, configs: Sequence[TrustpointConfig], begin: Errand, *, wait: bool
+    ) -> Mapping[str, object]:
+        for asked in [self._loop.ask(config.name, begin) for config in configs]:
+            await asked
+        names = [config.name for config in configs]
+        while wait:
+            bell = self._bell.next
+            sessions = self._loop.sessions
+            if all(is_settled(sessions[name]) for name in names if name in sessions):
+                break
+            await bell.wait()
+        errors, codes = [], []
+        for name in names:
+            try:
+                raise_for_outcome(self._loop.sessions[name])
+            except EnrollmentFailedError as error:
+                errors.append(str(error))
+                codes.append(error.exit_code)
+        statuses = self.statuses(configs)
+        waiting = any(one.state is State.PENDING for one in statuses)
+        code = next(iter(codes), ExitCode.PENDING if waiting else ExitCode.OK)
+        return {
+            "ok": code is ExitCode.OK,
+            "exit_code": int(code),
+            "trustpoints": [one.to_json() for one in statuses],
+            "errors": errors,
+        }
+
+
+def _accept_if(digest: bytes) -> Errand:
+    """Accepts the CA that is in question, if it is the one of this SHA-256 fingerprint."""
+
+    def errand(session: EnrollmentSession) -> Exchange[None]:
+        candidate = session.machine.candidate
+        if candidate is None:
+            raise RequestRefusedError(f"{session.name}: no CA certificate waits for an approval")
+        asked = fingerprint(candidate.anchor_der, "sha256")
+        if asked != digest:
+            raise RequestRefusedError(
+                f"{session.name}: the CA shows sha256 {asked.hex()}, which is not what was typed; "
+                "nothing was accepted: ask the CA's operator for its fingerprint",
+                exit_code=ExitCode.TRUST,
+            )
+        try:
+            yield from session.process(CaAccepted())
+        except IllegalEventError as error:
+            raise RequestRefusedError(
+                f"{session.name}: no CA certificate waits for an approval"
+            ) from error
+
+    return errand
