@@ -16,12 +16,13 @@ import pytest
 from cryptography import x509
 
 from sceplab_agent.errors import HandOffError
+from sceplab_agent.handoff.api import Delivery
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.secret import Secret
 from tests.support.agent_cli import SOURCES
 from tests.support.agent_process import configure
 from tests.support.charon import TunnelWatch
-from tests.support.ipsec_site import IpsecSite, enroll, file_key, now
+from tests.support.ipsec_site import GATEWAY, IpsecSite, enroll, file_key, now
 from tests.support.p11kit import CLIENT_MODULE, p11_kit_server
 from tests.support.secret_files import write_secret
 from tests.support.server import make_server, serve_in_thread
@@ -175,16 +176,10 @@ def test_key_in_a_tpm(site: IpsecSite, report: Callable[[str], None]) -> None:
 def test_refused_certificate_is_rolled_back(site: IpsecSite, report: Callable[[str], None]) -> None:
     """The gateway does not know the new CA: the reason is named and the old tunnel stays."""
     site.start()
-    key, strange_key = file_key(), file_key()
+    key = file_key()
     first = site.delivery(enroll(site.server, "CN 1", key), key)
     site.hand_over(first)
-    stranger = make_server(now=now(), key_store=soft_store(site.folder / "stranger"))
-    refused = site.delivery(
-        enroll(stranger, "CN 2", strange_key),
-        strange_key,
-        generation=2,
-        chain=(stranger.hierarchy.issuing.certificate, stranger.hierarchy.root.certificate),
-    )
+    refused = _stranger(site)
     handoff = site.handoff()
 
     def try_it() -> None:
@@ -200,3 +195,75 @@ def test_refused_certificate_is_rolled_back(site: IpsecSite, report: Callable[[s
     assert len(site.router.ask("get_keys")["keys"]) == 1
     proved = handoff.verify(first, handoff.prepare(first))
     assert f"{x509.load_der_x509_certificate(first.certificate_der).serial_number:X}" in proved
+
+
+def _stranger(site: IpsecSite) -> Delivery:
+    """A certificate of a CA that the gateway does not know."""
+    server = make_server(now=now(), key_store=soft_store(site.folder / "stranger"))
+    chain = (server.hierarchy.issuing.certificate, server.hierarchy.root.certificate)
+    key = file_key()
+    return site.delivery(enroll(server, "CN 2", key), key, generation=2, chain=chain)
+
+
+def test_first_certificate_is_taken_back(site: IpsecSite) -> None:
+    """Where there was nothing before, nothing is left: neither connection nor key."""
+    site.start()
+    handoff, refused = site.handoff(), _stranger(site)
+    memo = handoff.prepare(refused)
+    handoff.install(refused, memo)
+    with pytest.raises(HandOffError, match="received AUTHENTICATION_FAILED"):
+        handoff.verify(refused, memo)
+    handoff.roll_back(refused, memo)
+    assert not site.router.ask("get_keys")["keys"]
+    assert not site.router.ask("get_conns")["conns"]
+
+
+def test_key_of_another_certificate_is_not_kept(site: IpsecSite) -> None:
+    """The daemon tells which key it loaded; the wrong one is forgotten at once."""
+    site.start()
+    handoff = site.handoff()
+    wrong = site.delivery(enroll(site.server, "CN 1", file_key()), file_key())
+    memo = handoff.prepare(wrong)
+    with pytest.raises(HandOffError, match="is not the certificate's") as caught:
+        handoff.install(wrong, memo)
+    assert not caught.value.may_pass
+    assert not site.router.ask("get_keys")["keys"]
+
+
+def test_rolled_back_after_a_good_proof(site: IpsecSite, report: Callable[[str], None]) -> None:
+    """Another consumer failed: the tunnel goes back to the certificate before, and stays up."""
+    site.start()
+    key, new_key = file_key(), file_key()
+    first = site.delivery(enroll(site.server, "CN 1", key), key)
+    second = site.delivery(enroll(site.server, "CN 2", new_key), new_key, generation=2)
+    site.hand_over(first)
+    keys = site.router.ask("get_keys")["keys"]
+    handoff = site.handoff()
+
+    def go_and_return() -> None:
+        memo = handoff.prepare(second)
+        handoff.install(second, memo)
+        assert "IKE_SA 2" in handoff.verify(second, memo)
+        handoff.roll_back(second, memo)
+
+    report(keep_up(site, go_and_return))
+    assert site.router.ask("get_keys")["keys"] == keys
+    assert "IKE_SA 1" in handoff.verify(first, handoff.prepare(first))
+
+
+def test_side_that_does_not_initiate_waits(site: IpsecSite) -> None:
+    """The gateway's new certificate counts once the router has come back and seen it."""
+    site.start()
+    key, gateway_key = file_key(), file_key()
+    site.hand_over(site.delivery(enroll(site.server, "CN 1", key), key))
+    handoff = site.handoff(site.gateway, GATEWAY, initiate=False, timeout_s=1)
+    renewed = site.delivery(enroll(site.server, "gw 2", gateway_key, GATEWAY), gateway_key)
+    memo = handoff.prepare(renewed)
+    handoff.install(renewed, memo)
+    with pytest.raises(HandOffError, match="the peer did not connect within 1 s"):
+        handoff.verify(renewed, memo)
+    site.router.ask("rekey", ike="site", reauth="yes")
+    assert "CHILD_SA 'net' is up" in handoff.verify(renewed, memo)
+    handoff.commit(renewed, memo)
+    assert site.router.said('received end entity cert "CN=gw 2"')
+    assert len(site.gateway.ask("get_keys")["keys"]) == 1
