@@ -25,7 +25,8 @@ class ExitCode(enum.IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "done",
-    ExitCode.FAILED: "another failure: a damaged journal, keys without owner (audit), a bug",
+    ExitCode.FAILED: "another failure: a damaged journal, keys without owner (audit), a bug,"
+    " a hand-off that is not proved (handoff verify)",
     ExitCode.CONFIGURATION: "configuration, command line, URL, state_dir in use, below the floor",
     ExitCode.TRUST: "the CA (or the TLS server) is not the one that is trusted",
     ExitCode.REJECTED: "the CA refused the request",

@@ -79,9 +79,9 @@ floor = "{floor}"
         )
 
     def run(self, command: str, *words: str) -> AgentRun:
-        """Runs one command of the agent to its end."""
+        """Runs one command of the agent, of one word or two, to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "sceplab_agent", command, "-c", "agent.toml", *words],
+            [sys.executable, "-m", "sceplab_agent", *command.split(), "-c", "agent.toml", *words],
             cwd=self.folder,
             env={**os.environ, **self.environment, "PYTHONPATH": os.pathsep.join(SOURCES)},
             capture_output=True,
