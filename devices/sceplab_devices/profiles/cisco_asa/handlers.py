@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sceplab_devices.context import Handler
 from sceplab_devices.modes import LeaveHandler
-from sceplab_devices.profiles.cisco import store
+from sceplab_devices.profiles.cisco import naming, store
 from sceplab_devices.profiles.cisco_asa import (
     access,
     authenticate,
@@ -66,11 +66,11 @@ _PLAIN: tuple[Handler, ...] = (
     system.enter_block,
     system.erase_startup,
     system.reload_device,
-    system.set_domain_name,
-    system.set_hostname,
+    naming.set_domain_name,
+    naming.set_hostname,
     system.set_logging,
     system.set_pager,
-    system.set_timezone,
+    naming.set_timezone,
     system.store_secret,
     system.terminal_pager,
     system.use_for_ssl,

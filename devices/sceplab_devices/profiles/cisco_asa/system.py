@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from sceplab_devices.batch import MEMORY_LINE
 from sceplab_devices.errors import DeviceError
-from sceplab_devices.profiles.cisco.dates import Zone
 from sceplab_devices.profiles.cisco.hexdump import grouped_hex
 from sceplab_devices.profiles.cisco.obfuscation import obfuscate, reveal
 from sceplab_devices.profiles.cisco.store import keep_line, open_block, store
@@ -16,8 +15,6 @@ from sceplab_devices.profiles.cisco_asa.config_text import render_config
 from sceplab_devices.profiles.cisco_asa.firewall import Context
 from sceplab_devices.profiles.cisco_asa.running_config import DEFAULT_PAGE_LENGTH
 from sceplab_devices.steps import Ask, AskKey, Dialog
-
-_MAX_HOURS = 23
 
 
 def configure(ctx: Context) -> None:
@@ -95,38 +92,6 @@ def _save(ctx: Context) -> bool:
 
 
 # --- names and time zone --------------------------------------------------------------------------
-
-
-def set_hostname(ctx: Context) -> None:
-    """``hostname NAME``."""
-    if ctx.negated or ctx.default:
-        ctx.device.hostname = ctx.device.profile.hostname
-    elif ctx.device.profile.is_hostname(ctx.args["name"]):
-        ctx.device.hostname = ctx.args["name"]
-    else:
-        ctx.say("system.hostname_invalid")
-        return
-    ctx.device.note_change()
-
-
-def set_domain_name(ctx: Context) -> None:
-    """``domain-name NAME``."""
-    ctx.device.config.domain_name = "" if ctx.negated or ctx.default else ctx.args["name"]
-    ctx.device.note_change()
-
-
-def set_timezone(ctx: Context) -> None:
-    """``clock timezone NAME HOURS [MINUTES]``."""
-    ctx.device.note_change()
-    if ctx.negated or ctx.default:
-        ctx.device.config.zone = Zone()
-        return
-    hours, minutes = int(ctx.args["hours"]), int(ctx.args.get("minutes", "0"))
-    if abs(hours) > _MAX_HOURS:
-        ctx.reject("hours")
-        return
-    sign = -1 if ctx.args["hours"].startswith("-") else 1
-    ctx.device.config.zone = Zone(ctx.args["name"], hours * 60 + sign * minutes)
 
 
 # --- terminal and log -----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sceplab_devices.context import Handler
 from sceplab_devices.modes import LeaveHandler
+from sceplab_devices.profiles.cisco import naming
 from sceplab_devices.profiles.cisco import store as kept
 from sceplab_devices.profiles.cisco_ios import (
     authenticate,
@@ -106,10 +107,10 @@ _PLAIN: tuple[Handler, ...] = (
     system.debug_pki,
     system.erase_startup,
     system.logging_console,
-    system.set_domain_name,
+    naming.set_domain_name,
     system.set_enable_password,
-    system.set_hostname,
-    system.set_timezone,
+    naming.set_hostname,
+    naming.set_timezone,
     system.set_user,
     system.undebug_all,
     system.unknown_command,

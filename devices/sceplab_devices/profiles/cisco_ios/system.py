@@ -7,11 +7,10 @@ from datetime import datetime, timedelta, timezone
 
 from sceplab_devices.batch import MEMORY_LINE
 from sceplab_devices.errors import DeviceError
-from sceplab_devices.profiles.cisco.dates import MONTHS, Zone, weekday_text
+from sceplab_devices.profiles.cisco.dates import MONTHS, weekday_text
 from sceplab_devices.profiles.cisco.obfuscation import is_hashed, reveal
 from sceplab_devices.profiles.cisco.store import store
 from sceplab_devices.profiles.cisco_ios.config_text import render_config
-from sceplab_devices.profiles.cisco_ios.keys import FACTORY_HOSTNAME
 from sceplab_devices.profiles.cisco_ios.port_events import MESSAGES, TRANSACTIONS
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.running_config import User
@@ -92,40 +91,7 @@ def save_text(ctx: Context, text: str) -> bool:
 # --- names ----------------------------------------------------------------------------------------
 
 
-def set_hostname(ctx: Context) -> None:
-    """``hostname NAME``."""
-    if ctx.negated or ctx.default:
-        ctx.device.hostname = FACTORY_HOSTNAME
-    elif ctx.device.profile.is_hostname(ctx.args["name"]):
-        ctx.device.hostname = ctx.args["name"]
-    else:
-        ctx.say("system.hostname_invalid")
-        return
-    ctx.device.note_change()
-
-
-def set_domain_name(ctx: Context) -> None:
-    """``ip domain name NAME``."""
-    ctx.device.config.domain_name = "" if ctx.negated or ctx.default else ctx.args["name"]
-    ctx.device.note_change()
-
-
 # --- clock ----------------------------------------------------------------------------------------
-
-
-def set_timezone(ctx: Context) -> None:
-    """``clock timezone NAME HOURS [MINUTES]``."""
-    ctx.device.note_change()
-    if ctx.negated or ctx.default:
-        ctx.device.config.zone = Zone()
-        return
-    hours = int(ctx.args["hours"])
-    minutes = int(ctx.args.get("minutes", "0"))
-    if abs(hours) > 23:  # noqa: PLR2004 - hours of a day
-        ctx.reject("hours")
-        return
-    sign = -1 if ctx.args["hours"].startswith("-") else 1
-    ctx.device.config.zone = Zone(ctx.args["name"], hours * 60 + sign * minutes)
 
 
 def clock_set(ctx: Context) -> None:

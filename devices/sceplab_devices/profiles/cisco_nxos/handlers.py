@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sceplab_devices.context import Handler
 from sceplab_devices.modes import LeaveHandler
-from sceplab_devices.profiles.cisco import store
+from sceplab_devices.profiles.cisco import naming, store
 from sceplab_devices.profiles.cisco_nxos import (
     access,
     authenticate,
@@ -59,10 +59,10 @@ _PLAIN: tuple[Handler, ...] = (
     system.list_files,
     system.reload_device,
     system.session_timeout,
-    system.set_domain_name,
+    naming.set_domain_name,
     system.set_feature,
     system.set_hostname,
-    system.set_timezone,
+    naming.set_timezone,
     system.show_file,
     system.store_of_feature,
     system.use_trustpoint,

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 from sceplab_devices.batch import MEMORY_LINE
 from sceplab_devices.errors import DeviceError
-from sceplab_devices.profiles.cisco.dates import MONTHS, Zone
+from sceplab_devices.profiles.cisco.dates import MONTHS
 from sceplab_devices.profiles.cisco.store import open_block, store
 from sceplab_devices.profiles.cisco_nxos.config_text import render_config
 from sceplab_devices.profiles.cisco_nxos.switch import Context
 from sceplab_devices.steps import AskKey, Dialog
 
-_MAX_HOURS = 23
 _SECONDS = 60.0
 
 
@@ -79,26 +78,6 @@ def set_hostname(ctx: Context) -> None:
         ctx.reject("name")
         return
     ctx.device.note_change()
-
-
-def set_domain_name(ctx: Context) -> None:
-    """``ip domain-name NAME``."""
-    ctx.device.config.domain_name = "" if ctx.negated or ctx.default else ctx.args["name"]
-    ctx.device.note_change()
-
-
-def set_timezone(ctx: Context) -> None:
-    """``clock timezone NAME HOURS MINUTES``."""
-    ctx.device.note_change()
-    if ctx.negated or ctx.default:
-        ctx.device.config.zone = Zone()
-        return
-    hours, minutes = int(ctx.args["hours"]), int(ctx.args.get("minutes", "0"))
-    if abs(hours) > _MAX_HOURS:
-        ctx.reject("hours")
-        return
-    sign = -1 if ctx.args["hours"].startswith("-") else 1
-    ctx.device.config.zone = Zone(ctx.args["name"], hours * 60 + sign * minutes)
 
 
 def set_feature(ctx: Context) -> None:
