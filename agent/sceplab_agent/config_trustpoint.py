@@ -95,6 +95,7 @@ def read_trustpoint(
         fallback_secret=store.fallback_secret,
         key_exportable=key.flag("exportable", default=False),
         handoffs=handoffs,
+        handoff_tables=tuple(entry.as_written() for entry in table.tables("handoff")),
         policy=replace(
             _read_policy(name, table, key, uses_challenge=bool(challenge)),
             hands_over=bool(handoffs),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from sceplab_agent.core.policy import EnrollmentPolicy, PinAlgorithm
 from sceplab_agent.fingerprint import format_pin
@@ -41,7 +41,12 @@ def mask_uri(uri: str) -> str:
 
 def format_toml(view: View, path: str = "") -> str:
     """The view as TOML text that the agent would read again."""
-    plain = {key: value for key, value in view.items() if not isinstance(value, dict)}
+    arrays = {key: value for key, value in view.items() if _is_tables(value)}
+    plain = {
+        key: value
+        for key, value in view.items()
+        if not isinstance(value, dict) and key not in arrays
+    }
     tables = {key: value for key, value in view.items() if isinstance(value, dict)}
     lines = [f"{key} = {_toml_value(value)}" for key, value in plain.items()]
     if path and plain:
@@ -51,7 +56,21 @@ def format_toml(view: View, path: str = "") -> str:
         format_toml(value, f"{path}.{_toml_key(key)}" if path else _toml_key(key))
         for key, value in tables.items()
     ]
+    for key, entries in arrays.items():
+        name = f"{path}.{_toml_key(key)}" if path else _toml_key(key)
+        blocks += [_format_entry(entry, name) for entry in entries]
     return "\n\n".join(blocks)
+
+
+def _is_tables(value: object) -> TypeGuard[list[View]]:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def _format_entry(entry: View, name: str) -> str:
+    """One ``[[name]]``, whatever tables it holds behind it."""
+    header = f"[[{name}]]"
+    text = format_toml(entry, name)
+    return f"{header}{text.removeprefix(f'[{name}]')}" if text.startswith(f"[{name}]") else header
 
 
 def _describe_trustpoint(config: TrustpointConfig) -> View:
@@ -80,6 +99,8 @@ def _describe_trustpoint(config: TrustpointConfig) -> View:
     view["clock_skew_s"] = policy.clock_skew_s
     view["key"] = _describe_key(config)
     view |= _describe_policy(policy)
+    if config.handoff_tables:
+        view["handoff"] = [dict(table) for table in config.handoff_tables]
     return view
 
 
@@ -89,6 +110,7 @@ def _describe_key(config: TrustpointConfig) -> View:
         "store": mask_uri(config.store_uri),
         "id": config.policy.first_key_id,
         "delete_when_replaced": config.policy.owns_key,
+        "exportable": config.key_exportable,
     }
     if config.store_secret:
         view["secret"] = config.store_secret

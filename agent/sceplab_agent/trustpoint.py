@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from cryptography import x509
@@ -60,8 +60,12 @@ class TrustpointConfig:
     """Reference to its passphrase or PIN."""
     key_exportable: bool = False
     """Whether new keys may leave their store, for consumers that read a key file."""
-    handoffs: tuple[HandOff, ...] = ()
+    handoffs: tuple[HandOff, ...] = field(default=(), compare=False)
     """Consumers of the certificate, with different names."""
+    handoff_settings: str = field(default="", repr=False)
+    """What the hand-offs were read from: two are the same when this is."""
+    handoff_tables: tuple[Mapping[str, object], ...] = ()
+    """What the file says of them."""
     policy: EnrollmentPolicy
 
     def on_fallback(self) -> TrustpointConfig:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sceplab_agent.config import AgentConfig
+from sceplab_agent.config_view import describe_config, format_toml
 from sceplab_agent.errors import ConfigError
 from sceplab_agent.handoff import registry
 from sceplab_agent.trustpoint import TrustpointConfig
@@ -49,6 +50,21 @@ def test_consumers_make_the_policy_hand_over() -> None:
     assert [handoff.name for handoff in config.handoffs] == ["memory", "port-1"]
     assert config.policy.hands_over
     assert config.key_exportable
+
+
+def test_the_view_shows_them_as_the_file_has_them() -> None:
+    """Whoever uses the text as a configuration loses no consumer."""
+    tables = [{"kind": "memory"}, {"kind": "memory", "name": "port-1", "may_pass": False}]
+    lines = '[[trustpoint.vpn.handoff]]\nkind = "memory"\n'
+    config = AgentConfig.from_mapping(
+        tomllib.loads(f'{CONFIG}{lines}{lines}name = "port-1"\nmay_pass = false\n'),
+        file="agent.toml",
+        base=Path("/etc"),
+    )
+    view = tomllib.loads(format_toml(describe_config(config)))
+    assert view["trustpoint"]["vpn"]["handoff"] == tables
+    again = AgentConfig.from_mapping(view, file="again.toml", base=Path("/etc"))
+    assert describe_config(again) == describe_config(config)
 
 
 @pytest.mark.parametrize(
