@@ -5,4 +5,9 @@
     api.py       the steps prepare, install, verify, commit, roll back, as a Protocol
     run.py       all consumers of a trustpoint as one unit, with what the journal keeps
     registry.py  the kinds a configuration may name, and the plug-in group ``sceplab.handoffs``
+    files.py     kind ``files``: PEM and PKCS#12 behind one link (bundle, generations,
+                 safe_directory)
+    hook.py      kind ``hook``: the same, and a command of the operator (hook_process)
+    usage_checks.py  holds a certificate against its purpose before it is handed over (purposes)
+    proof.py     the strongest proof of what is in use now (tls_proof)
 """
