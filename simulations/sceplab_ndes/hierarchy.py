@@ -31,6 +31,7 @@ BACKDATE = timedelta(minutes=10)
 """How far notBefore lies in the past, for devices whose clock is slow."""
 
 _DER = serialization.Encoding.DER
+_KEY_NAMES = {"root": "ca-root", "issuing": "ca-issuing"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,21 @@ def obtain_key(store: KeyStore, key_id: str, algorithm: KeyAlgorithm) -> KeyHand
         return store.generate(key_id, algorithm)
 
 
+def obtain_keys(store: KeyStore, plan: CaPlan, generation: int = 0) -> dict[str, KeyHandle]:
+    """The keys of a CA by role, those made that the store does not have."""
+    algorithms = {"root": plan.algorithm}
+    if plan.two_tier:
+        algorithms["issuing"] = plan.algorithm
+    if plan.ra == "split":
+        ra_algorithm = plan.ra_algorithm or plan.algorithm
+        algorithms |= {"ra-signing": ra_algorithm, "ra-encryption": ra_algorithm}
+    suffix = f"-{generation}" if generation else ""
+    return {
+        role: obtain_key(store, _KEY_NAMES.get(role, role) + suffix, algorithm)
+        for role, algorithm in algorithms.items()
+    }
+
+
 def create_hierarchy(
     depot: Depot,
     store: KeyStore,
@@ -137,18 +153,16 @@ def create_hierarchy(
         KeyStoreError: the store refuses.
     """
     maker = _Maker(plan, now, random_bytes, counts_from=counts_from or now)
-    suffix = f"-{generation}" if generation else ""
-    root_key = obtain_key(store, f"ca-root{suffix}", plan.algorithm)
-    made = {"root": Identity(maker.root(root_key), root_key)}
+    keys = obtain_keys(store, plan, generation)
+    made = {"root": Identity(maker.root(keys["root"]), keys["root"])}
     issuing = made["root"]
     if plan.two_tier:
-        key = obtain_key(store, f"ca-issuing{suffix}", plan.algorithm)
+        key = keys["issuing"]
         issuing = made["issuing"] = Identity(maker.issuing(key, made["root"]), key)
     if plan.ra == "split":
         for role in ("ra-signing", "ra-encryption"):
-            key = obtain_key(store, role + suffix, plan.ra_algorithm or plan.algorithm)
-            certificate = maker.ra(key, issuing, encrypts=role == "ra-encryption")
-            made[role] = Identity(certificate, key)
+            certificate = maker.ra(keys[role], issuing, encrypts=role == "ra-encryption")
+            made[role] = Identity(certificate, keys[role])
     hierarchy = _assemble(made)
     if plan.ra_algorithm is not None:
         hierarchy.require_ra_keys(plan.ra_algorithm)

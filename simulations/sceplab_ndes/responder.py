@@ -88,6 +88,7 @@ class Responder:
         if request.method not in {"GET", "POST"}:
             refused = self._refuse_http(request, now, 405, "only GET and POST")
             return self._with_headers(refused, {"Allow": "GET, POST"})
+        self._generations.current(now)  # whoever comes first after a switch has it told
         path = unquote(request.path).lower()
         if path in self._admin_paths:
             return self._admin(request, now)

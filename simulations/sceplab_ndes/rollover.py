@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from sceplab_hsm.api import KeyStore
 from sceplab_ndes.depot import Depot, RolloverRecord
 from sceplab_ndes.errors import AlreadyDecidedError, ConfigError, StateError
-from sceplab_ndes.hierarchy import CaPlan, Hierarchy, create_hierarchy, load_hierarchy
+from sceplab_ndes.hierarchy import CaPlan, Hierarchy, create_hierarchy, load_hierarchy, obtain_keys
 
 _SOURCE = "rollover"
 
@@ -52,23 +52,18 @@ def prepare_rollover(
         StateError: there is no CA yet.
         KeyStoreError: the store refuses.
     """
+    number, current = _require_ready(depot, store, now)
+    _check_moment(switch_at, current, now)
+    record = RolloverRecord(generation=number + 1, prepared_at=now, switch_at=switch_at)
+    successor_plan = _successor_plan(plan, current)
+    # Making keys takes seconds in some stores; a server on the same depot answers meanwhile.
+    obtain_keys(store, successor_plan, record.generation)
     with depot.transaction():
-        waiting = [record for record in depot.rollovers.all() if record.switch_at > now]
-        if waiting:
-            raise AlreadyDecidedError(
-                f"CA {waiting[0].generation} is prepared already and takes over "
-                f"{waiting[0].switch_at:%Y-%m-%d %H:%M:%S} UTC"
-            )
-        number = depot.rollovers.current(now)
-        current = load_hierarchy(depot, store, number)
-        if current is None:
-            raise StateError("there is no CA yet; 'sceplab ndes serve' makes one")
-        _check_moment(switch_at, current, now)
-        record = RolloverRecord(generation=number + 1, prepared_at=now, switch_at=switch_at)
+        _require_ready(depot, store, now)
         create_hierarchy(
             depot,
             store,
-            _successor_plan(plan, current),
+            successor_plan,
             now=now,
             random_bytes=random_bytes,
             generation=record.generation,
@@ -82,6 +77,21 @@ def prepare_rollover(
         }
         depot.log("rollover.prepared", now, fields)
     return record
+
+
+def _require_ready(depot: Depot, store: KeyStore, now: datetime) -> tuple[int, Hierarchy]:
+    """Number and certificates of the current CA, if no rollover waits."""
+    waiting = [record for record in depot.rollovers.all() if record.switch_at > now]
+    if waiting:
+        raise AlreadyDecidedError(
+            f"CA {waiting[0].generation} is prepared already and takes over "
+            f"{waiting[0].switch_at:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    number = depot.rollovers.current(now)
+    current = load_hierarchy(depot, store, number)
+    if current is None:
+        raise StateError("there is no CA yet; 'sceplab ndes serve' makes one")
+    return number, current
 
 
 def _check_moment(switch_at: datetime, current: Hierarchy, now: datetime) -> None:
