@@ -91,10 +91,10 @@ def read_certificates(text: str) -> tuple[bytes, ...]:
 def _certificates_in(data: bytes) -> list[bytes]:
     try:
         return [x509.load_der_x509_certificate(data).public_bytes(Encoding.DER)]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         pass
     try:
         bundle = pkcs7.load_der_pkcs7_certificates(data)
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         return []
     return [certificate.public_bytes(Encoding.DER) for certificate in bundle]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sceplab_devices.profiles.cisco.pasting import (
@@ -54,6 +54,7 @@ def test_no_paste_breaks_the_reader(text: str) -> None:
 
 
 @given(st.integers(0, len(AUTHORITY) - 1), st.integers(1, 255))
+@example(AUTHORITY.index(bytes.fromhex("a003020102")) + 4, 5)
 def test_no_damaged_certificate_breaks_the_reader(place: int, flip: int) -> None:
     """One wrong byte anywhere."""
     damaged = bytearray(AUTHORITY)
