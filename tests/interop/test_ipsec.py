@@ -82,7 +82,7 @@ def test_renewals_keep_the_tunnel(site: IpsecSite, report: Callable[[str], None]
     site.start()
     key = file_key()
     proved = site.hand_over(site.delivery(enroll(site.server, "CN 1", key), key))
-    assert proved.startswith("CHILD_SA 'net' is up in IKE_SA 1,")
+    assert proved.startswith("CHILD_SA 'net' is up in IKE_SA 1;")
     keys = [file_key() for _ in range(3)]
     certificates = [
         enroll(site.server, f"CN {number}", key) for number, key in enumerate(keys, start=2)
@@ -98,6 +98,7 @@ def test_renewals_keep_the_tunnel(site: IpsecSite, report: Callable[[str], None]
 
     report(keep_up(site, renew))
     assert len(site.router.ask("get_keys")["keys"]) == 1, "keys of old certificates are forgotten"
+    wait_until(lambda: len(site.router.children()) == 1, "the IKE_SAs before to be deleted")
 
 
 @pytest.mark.covers("K1")
@@ -118,6 +119,53 @@ def test_key_in_softhsm(site: IpsecSite, report: Callable[[str], None]) -> None:
     report(keep_up(site, lambda: hand_over(2)))
     assert site.gateway.said('received end entity cert "CN=CN 2"')
     store.close()
+
+
+_HAND_OFF = """
+[[trustpoint.lab.handoff]]
+kind = "strongswan"
+socket = "{socket}"
+connection = "site"
+module = "p11"
+purpose = "ipsec"
+
+[trustpoint.lab.handoff.definition]
+remote_addrs = "192.0.2.2"
+proposals = "aes128gcm16-prfsha256-curve25519"
+local.id = "router1.example.test"
+remote = {{ auth = "pubkey", id = "gateway.example.test" }}
+children.net = {{ local_ts = "10.61.1.1/32", remote_ts = "10.61.2.1/32" }}
+"""
+
+
+@pytest.mark.covers("K1")
+def test_the_agent_enrolls_and_renews(site: IpsecSite, report: Callable[[str], None]) -> None:
+    """Configuration file, server, token, daemon: the whole way, as a router's firmware goes it."""
+    token = make_token()
+    with serve_in_thread(site.server, now) as http:
+        site.start(module=MODULE, SOFTHSM2_CONF=str(token.configuration))
+        folder = site.folder / "a"
+        folder.mkdir()
+        write_secret(folder / "pin", f"{pin_of(token)}\n")
+        extra = _HAND_OFF.format(socket=site.router.socket)
+        store = {"store": token.uri, "secret": "file:pin"}
+        agent = configure(folder, site.server, http.scep_url, extra=extra, **store)
+        output = []
+
+        def run(command: str) -> None:
+            done = agent.run(command)
+            assert done.status == 0, done.err
+            serial = x509.load_pem_x509_certificate(agent.certificate.read_bytes()).serial_number
+            assert f"the peer accepted certificate {serial:X}" in done.err
+            output.append(done.out + done.err)
+
+        run("enroll")
+        report(keep_up(site, lambda: run("renew")))
+        assert len(site.router.ask("get_keys")["keys"]) == 1
+        site.stop()
+    kept = b"".join(path.read_bytes() for path in (folder / "state").rglob("*") if path.is_file())
+    assert pin_of(token) not in "".join(output)
+    assert pin_of(token).encode() not in kept
 
 
 _IDENTIFIERS = "print(*(store.get(i.key_id).cka_id.hex() for i in store.list_keys()))"

@@ -165,7 +165,7 @@ class StrongSwanHandOff:
                     monotonic=self._monotonic,
                 )
         return (
-            f"CHILD_SA '{child}' is up in IKE_SA {sa.unique_id}, to which the peer let certificate "
+            f"CHILD_SA '{child}' is up in IKE_SA {sa.unique_id}; the peer accepted certificate "
             f"{certificate.serial_number:X}"
         )
 
