@@ -14,5 +14,5 @@ def read_certificates(data: bytes) -> list[bytes]:
         else:
             found = [x509.load_der_x509_certificate(data)]
         return [certificate.public_bytes(Encoding.DER) for certificate in found]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return []
