@@ -140,10 +140,6 @@ class ConfigTable:
                 self.problem(key, f"entry {number} must be a table")
         return found
 
-    def as_written(self, key: str) -> str:
-        """A value as text that is the same when the value is; empty when it is absent."""
-        return repr(self._values[key]) if key in self._values else ""
-
     def mapping(self, key: str) -> Mapping[str, object]:
         """A table inside this one as it is written, for what another program is to read."""
         values: Mapping[str, object] = self._typed(key, dict, "a table", {})

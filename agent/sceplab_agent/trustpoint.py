@@ -61,9 +61,7 @@ class TrustpointConfig:
     key_exportable: bool = False
     """Whether new keys may leave their store, for consumers that read a key file."""
     handoffs: tuple[HandOff, ...] = field(default=(), compare=False)
-    """Consumers of the certificate, with different names."""
-    handoff_settings: str = field(default="", repr=False)
-    """What the hand-offs were read from: two are the same when this is."""
+    """Consumers of the certificate, with different names; compared by `handoff_tables`."""
     handoff_tables: tuple[Mapping[str, object], ...] = ()
     """What the file says of them."""
     policy: EnrollmentPolicy

@@ -177,7 +177,9 @@ def changed_settings(before: TrustpointConfig, after: TrustpointConfig) -> str:
     names = [
         item.name
         for item in fields(before)
-        if item.name != "policy" and getattr(before, item.name) != getattr(after, item.name)
+        if item.compare
+        and item.name != "policy"
+        and getattr(before, item.name) != getattr(after, item.name)
     ]
     names += [
         f"policy.{item.name}"

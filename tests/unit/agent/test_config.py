@@ -541,3 +541,14 @@ def test_configuration_is_frozen() -> None:
     config: Any = read(SMALLEST)
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.state_dir = Path("/")
+
+
+def test_configuration_read_twice_is_the_same(tmp_path: Path) -> None:
+    """A reload of an unchanged file finds nothing changed, consumers of certificates included."""
+    path = tmp_path / "agent.toml"
+    table = '[[trustpoint.lab.handoff]]\nkind = "files"\ndirectory = "out"\n'
+    path.write_text(SMALLEST + table)
+    before = load_config(path).trustpoints
+    assert load_config(path).trustpoints == before
+    path.write_text(SMALLEST + table.replace("out", "elsewhere"))
+    assert load_config(path).trustpoints != before
