@@ -63,13 +63,12 @@ def report(
 
 def keep_up(site: IpsecSite, renew: Callable[[], object]) -> str:
     """Renews while packets pass; the tunnel is up all the time. Says what was lost."""
-    ping = site.ping(interval_s=0.005)
-    with TunnelWatch(site.router) as watch:
+    with site.ping(interval_s=0.005) as ping, TunnelWatch(site.router) as watch:
         wait_until(lambda: len(watch.counts) > _LOOKS, "looks before the renewal")
         renew()
         looks = len(watch.counts)
         wait_until(lambda: len(watch.counts) > looks + _LOOKS, "looks after it")
-    sent, lost = ping.end()
+        sent, lost = ping.end()
     assert min(watch.counts) >= 1, watch.counts
     assert sent > _LOOKS
     assert lost <= _LOST_AT_MOST, f"{lost} of {sent} packets lost"

@@ -154,7 +154,7 @@ charon-systemd {{
 
 
 class Ping:
-    """A ping that goes on until it is asked what it lost."""
+    """A ping that goes on until it is asked what it lost, or its block is left."""
 
     def __init__(
         self, namespace: Namespace, source: str, target: str, *, interval_s: float
@@ -164,6 +164,14 @@ class Ping:
         self._process = subprocess.Popen(
             namespace.command(program, *words), stdout=subprocess.PIPE, text=True
         )
+
+    def __enter__(self) -> Ping:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate(timeout=30)
 
     def end(self) -> tuple[int, int]:
         """Ends it; packets sent and packets lost. One that is under way counts as lost."""
