@@ -99,14 +99,15 @@ def test_renewal_keeps_the_port_open(campus: Campus, cable: Namespace, folder: P
         proof = hand_over(handoff, campus.delivery(1, first, key))
         assert f"{first.serial_number:X}" in proof
         assert port.serials() == [first.serial_number]
+        port.wait_for_openings(1)
         closings = port.closings()
         second = campus.renew(NAME, key, first)
         hand_over(handoff, campus.delivery(2, second, key))
         assert port.serials() == [first.serial_number, second.serial_number]
+        port.wait_for_openings(2)
         assert port.closings() == closings
-        assert port.openings() == 2
         handoff.prove(campus.delivery(2, second, key))
-        assert port.openings() == 3
+        port.wait_for_openings(3)
         assert port.closings() == closings
         kept = sorted(path.name for path in (folder / "handoff").iterdir())
         assert kept == ["current", "generation-2"]
@@ -139,9 +140,9 @@ def test_refused_certificate_is_rolled_back(campus: Campus, cable: Namespace, fo
         wait_for_port(control, folder)
         assert value(control, folder, "client_cert") == f'"{files}/certificate.pem"'
         assert not (folder / "handoff" / "current").exists()
-        openings = port.openings()
+        port.wait_for_openings(2)
         handoff.roll_back(delivery, memo)
-        assert port.openings() == openings
+        assert port.openings() == 2
         hand_over(handoff, campus.delivery(2, good, key))
         assert port.serials()[-1] == good.serial_number
 
@@ -265,7 +266,7 @@ def test_python_supplicant_and_hostapd(campus: Campus, cable: Namespace, folder:
     with switch_port(cable, folder / "port", campus.credentials("port.example.test")) as port:
         process = end(cable, "supplicant", DEVICE, write_credentials(good, folder / "good"))
         assert process.communicate(timeout=60)[0] == "accepted EAP-TLS succeeded\n"
-        assert port.openings() == 1
+        port.wait_for_openings(1)
         files = write_credentials(stranger, folder / "bad")
         (files / "trusted.pem").write_bytes(campus.trusted_pem)
         said = end(cable, "supplicant", DEVICE, files).communicate(timeout=60)[0]

@@ -57,6 +57,11 @@ class Port:
         """How often the port was opened, or stayed open after an authentication."""
         return self.count(r" authorizing port")
 
+    def wait_for_openings(self, number: int) -> None:
+        """Waits for so many; a device hears of its success a moment earlier than the log."""
+        wait_until(lambda: self.openings() >= number, f"opening {number} of the port")
+        assert self.openings() == number
+
     def _text(self) -> str:
         return self.log.read_text(errors="replace")
 
