@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from netmiko.ssh_dispatcher import CLASS_MAPPER
-from netmiko.utilities import load_netmiko_yml
 
 from sceplab_devices.errors import ProfileError
 from sceplab_devices.profile import DeviceProfile, known_profiles, open_profile
@@ -19,6 +17,7 @@ from sceplab_lab.inventory_formats import FORMATS, hosts_left_out
 from sceplab_lab.inventory_platforms import Platform, platform_of
 from sceplab_lab.rack import Rack, read_rack
 from sceplab_lab.rack_errors import RackError
+from tests.support.client_envs import run_client
 from tests.support.programs import require_program
 
 TEXT = """
@@ -82,11 +81,12 @@ def test_ansible_sends_raw_commands_where_it_knows_no_cli() -> None:
     }
 
 
+@pytest.mark.interop
 def test_netmiko_reads_its_own_file(tmp_path: Path) -> None:
     """Its loader takes the file, and every device type is one of its drivers."""
     path = tmp_path / "netmiko.yml"
     path.write_text(FORMATS["netmiko"](hosts()))
-    _, devices = load_netmiko_yml(path)
+    devices = run_client("main", "netmiko_reads.py", str(path))["devices"]
     assert devices["r1"] == {
         "device_type": "cisco_ios",
         "host": "127.0.0.1",
@@ -106,13 +106,15 @@ def test_netmiko_reads_its_own_file(tmp_path: Path) -> None:
     assert hosts_left_out("netmiko", hosts()) == ["asa"]
 
 
-@pytest.mark.parametrize("name", known_profiles())
-def test_every_profile_has_a_netmiko_driver(name: str) -> None:
+@pytest.mark.interop
+def test_every_profile_has_a_netmiko_driver() -> None:
     """The names of the table are names of the installed netmiko."""
-    platform = platform_of(open_profile(name))
-    types = [platform.netmiko, platform.netmiko_telnet, platform.netmiko_serial]
-    assert platform.netmiko
-    assert [one for one in types if one and one not in CLASS_MAPPER] == []
+    drivers = run_client("main", "netmiko_reads.py")["drivers"]
+    for name in known_profiles():
+        platform = platform_of(open_profile(name))
+        types = [platform.netmiko, platform.netmiko_telnet, platform.netmiko_serial]
+        assert platform.netmiko, name
+        assert [one for one in types if one and one not in drivers] == [], name
 
 
 def test_nornir_needs_one_file_only() -> None:
