@@ -5,10 +5,11 @@ Texts come from ``[texts.login]``; what they need of a command's syntax is said 
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 from sceplab_devices.context import CommandContext, Handler
-from sceplab_devices.steps import Ask, AskKey, Dialog
+from sceplab_devices.steps import Ask, AskKey, Dialog, Step
 
 Context = CommandContext[Any]
 
@@ -73,6 +74,15 @@ def login(ctx: Context) -> Dialog:
             return
         ctx.say("login.invalid")
     ctx.close()
+
+
+def ask_name(ctx: Context) -> Generator[Step, Any, str]:
+    """The login name. Enter alone, which wakes a serial terminal, is none: it is asked again."""
+    name = ""
+    while not name:
+        typed: str = yield Ask(ctx.text("login.username", hostname=ctx.device.hostname))
+        name = typed.strip()
+    return name
 
 
 def press_return(ctx: Context) -> Dialog:

@@ -35,7 +35,7 @@ def _login(ctx: Context) -> Dialog:
         return
     ctx.say("login.banner")
     for _ in range(builtin.LOGIN_ATTEMPTS):
-        name: str = yield Ask(ctx.text("login.username", hostname=ctx.device.hostname))
+        name: str = yield from builtin.ask_name(ctx)
         password: str = yield Ask(ctx.text("login.password"), echo=False)
         if ctx.device.accepts_login(name, password):
             ctx.session.user = name

@@ -25,10 +25,10 @@ def open_vty(ctx: Context) -> Dialog:
     """What a network line shows first."""
     if ctx.device.asks_login and not ctx.session.user:
         for _ in range(builtin.LOGIN_ATTEMPTS):
-            user: str = yield Ask(ctx.text("login.username"))
+            user: str = yield from builtin.ask_name(ctx)
             password: str = yield Ask(ctx.text("login.password"), echo=False)
-            if ctx.device.accepts_login(user.strip(), password):
-                ctx.session.user = user.strip()
+            if ctx.device.accepts_login(user, password):
+                ctx.session.user = user
                 break
             ctx.say("login.invalid")
         else:

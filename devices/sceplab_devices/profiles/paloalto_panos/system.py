@@ -17,10 +17,10 @@ def open_session(ctx: Context) -> Dialog:
     """Login where one is configured, then the line about failed attempts."""
     if ctx.device.asks_login and not ctx.session.user:
         for _ in range(builtin.LOGIN_ATTEMPTS):
-            user: str = yield Ask(ctx.text("login.username", hostname=ctx.device.hostname))
+            user: str = yield from builtin.ask_name(ctx)
             password: str = yield Ask(ctx.text("login.password"), echo=False)
-            if ctx.device.accepts_login(user.strip(), password):
-                ctx.session.user = user.strip()
+            if ctx.device.accepts_login(user, password):
+                ctx.session.user = user
                 break
             ctx.say("login.invalid")
         else:
