@@ -26,6 +26,7 @@ from sceplab_hsm.sealing import decode_fields, encode_fields
 _STATE_FIELDS = frozenset({"calls", "away", "wrong_pins"})
 _STATE_LIMIT_BYTES = 4096
 _FOR_GOOD = -1
+_SLICE_S = 0.5
 
 _ERRORS: dict[FaultKind, tuple[type[KeyStoreError], str]] = {
     FaultKind.BUSY: (StoreBusyError, "the token is busy; try again"),
@@ -65,7 +66,7 @@ class FaultPlan:
         seed: of the chances.
         state_path: file that keeps the counters from one opening to the next; empty: they begin
             with this plan.
-        sleep: waits so many seconds.
+        sleep: waits so many seconds; ``None``: really.
     """
 
     def __init__(
@@ -74,13 +75,13 @@ class FaultPlan:
         *,
         seed: int = 0,
         state_path: str = "",
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._faults = list(faults)
         self._random = random.Random(seed)  # noqa: S311 - no secret hangs on it
         self._state_path = state_path
         self._state = FaultState()
-        self._sleep = sleep
+        self._sleep = sleep or _sleep_in_slices
         self._lock = threading.Lock()
 
     def arm(self, *texts: str) -> None:
@@ -239,3 +240,10 @@ def _decode_state(content: bytes, path: str) -> FaultState:
             f"{path} does not hold fault counters; delete it or name another file"
         ) from error
     return FaultState(calls=calls, away=away, wrong_pins=wrong_pins)
+
+
+def _sleep_in_slices(seconds: float) -> None:
+    # A signal just before a sleep begins does not end it: Python looks for signals before the call.
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, _SLICE_S))

@@ -188,7 +188,7 @@ def test_who_cannot_be_brought_back_is_named_and_its_key_stays(tmp_path: Path) -
     agent = handing_agent(tmp_path, consumer)
 
     def fail(*_: object) -> None:
-        raise RuntimeError("PIN 1234")
+        raise RuntimeError("PIN of the card")
 
     for step in ("verify", "roll_back"):
         setattr(consumer, step, fail)
@@ -198,7 +198,7 @@ def test_who_cannot_be_brought_back_is_named_and_its_key_stays(tmp_path: Path) -
     assert "verify failed: RuntimeError" in machine.failure.reason
     assert "not brought back: roll back failed: RuntimeError" in machine.failure.reason
     assert machine.snapshot()["is_handoff_open"] is True
-    assert "1234" not in agent.written()
+    assert "PIN of the card" not in agent.written()
     for step in ("verify", "roll_back"):
         delattr(consumer, step)
     agent.restart()
