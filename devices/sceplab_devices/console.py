@@ -22,11 +22,12 @@ from sceplab_devices.editing import LineEditor
 from sceplab_devices.idle import Idle
 from sceplab_devices.interpreter import NOTHING_TO_DO, Decision, prompt_of
 from sceplab_devices.keys import KeyReader
-from sceplab_devices.paging import Pager
+from sceplab_devices.paging import PagedOutput
 from sceplab_devices.running import CommandRun
 from sceplab_devices.screen import Screen
 from sceplab_devices.session import open_session
 from sceplab_devices.steps import Ask, AskKey, Step, WaitFor
+from sceplab_devices.typed_line import Gesture, TypedLine
 from sceplab_devices.waits import Waits
 
 if TYPE_CHECKING:
@@ -50,9 +51,8 @@ class Console:
     """
 
     __slots__ = (
-        "_after_paging", "_command", "_completer", "_editor", "_idle", "_is_opening",
-        "_keys", "_literal_next", "_log_lines", "_pager", "_screen", "_waits", "device",
-        "is_closed", "on_activity", "session",
+        "_after_paging", "_command", "_editor", "_idle", "_is_opening", "_keys", "_log_lines",
+        "_paged", "_screen", "_typed", "_waits", "device", "is_closed", "on_activity", "session",
     )  # fmt: skip
 
     def __init__(self, device: Device, line: LineInfo, *, user: str = "") -> None:
@@ -64,15 +64,15 @@ class Console:
         shell = device.profile.shell
         self._keys = KeyReader(alone=shell.completion_keys)
         self._editor = LineEditor(shell.line_limit)
-        self._completer = Completer(shell.completion, self._editor)
         self._screen = Screen(shell.newline)
-        self._pager = Pager()
+        completer = Completer(shell.completion, self._editor)
+        self._typed = TypedLine(self._editor, self._screen, completer, self._candidates)
+        self._paged = PagedOutput(self._screen, shell)
         self._waits = Waits.NOTHING
         self._command: CommandRun | None = None
         self._after_paging: Callable[[], None] = self._prompt
         self._log_lines: deque[str] = deque(maxlen=_HELD_LOG_LINES)
         self._idle = Idle(device.now())
-        self._literal_next = False
         self._is_opening = False
         """The opening dialog has not come to its end: nothing else may give a prompt."""
 
@@ -177,7 +177,7 @@ class Console:
     def _pump(self) -> None:
         """Handles keys until the console waits for something else."""
         while self._waits is not Waits.EVENT and not self.is_closed and not self._screen.is_full:
-            single = self._waits in (Waits.KEY, Waits.MORE) or self._literal_next
+            single = self._waits in (Waits.KEY, Waits.MORE) or self._typed.is_literal_next
             key = self._keys.next(single=single)
             if key is None:
                 return
@@ -194,7 +194,7 @@ class Console:
     def _recover(self) -> None:
         command = self._command
         self._drop_command()
-        self._pager.rest = ""
+        self._paged.drop()
         if self._is_opening:
             self._hang_up()
             return
@@ -215,33 +215,26 @@ class Console:
 
     def _on_key(self, key: str) -> None:
         if self._waits is Waits.MORE:
-            self._on_more_key(key)
+            self._go_on(is_waiting=self._paged.answer(key, self.session.length))
         elif self._waits is Waits.KEY:
             self._on_single_key(key)
-        elif self._literal_next:
-            self._literal_next = False
-            if key.isprintable():
-                self._screen.echo(self._editor.insert(key))
         else:
             self._on_line_key(key)
 
     def _on_line_key(self, key: str) -> None:
         """A key while a command or an answer is being typed."""
+        completing = self.device.profile.shell.completion_keys
+        if not self.session.completes_on_blank:
+            completing = tuple(one for one in completing if one != " ")
         is_command = self._waits is Waits.COMMAND
-        action = _LINE_KEYS.get(key) or (_COMMAND_KEYS.get(key) if is_command else None)
-        if action:
-            action(self)
-        elif is_command and self._completes(key):
-            self._on_completion(key)
-        elif key.isprintable():
-            self._screen.echo(self._editor.insert(key))
-        else:
-            self._screen.echo(self._editor.control(key, with_history=is_command))
+        gesture = self._typed.press(key, is_command=is_command, completion_keys=completing)
+        if gesture:
+            _GESTURES[gesture](self)
 
     def _on_enter(self) -> None:
         text = self._editor.text
         self._screen.echo("\n")
-        self._pager.restart()
+        self._paged.restart()
         if self._waits is Waits.ANSWER:
             self._advance(text)
         else:
@@ -260,9 +253,6 @@ class Console:
         self._screen.echo("^C\n")
         self._interrupt()
 
-    def _on_literal(self) -> None:
-        self._literal_next = True
-
     def _on_redraw(self) -> None:
         self._screen.echo("\n")
         self._retype()
@@ -270,20 +260,9 @@ class Console:
     def _on_help(self) -> None:
         typed = self._editor.text[: self._editor.cursor]
         self._screen.echo("?\n")
-        self._pager.restart()
+        self._paged.restart()
         language = self.device.profile.language
         self._page(language.help_text(self.device, self.session, typed), self._retype)
-
-    def _completes(self, key: str) -> bool:
-        is_key = key in self.device.profile.shell.completion_keys
-        return is_key and (key != " " or self.session.completes_on_blank)
-
-    def _on_completion(self, key: str) -> None:
-        shown, reprint = self._completer.press(key, self._candidates)
-        self._screen.echo(shown)
-        if reprint:
-            self._screen.echo("\n")
-            self._retype()
 
     def _candidates(self, typed: str) -> list[str]:
         return self.device.profile.language.complete(self.device, self.session, typed)
@@ -300,13 +279,8 @@ class Console:
             return
         if step.echo:
             self._screen.echo(char if char == "\n" else char + "\n")
-        self._pager.restart()
+        self._paged.restart()
         self._advance(char)
-
-    def _on_more_key(self, key: str) -> None:
-        self._screen.erase(self.device.profile.shell.more_erase)
-        self._screen.write(self._pager.answer(key, self.session.length))
-        self._continue_paging()
 
     def _retype(self) -> None:
         """Shows the prompt or question and the typed line again."""
@@ -403,13 +377,11 @@ class Console:
         self._waits = Waits.NOTHING
         self._after_paging = then
         pages = self._command is None or self._command.pages
-        self._screen.write(self._pager.show(text, self.session.length if pages else 0))
-        self._continue_paging()
+        self._go_on(is_waiting=self._paged.show(text, self.session.length if pages else 0))
 
-    def _continue_paging(self) -> None:
-        if self._pager.rest:
-            more = self.device.profile.shell.more
-            self._screen.write(more.replace("{percent}", str(self._pager.percent)))
+    def _go_on(self, *, is_waiting: bool) -> None:
+        """Waits for the key that brings up the next page, or does what comes after the last."""
+        if is_waiting:
             self._waits = Waits.MORE
         else:
             self._after_paging()
@@ -485,16 +457,10 @@ class Console:
         self.device.forget_console(self)
 
 
-_LINE_KEYS: dict[str, Callable[[Console], None]] = {
-    keys.ENTER: Console._on_enter,
-    keys.INTERRUPT: Console._on_interrupt,
-    keys.SUSPEND: Console._on_suspend,
-    keys.LITERAL: Console._on_literal,
-    "\x12": Console._on_redraw,
-    "\x0c": Console._on_redraw,
+_GESTURES: dict[Gesture, Callable[[Console], None]] = {
+    Gesture.ENTER: Console._on_enter,
+    Gesture.INTERRUPT: Console._on_interrupt,
+    Gesture.SUSPEND: Console._on_suspend,
+    Gesture.HELP: Console._on_help,
+    Gesture.REDRAW: Console._on_redraw,
 }
-"""While a line is typed. Redraw: Ctrl-R and Ctrl-L."""
-_COMMAND_KEYS: dict[str, Callable[[Console], None]] = {
-    keys.HELP: Console._on_help,
-}
-"""While the line is a command."""

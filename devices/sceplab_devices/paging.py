@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from sceplab_devices.screen import Screen
+
+if TYPE_CHECKING:
+    from sceplab_devices.shell import ShellSettings
+
 NEXT_PAGE = " "
 NEXT_LINE = "\r"
 
@@ -60,3 +67,42 @@ class Pager:
         else:
             return ""
         return self.show(text, length)
+
+
+class PagedOutput:
+    """Puts long output on a terminal page by page, with the platform's prompt between pages.
+
+    Args:
+        screen: of the terminal.
+        shell: has the prompt and what wipes it.
+    """
+
+    __slots__ = ("_pager", "_screen", "_shell")
+
+    def __init__(self, screen: Screen, shell: ShellSettings) -> None:
+        self._screen = screen
+        self._shell = shell
+        self._pager = Pager()
+
+    def restart(self) -> None:
+        """The operator typed something: a new page begins."""
+        self._pager.restart()
+
+    def drop(self) -> None:
+        """Forgets what waits."""
+        self._pager.rest = ""
+
+    def show(self, text: str, length: int) -> bool:
+        """Writes what fits; true when the prompt stands there and the rest waits for a key."""
+        return self._write(self._pager.show(text, length))
+
+    def answer(self, key: str, length: int) -> bool:
+        """Wipes the prompt and writes what the key brings up; true when there is still more."""
+        self._screen.erase(self._shell.more_erase)
+        return self._write(self._pager.answer(key, length))
+
+    def _write(self, text: str) -> bool:
+        self._screen.write(text)
+        if self._pager.rest:
+            self._screen.write(self._shell.more.replace("{percent}", str(self._pager.percent)))
+        return bool(self._pager.rest)
