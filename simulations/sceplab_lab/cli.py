@@ -13,6 +13,7 @@ import typer
 from sceplab_lab.cli_device import app as device_app
 from sceplab_lab.cli_inventory import EXAMPLES as INVENTORY_EXAMPLES
 from sceplab_lab.cli_inventory import inventory
+from sceplab_lab.cli_wire import EXAMPLES as WIRE_EXAMPLES
 from sceplab_lab.cli_wire import wire
 from sceplab_ndes.cli import app as ndes_app
 
@@ -27,10 +28,13 @@ app = typer.Typer(
 app.add_typer(ndes_app, name="ndes")
 app.add_typer(device_app, name="device")
 app.command(epilog=INVENTORY_EXAMPLES)(inventory)
-app.command()(wire)
+app.command(epilog=WIRE_EXAMPLES)(wire)
 
 
-@app.command()
+@app.command(
+    epilog="\b\nExamples:\n  sceplab demo\n  sceplab demo --keep\n"
+    "  sceplab demo --seed 7 > transcript.txt"
+)
 def demo(
     *,
     seed: Annotated[
@@ -56,13 +60,7 @@ def demo(
         bool, typer.Option("--json", help="Print only the summary, as JSON.")
     ] = False,
 ) -> None:
-    """A router gets a certificate from an NDES, waits for its approval, and renews it a year later.
-
-    Examples:
-        sceplab demo
-        sceplab demo --keep
-        sceplab demo --seed 7 > transcript.txt
-    """
+    """A router gets a certificate from an NDES, waits for approval, and renews it a year later."""
     from sceplab_lab.demo import DemoOptions, run_demo
 
     raise typer.Exit(

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from sceplab_lab import cli_device_options as opt
+from sceplab_lab.cli_replay import EXAMPLES as REPLAY_EXAMPLES
 from sceplab_lab.cli_replay import replay
+
+if TYPE_CHECKING:
+    from sceplab_lab.device_service import DeviceService
+
+_ITS_OPTION = {"consoles": "--console", "users": "--user", "options": "--option"}
+"""Of fields of a service that are not called as their options."""
+_ALSO_FOR_RACKS = {"state", "as_json"}
 
 app = typer.Typer(
     help="Emulated network devices with a real enrollment behind their console.",
@@ -33,145 +43,73 @@ Examples:
 @app.command(epilog="\b" + _SERVE_EXAMPLES)
 def serve(
     *,
-    profile: Annotated[
-        str, typer.Option(help="Platform; `sceplab device profiles` lists them.")
-    ] = "",
-    console: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A line to reach it by: telnet, tcp, ssh or rfc2217:HOST:PORT (0: any free), pty"
-            " or serial:/PATH. Repeatable."
-        ),
-    ] = None,
-    inventory: Annotated[
-        Path | None,
-        typer.Option(
-            "--inventory",
-            "-i",
-            help="Rack file (YAML): run all its devices instead of one. Goes with --only, --state"
-            " and --json only; the file says all else.",
-        ),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(help="With -i: run this device of the rack and no others. Repeatable."),
-    ] = None,
-    server: Annotated[
-        str,
-        typer.Option(
-            help="Enrollment URL; trustpoint LAB of a device without saved configuration points"
-            " there."
-        ),
-    ] = "",
-    hostname: Annotated[str, typer.Option(help="Name of the device. Default: the profile's.")] = "",
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for keys, journals, certificates and the saved configuration; a device"
-            " started again there goes on. Default: a temporary one, or the rack file's."
-        ),
-    ] = None,
-    keys: Annotated[
-        str,
-        typer.Option(
-            help="URI of a key store, for example pkcs11:token=r1?module-name=softhsm2. One store"
-            " for each device. Default: a software store in the state folder."
-        ),
-    ] = "",
-    keys_secret: Annotated[
-        str,
-        typer.Option(
-            help="Its passphrase or PIN: env:NAME, file:PATH or prompt:. Default: it is asked for."
-        ),
-    ] = "",
-    user: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="NAME=REFERENCE of somebody who may log in, with env:NAME, file:PATH or prompt: as"
-            " the reference to the password. Repeatable."
-        ),
-    ] = None,
-    enable_secret: Annotated[
-        str, typer.Option(help="Reference to the password that enable asks for.")
-    ] = "",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="KEY=VALUE, a setting of the profile; a wrong key names the right ones."
-            " Repeatable."
-        ),
-    ] = None,
-    floor: Annotated[
-        str,
-        typer.Option(
-            help="Weakest algorithms the device accepts: modern, ndes or lab. Default: ndes."
-        ),
-    ] = "",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Say where it listens as one JSON line.")
-    ] = False,
+    profile: opt.Profile = "",
+    console: opt.Console = None,
+    inventory: opt.Inventory = None,
+    only: opt.Only = None,
+    server: opt.Server = "",
+    hostname: opt.Hostname = "",
+    state: opt.State = None,
+    keys: opt.Keys = "",
+    keys_secret: opt.KeysSecret = "",
+    user: opt.User = None,
+    enable_secret: opt.EnableSecret = "",
+    option: opt.Setting = None,
+    floor: opt.Floor = "",
+    as_json: opt.JsonLine = False,
 ) -> None:
     """Run one device, or a rack of them, until Ctrl-C.
 
     Exit codes: 0 ended by Ctrl-C or a signal; 2 a wrong option or rack file, a taken port, a state
     folder in use; 6 a key store that does not open.
     """
-    single: dict[str, object] = {
-        "--profile": profile,
-        "--console": console,
-        "--server": server,
-        "--hostname": hostname,
-        "--keys": keys,
-        "--keys-secret": keys_secret,
-        "--user": user,
-        "--enable-secret": enable_secret,
-        "--option": option,
-        "--floor": floor,
-    }
-    if inventory is not None:
-        _serve_rack(inventory, single, only=only or [], state=state, as_json=as_json)
-    for name in ("--profile", "--console"):
-        if not single[name]:
-            raise typer.BadParameter(f"{name} is missing (or give a rack file with -i)")
-    if only:
-        raise typer.BadParameter("--only goes with -i")
     from sceplab_lab.device_service import DeviceService, run_device_service
 
-    raise typer.Exit(
-        run_device_service(
-            DeviceService(
-                profile=profile,
-                consoles=tuple(console or ()),
-                server=server,
-                hostname=hostname,
-                state=state,
-                keys=keys,
-                keys_secret=keys_secret,
-                users=tuple(user or ()),
-                enable_secret=enable_secret,
-                options=tuple(option or ()),
-                floor=floor or "ndes",
-                as_json=as_json,
-            )
-        )
+    service = DeviceService(
+        profile=profile,
+        consoles=tuple(console or ()),
+        server=server,
+        hostname=hostname,
+        state=state,
+        keys=keys,
+        keys_secret=keys_secret,
+        users=tuple(user or ()),
+        enable_secret=enable_secret,
+        options=tuple(option or ()),
+        floor=floor,
+        as_json=as_json,
     )
+    if inventory is not None:
+        _serve_rack(inventory, service, only=only or [])
+    _check_single(service, only or [])
+    raise typer.Exit(run_device_service(service))
 
 
-app.command()(replay)
+app.command(epilog=REPLAY_EXAMPLES)(replay)
 
 
-def _serve_rack(
-    rack: Path, single: dict[str, object], *, only: list[str], state: Path | None, as_json: bool
-) -> NoReturn:
+def _serve_rack(rack: Path, service: DeviceService, *, only: list[str]) -> NoReturn:
     """The same for a rack; what is said of one device has no place there."""
     from sceplab_lab.rack_service import RackService, run_rack_service
 
-    given = [name for name, value in single.items() if value]
+    given = [
+        _ITS_OPTION.get(field.name, "--" + field.name.replace("_", "-"))
+        for field in fields(service)
+        if field.name not in _ALSO_FOR_RACKS and getattr(service, field.name)
+    ]
     if given:
         raise typer.BadParameter(f"the rack file says what {', '.join(given)} would")
-    raise typer.Exit(
-        run_rack_service(RackService(rack=rack, only=tuple(only), state=state, as_json=as_json))
-    )
+    wanted = RackService(rack=rack, only=tuple(only), state=service.state, as_json=service.as_json)
+    raise typer.Exit(run_rack_service(wanted))
+
+
+def _check_single(service: DeviceService, only: list[str]) -> None:
+    """Complains of options with which no device can be made."""
+    for name, value in (("--profile", service.profile), ("--console", service.consoles)):
+        if not value:
+            raise typer.BadParameter(f"{name} is missing (or give a rack file with -i)")
+    if only:
+        raise typer.BadParameter("--only goes with -i")
 
 
 @app.command()

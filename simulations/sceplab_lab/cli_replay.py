@@ -7,6 +7,12 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = """\b
+Examples:
+  sceplab device replay session.txt --profile cisco-ios --option train=recent
+  sceplab device replay capture.log --profile cisco-ios --plain --json"""
+"""What `--help` ends with."""
+
 
 def replay(
     transcript: Annotated[
@@ -24,7 +30,9 @@ def replay(
     ] = None,
     plain: Annotated[
         bool,
-        typer.Option(help="A terminal log without markers; typed lines are found by the prompts."),
+        typer.Option(
+            "--plain", help="A terminal log without markers; typed lines are found by the prompts."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -36,10 +44,6 @@ def replay(
     "@ reject" and "@ wait-minutes N" make things happen. docs/profiles.md has the notation.
 
     Exit code 0: all the same. 1: something differs. 2: it cannot be read or played.
-
-    Examples:
-        sceplab device replay session.txt --profile cisco-ios --option train=recent
-        sceplab device replay capture.log --profile cisco-ios --plain --json
     """
     from sceplab_lab.replay import ReplayOptions, run_replay
 

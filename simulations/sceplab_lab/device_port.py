@@ -89,11 +89,7 @@ class AgentPort:
         self._floor = floor
         self._moved = moved
         self._keys = PortKeys(
-            store,
-            clock,
-            worker=worker,
-            book=KeyBook(state_dir),
-            changed=self._tell,
+            store, clock, worker=worker, book=KeyBook(state_dir), changed=self._tell
         )
         self._store = store
         self._places = Places(state_dir)

@@ -50,7 +50,8 @@ class DeviceService:
     """Reference."""
     options: tuple[str, ...] = ()
     """``KEY=VALUE`` each."""
-    floor: str = "ndes"
+    floor: str = ""
+    """Name; empty: ``ndes``."""
     as_json: bool = False
 
 
@@ -108,7 +109,7 @@ def _plan(options: DeviceService, state: Path) -> DevicePlan:
         check_server(options.server)
     if options.keys_secret and not options.keys:
         raise DeviceError("--keys-secret belongs to --keys; the device's own store has a secret")
-    floor = read_floor(options.floor)
+    floor = read_floor(options.floor or "ndes")
     profile = open_profile(options.profile)
     settings = read_options(profile, options.options)
     book = SecretBook()

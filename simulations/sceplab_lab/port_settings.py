@@ -57,12 +57,6 @@ def trustpoint_config(
         at_share=settings.auto_renew_share or 1.0,
         new_key=settings.new_key_on_renewal,
     )
-    period_s = settings.retry_period_s
-    polls = PollPolicy(
-        backoff=Backoff(first_s=period_s, growth=1.0, ceiling_s=period_s),
-        max_polls=settings.retry_count,
-        max_wait_s=period_s * (settings.retry_count + 1),
-    )
     policy = EnrollmentPolicy(
         name=settings.name,
         pin=_pin(settings),
@@ -72,7 +66,7 @@ def trustpoint_config(
         key_id=key_id,
         owns_key=False,  # the device's keys belong to their labels
         uses_challenge=has_challenge,
-        poll=polls,
+        poll=_poll_policy(settings),
         renewal=renewal,
     )
     config = TrustpointConfig(
@@ -89,6 +83,15 @@ def trustpoint_config(
     )
     alternative_names(config)  # complains now, not when the request is made
     return config
+
+
+def _poll_policy(settings: TrustpointSettings) -> PollPolicy:
+    period_s = settings.retry_period_s
+    return PollPolicy(
+        backoff=Backoff(first_s=period_s, growth=1.0, ceiling_s=period_s),
+        max_polls=settings.retry_count,
+        max_wait_s=period_s * (settings.retry_count + 1),
+    )
 
 
 def _pin(settings: TrustpointSettings) -> CaPin | None:

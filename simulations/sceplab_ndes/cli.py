@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sceplab_ndes.config import ServerConfig
-
-DEFAULT_STATE = Path("ndes-state")
+from sceplab_ndes import cli_options as opt
 
 app = typer.Typer(
     help="An NDES-like SCEP server with its own CA.",
@@ -24,11 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-StateOption = Annotated[
-    Path, typer.Option("--state", help="State folder: depot, keys, published files.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _now() -> datetime:
@@ -52,66 +42,45 @@ def _examples(*lines: str) -> str:
 )
 def serve(
     *,
-    state: StateOption = DEFAULT_STATE,
-    config: Annotated[Path | None, typer.Option(help="Configuration file, TOML.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="Server to imitate: compat, rfc8894 or ndes.")
-    ] = None,
-    floor: Annotated[
-        str | None, typer.Option(help="Weakest algorithms accepted: modern, ndes or lab.")
-    ] = None,
-    approval: Annotated[str | None, typer.Option(help="First enrollments: auto or manual.")] = None,
-    challenge: Annotated[
-        str | None, typer.Option(help="Challenge passwords: one-time, static or none.")
-    ] = None,
-    validity: Annotated[
-        str | None,
-        typer.Option(help="Lifetime of new certificates: 10m, 36h or 30d. Default: 365d."),
-    ] = None,
-    ra_key_bits: Annotated[
-        int | None,
-        typer.Option(help="Length of a new state's RA keys: 2048, 3072 or 4096. Default: 2048."),
-    ] = None,
-    keys: Annotated[
-        str | None,
-        typer.Option(
-            help="URI of the key store of CA and RA, for example"
-            " pkcs11:token=ra?module-name=softhsm2. Default: a software store in the state folder."
-        ),
-    ] = None,
-    keys_secret: Annotated[
-        str | None,
-        typer.Option(
-            help="Its passphrase or PIN: env:NAME, file:PATH or prompt:. Default: it is asked for."
-        ),
-    ] = None,
-    trace: Annotated[bool, typer.Option("--trace", help="Show every message decoded.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each event.")] = False,
-    log: Annotated[Path | None, typer.Option(help="Append events as JSON lines.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object when ready, nothing else.")
-    ] = False,
+    state: opt.State = opt.DEFAULT_STATE,
+    config: opt.Config = None,
+    host: opt.Host = None,
+    port: opt.Port = None,
+    profile: opt.Profile = None,
+    floor: opt.Floor = None,
+    approval: opt.Approval = None,
+    challenge: opt.Challenge = None,
+    validity: opt.Validity = None,
+    ra_key_bits: opt.RaKeyBits = None,
+    keys: opt.Keys = None,
+    keys_secret: opt.KeysSecret = None,
+    trace: opt.Trace = False,
+    quiet: opt.Quiet = False,
+    log: opt.Log = None,
+    as_json: opt.JsonLine = False,
 ) -> None:
     """Run the server until Ctrl-C. The folder ./ndes-state is made unless --state names another."""
+    from sceplab_ndes import cli_configuration as made
     from sceplab_ndes.cli_output import report_errors
     from sceplab_ndes.cli_serve import ServeView, serve_folder
     from sceplab_ndes.folder import StateFolder
 
     with report_errors(as_json=as_json):
-        options = {"host": host, "port": port, "profile": profile, "floor": floor}
         changes = {
+            "host": host,
+            "port": port,
+            "profile": profile,
+            "floor": floor,
             "settings.template.approval": approval,
             "settings.challenge.mode": challenge,
-            **_validity_changes(validity),
-            "ca.ra_algorithm": _ra_algorithm(ra_key_bits),
-            "keys.uri": keys and _absolute_uri(keys),
-            "keys.passphrase": keys_secret and _absolute_reference(keys_secret),
+            **made.validity_changes(validity),
+            "ca.ra_algorithm": made.ra_algorithm(ra_key_bits),
+            "keys.uri": keys and made.absolute_uri(keys),
+            "keys.passphrase": keys_secret and made.absolute_reference(keys_secret),
         }
         serve_folder(
             StateFolder(state),
-            _configuration(config, options, changes),
+            made.merged_configuration(config, changes),
             ServeView(as_json=as_json, is_quiet=quiet, traces=trace, log=log),
             clock=_now,
         )
@@ -126,7 +95,7 @@ def serve(
 )
 def otp(
     *,
-    state: StateOption = DEFAULT_STATE,
+    state: opt.State = opt.DEFAULT_STATE,
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     url: Annotated[str, typer.Option(help="Fetch over HTTP from this admin page instead.")] = "",
     user: Annotated[str, typer.Option(help="User name at the admin page.")] = "admin",
@@ -136,7 +105,7 @@ def otp(
     no_ssl: Annotated[
         bool, typer.Option("--no-ssl", help="Plain HTTP to other machines, too.")
     ] = False,
-    as_json: JsonOption = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Print a challenge password, from the state folder or from an admin page."""
     from sceplab_ndes.cli_otp import passwords_from_folder, passwords_from_page
@@ -159,7 +128,7 @@ def otp(
 
 
 @app.command(epilog=_examples("pending", "pending --state ./lab --json"))
-def pending(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+def pending(*, state: opt.State = opt.DEFAULT_STATE, as_json: opt.Json = False) -> None:
     """List the requests that wait for approval."""
     from sceplab_ndes.cli_output import report_errors, show_pending
     from sceplab_ndes.depot import RequestState
@@ -177,8 +146,8 @@ def pending(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) 
 def approve(
     request_id: Annotated[int, typer.Argument(help="Number of the request.")],
     *,
-    state: StateOption = DEFAULT_STATE,
-    as_json: JsonOption = False,
+    state: opt.State = opt.DEFAULT_STATE,
+    as_json: opt.Json = False,
 ) -> None:
     """Issue the certificate of a pending request; the device gets it at its next poll."""
     from sceplab_ndes.cli_output import certificate_fields, print_json, report_errors
@@ -202,8 +171,8 @@ def approve(
 def deny(
     request_id: Annotated[int, typer.Argument(help="Number of the request.")],
     *,
-    state: StateOption = DEFAULT_STATE,
-    as_json: JsonOption = False,
+    state: opt.State = opt.DEFAULT_STATE,
+    as_json: opt.Json = False,
 ) -> None:
     """Refuse a pending request; the device is told at its next poll."""
     from sceplab_ndes.administration import deny_request
@@ -220,7 +189,7 @@ def deny(
 
 
 @app.command(name="list", epilog=_examples("list", "list --json"))
-def list_all(*, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+def list_all(*, state: opt.State = opt.DEFAULT_STATE, as_json: opt.Json = False) -> None:
     """List CAs, certificates and requests."""
     from sceplab_ndes.cli_output import report_errors, show_all
     from sceplab_ndes.cli_rollover import authority_views, show_authorities
@@ -248,8 +217,8 @@ def rollover(
     in_: Annotated[
         str, typer.Option("--in", help="How long from now: 10m, 36h or 30d. Default: 30d.")
     ] = "",
-    state: StateOption = DEFAULT_STATE,
-    as_json: JsonOption = False,
+    state: opt.State = opt.DEFAULT_STATE,
+    as_json: opt.Json = False,
 ) -> None:
     """Prepare the next CA; a running server announces it and switches at the moment."""
     from sceplab_ndes.cli_output import report_errors
@@ -258,14 +227,6 @@ def rollover(
 
     with report_errors(as_json=as_json):
         roll_over(StateFolder(state), at=at, in_=in_, as_json=as_json, clock=_now, user=_user())
-
-
-OutOption = Annotated[
-    Path | None, typer.Option("--out", help="File to write. Default: standard output.")
-]
-ChainOption = Annotated[
-    bool, typer.Option("--chain", help="Append the certificates of the CAs above.")
-]
 
 
 @app.command(
@@ -280,10 +241,10 @@ def sign(
     template: Annotated[
         str, typer.Option(help="Template of the certificate. Default: the server's.")
     ] = "",
-    out: OutOption = None,
-    chain: ChainOption = False,
-    state: StateOption = DEFAULT_STATE,
-    as_json: JsonOption = False,
+    out: opt.Out = None,
+    chain: opt.Chain = False,
+    state: opt.State = opt.DEFAULT_STATE,
+    as_json: opt.Json = False,
 ) -> None:
     """Sign a request that was brought by hand, also while the server runs."""
     from sceplab_ndes.cli_output import report_errors
@@ -306,10 +267,10 @@ def sign(
 @app.command(epilog=_examples("ca-cert", "ca-cert --chain --out ca.pem"))
 def ca_cert(
     *,
-    out: OutOption = None,
-    chain: ChainOption = False,
-    state: StateOption = DEFAULT_STATE,
-    as_json: JsonOption = False,
+    out: opt.Out = None,
+    chain: opt.Chain = False,
+    state: opt.State = opt.DEFAULT_STATE,
+    as_json: opt.Json = False,
 ) -> None:
     """Print the certificate of the issuing CA, to paste into a device."""
     from sceplab_ndes.cli_output import report_errors
@@ -327,8 +288,8 @@ def revoke(
     reason: Annotated[
         str, typer.Option(help="Reason as RFC 5280 spells it, such as keyCompromise.")
     ] = "unspecified",
-    state: StateOption = DEFAULT_STATE,
-    as_json: JsonOption = False,
+    state: opt.State = opt.DEFAULT_STATE,
+    as_json: opt.Json = False,
 ) -> None:
     """Revoke a certificate and publish a new revocation list."""
     from sceplab_ndes.cli_output import certificate_fields, print_json, report_errors
@@ -346,83 +307,6 @@ def revoke(
             print_json({**certificate_fields(record), "crl": str(crl_path)})
         else:
             typer.echo(f"certificate {record.serial} revoked ({reason}); new list: {crl_path}")
-
-
-def _configuration(
-    path: Path | None, options: dict[str, Any], changes: Mapping[str, str | int | None]
-) -> ServerConfig:
-    """The configuration file, if any, with the options of the command line on top."""
-    from pydantic import ValidationError
-
-    from sceplab_ndes.config import ServerConfig, load_config
-    from sceplab_ndes.errors import ConfigError
-    from sceplab_ndes.validation import describe_mistakes
-
-    loaded = load_config(path) if path is not None else ServerConfig()
-    values = loaded.model_dump()
-    values.update({name: value for name, value in options.items() if value is not None})
-    for place, value in changes.items():
-        *sections, name = place.split(".")
-        if value is not None:
-            table = values
-            for section in sections:
-                table = table.setdefault(section, {})
-            table[name] = value
-    try:
-        merged = ServerConfig.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(describe_mistakes(error, ServerConfig), source="options") from error
-    merged.server_profile()
-    return merged
-
-
-def _validity_changes(typed: str | None) -> dict[str, int]:
-    """Settings of a lifetime, by their places.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    from sceplab_ndes.validity import validity_settings
-
-    if typed is None:
-        return {}
-    found = validity_settings(typed, source="--validity")
-    return {f"settings.template.{name}": value for name, value in found.items()}
-
-
-def _ra_algorithm(bits: int | None) -> str | None:
-    """RSA of this length, as the configuration writes it.
-
-    Raises:
-        ConfigError: no key store makes this length.
-    """
-    from sceplab_hsm.api import KeyAlgorithm
-    from sceplab_ndes.errors import ConfigError
-
-    if bits is None:
-        return None
-    known = [kind.value.removeprefix("rsa:") for kind in KeyAlgorithm if kind.is_rsa]
-    if str(bits) not in known:
-        raise ConfigError(f"{bits} is none of {', '.join(known)}", source="--ra-key-bits")
-    return f"rsa:{bits}"
-
-
-def _absolute_uri(uri: str) -> str:
-    """A store's URI as later commands can use it, from whichever directory they are called."""
-    from urllib.parse import quote
-
-    scheme, _, rest = uri.partition(":")
-    if scheme not in {"soft", "tpm", "tpm-stub"} or not rest or rest.startswith(("/", "~", "?")):
-        return uri
-    return f"{scheme}:{quote(str(Path.cwd()))}/{rest}"
-
-
-def _absolute_reference(reference: str) -> str:
-    """A secret's reference, likewise."""
-    scheme, _, rest = reference.partition(":")
-    if scheme != "file" or not rest:
-        return reference
-    return f"file:{Path(rest).expanduser().absolute()}"
 
 
 def _user() -> str:

@@ -70,13 +70,17 @@ def prepare_rollover(
             counts_from=switch_at,
         )
         depot.rollovers.add(record)
-        fields = {
-            "generation": record.generation,
-            "switch_at": switch_at.isoformat(),
-            "user": user,
-        }
-        depot.log("rollover.prepared", now, fields)
+        depot.log("rollover.prepared", now, _logged_fields(record, user))
     return record
+
+
+def _logged_fields(record: RolloverRecord, user: str) -> dict[str, object]:
+    """What the audit trail keeps."""
+    return {
+        "generation": record.generation,
+        "switch_at": record.switch_at.isoformat(),
+        "user": user,
+    }
 
 
 def _require_ready(depot: Depot, store: KeyStore, now: datetime) -> tuple[int, Hierarchy]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -105,55 +106,35 @@ def create_server_state(
     rules = load_profile(profile) if isinstance(profile, str) else profile
     effective_floor = floor or rules.floor
     check_floor(rules, effective_floor)
-    plan = plan or CaPlan(
-        ra=rules.roles.ra,
-        ca_lifetime_days=rules.roles.ca_lifetime_days,
-        ra_lifetime_days=rules.roles.ra_lifetime_days,
-    )
     depot = Depot(depot_path, random_bytes=random_bytes)
-    try:
-        if not depot.certificates.authority():
-            create_hierarchy(depot, key_store, plan, now=now, random_bytes=random_bytes)
+    with ExitStack() as on_failure:
+        on_failure.callback(depot.close)
         challenge = ChallengeDesk(
             depot, rules.challenge, static=static_password, random_bytes=random_bytes
         )
-    except BaseException:
-        depot.close()
-        raise
-    parts = _Parts(
-        rules=rules,
-        floor=effective_floor,
-        depot=depot,
-        key_store=key_store,
-        plan=plan,
-        challenge=challenge,
-        access=AccessList(users),
-        events=events,
-        write_file=write_file,
-        random_bytes=random_bytes,
-    )
-    generations = Generations(
-        depot, parts.generation, parts.ca_reply, now=now, events=events, write_file=write_file
-    )
-    try:
-        current = generations.current(now)
-    except BaseException:
-        depot.close()
-        raise
-    return ServerState(
-        profile=rules,
-        floor=effective_floor,
-        depot=depot,
-        hierarchy=current.hierarchy,
-        authority=current.authority,
-        challenge=challenge,
-        administration=Administration(depot, generations),
-        publication=current.publication,
-        generations=generations,
-        responder=Responder(
-            rules, effective_floor, generations=generations, events=events, host=plan.host
-        ),
-        rollover=parts.rollover,
+        parts = _Parts(
+            rules=rules,
+            floor=effective_floor,
+            depot=depot,
+            key_store=key_store,
+            plan=plan or _default_plan(rules),
+            challenge=challenge,
+            access=AccessList(users),
+            events=events,
+            write_file=write_file,
+            random_bytes=random_bytes,
+        )
+        server = parts.server(now)
+        on_failure.pop_all()
+    return server
+
+
+def _default_plan(rules: ServerProfile) -> CaPlan:
+    """Names of a new CA that nobody named."""
+    return CaPlan(
+        ra=rules.roles.ra,
+        ca_lifetime_days=rules.roles.ca_lifetime_days,
+        ra_lifetime_days=rules.roles.ra_lifetime_days,
     )
 
 
@@ -171,6 +152,41 @@ class _Parts:
     events: EventSink
     write_file: FileWriter | None
     random_bytes: Callable[[int], bytes]
+
+    def server(self, now: datetime) -> ServerState:
+        """The server; makes the CA if the depot has none."""
+        if not self.depot.certificates.authority():
+            create_hierarchy(
+                self.depot, self.key_store, self.plan, now=now, random_bytes=self.random_bytes
+            )
+        generations = Generations(
+            self.depot,
+            self.generation,
+            self.ca_reply,
+            now=now,
+            events=self.events,
+            write_file=self.write_file,
+        )
+        current = generations.current(now)
+        return ServerState(
+            profile=self.rules,
+            floor=self.floor,
+            depot=self.depot,
+            hierarchy=current.hierarchy,
+            authority=current.authority,
+            challenge=self.challenge,
+            administration=Administration(self.depot, generations),
+            publication=current.publication,
+            generations=generations,
+            responder=Responder(
+                self.rules,
+                self.floor,
+                generations=generations,
+                events=self.events,
+                host=self.plan.host,
+            ),
+            rollover=self.rollover,
+        )
 
     def generation(self, number: int) -> Generation:
         """The CA of that number, as the depot remembers it."""

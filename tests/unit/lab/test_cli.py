@@ -32,6 +32,15 @@ def test_help_names_every_part(tmp_path: Path) -> None:
         assert word in shown
 
 
+@pytest.mark.parametrize("words", ["demo", "wire", "inventory", "device serve", "device replay"])
+def test_each_example_of_a_help_has_a_line_of_its_own(tmp_path: Path, words: str) -> None:
+    """Examples can be copied from the terminal: the help does not run them together."""
+    shown = run(tmp_path, *words.split(), "--help").stdout
+    head, *examples = shown[shown.index("Examples:") :].splitlines()
+    assert head == "Examples:"
+    assert examples[0].startswith(f"    sceplab {words} ") or examples[0] == f"    sceplab {words}"
+
+
 @pytest.mark.parametrize("words", [("device", "serve"), ("ndes", "serve")])
 def test_the_tokens_of_the_examples_can_be_named_so(tmp_path: Path, words: tuple[str, ...]) -> None:
     """What the help gives as the URI of a token is one."""
