@@ -9,16 +9,16 @@ from typing import Any, cast
 
 from sceplab_agent.cli_output import Output
 from sceplab_agent.config import load_config
-from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.values import ActiveCertificate
 from sceplab_agent.errors import JournalError
 from sceplab_agent.exit_codes import ExitCode
-from sceplab_agent.handoff.api import Delivery
-from sceplab_agent.handoff.proof import Proof, ProofKind, prove
+from sceplab_agent.handoff.api import Delivery, ProofKind
+from sceplab_agent.handoff.proof import Proof, prove
 from sceplab_agent.journal import Journal
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.store_choice import key_home
 from sceplab_agent.trustpoint import TrustpointConfig
+from sceplab_hsm.uri import join_key_uri
 
 
 def handoff(arguments: argparse.Namespace, output: Output) -> int:
@@ -68,7 +68,7 @@ def _delivered(config: TrustpointConfig, journal: Journal | None) -> Delivery | 
         generation=active.generation,
         certificate_der=active.certificate_der,
         chain_der=active.chain_der,
-        key_uri=f"{mask_uri(key_home(config, stored).store_uri)} {active.key_id}",
+        key_uri=join_key_uri(key_home(config, stored).store_uri, active.key_id),
     )
 
 

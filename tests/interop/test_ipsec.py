@@ -16,7 +16,8 @@ import pytest
 from cryptography import x509
 
 from sceplab_agent.errors import HandOffError
-from sceplab_agent.handoff.api import Delivery
+from sceplab_agent.handoff.api import Delivery, ProofKind
+from sceplab_agent.handoff.proof import prove
 from sceplab_hsm.api import KeyAlgorithm
 from sceplab_hsm.secret import Secret
 from tests.support.agent_cli import SOURCES
@@ -296,6 +297,71 @@ def test_rolled_back_after_a_good_proof(site: IpsecSite, report: Callable[[str],
     report(keep_up(site, go_and_return))
     assert site.router.ask("get_keys")["keys"] == keys
     assert "IKE_SA 1" in handoff.verify(first, handoff.prepare(first))
+
+
+def hand_over_twice(site: IpsecSite) -> Delivery:
+    """A certificate and its renewal for the same key; the renewed one."""
+    key = file_key()
+    site.hand_over(site.delivery(enroll(site.server, "CN 1", key), key))
+    second = site.delivery(enroll(site.server, "CN 1", key), key, generation=2)
+    site.hand_over(second)
+    return second
+
+
+@pytest.mark.covers("K1")
+def test_tunnel_is_proved_at_any_time(site: IpsecSite) -> None:
+    """The peer accepted the active certificate; the one before, of the same subject, fails."""
+    site.start()
+    second, handoff = hand_over_twice(site), site.handoff()
+    up = site.router.sas()
+    for _ in range(2):
+        proof = prove(second, handoff, now)
+        assert (proof.kind, proof.is_proved) == (ProofKind.CONSUMER, True), proof.text
+        assert f"accepted certificate {serial_of(second)}" in proof.text
+    assert site.router.sas() == up, "the proof leaves the tunnel as it was"
+    other = site.handoff(timeout_s=1)
+    site.router.ask("unload_conn", name="site")
+    proof = prove(second, other, now)
+    assert not proof.is_proved
+    assert "has not certificate" in proof.text
+    assert "handoff again" in proof.text
+
+
+def test_proof_finds_out_which_certificate_the_peer_took(site: IpsecSite) -> None:
+    """A tunnel of another certificate of that subject does not pass for one of the active one."""
+    site.start()
+    key = file_key()
+    first = site.delivery(enroll(site.server, "CN 1", key), key)
+    second = site.delivery(enroll(site.server, "CN 1", key), key, generation=2)
+    site.hand_over(second)
+    site.hand_over(first)
+    up = site.router.sas()
+    proof = prove(second, site.handoff(), now)
+    assert f"accepted certificate {serial_of(second)}" in proof.text
+    assert f"IKE_SA {up[0]};" not in proof.text, "a tunnel was made for the proof"
+    wait_until(lambda: site.router.sas() == up, "the tunnel of the proof to be deleted")
+
+
+def test_side_that_waits_proves_less(site: IpsecSite) -> None:
+    """The gateway says that it has certificate and key and that a tunnel is up, no more."""
+    site.start()
+    gateway = site.handoff(site.gateway, GATEWAY, initiate=False)
+    (own,) = [one["data"] for one in site.gateway.ask("list_certs", type="X509", flag="ANY")
+              if one.get("has_privkey") == b"yes"]  # fmt: skip
+    delivery = replace(hand_over_twice(site), certificate_der=bytes(own))
+    proof = prove(delivery, gateway, now)
+    assert (proof.kind, proof.is_proved) == (ProofKind.LOADED, True), proof.text
+    assert "lesser proof" in proof.weakness
+    site.router.ask("terminate", ike="site")
+    wait_until(lambda: not site.gateway.sas(), "the end of the tunnel")
+    proof = prove(delivery, gateway, now)
+    assert not proof.is_proved
+    assert "this side waits for its peer" in proof.text
+
+
+def serial_of(delivery: Delivery) -> str:
+    """Serial number as messages write it."""
+    return f"{x509.load_der_x509_certificate(delivery.certificate_der).serial_number:X}"
 
 
 def test_side_that_does_not_initiate_waits(site: IpsecSite) -> None:

@@ -68,6 +68,15 @@ class Charon:
             if child["state"] == b"INSTALLED"
         ]
 
+    def sas(self) -> list[str]:
+        """Numbers of the IKE_SAs that are established."""
+        return [
+            sa["uniqueid"].decode()
+            for told in self.ask("list_sas")
+            for sa in told.values()
+            if sa["state"] == b"ESTABLISHED"
+        ]
+
     def said(self, words: str) -> bool:
         """Whether the log has these words."""
         return words in self.log.read_text()

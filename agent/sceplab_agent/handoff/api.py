@@ -8,6 +8,7 @@ Spec: keystores-and-handoff 6.3, 7, 9; feature rows K1 to K4, M9.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -84,4 +85,62 @@ class Reachable(Protocol):
 
         Raises:
             HandOffError: the consumer is not there, or does not talk to us.
+        """
+
+
+class ProofKind(enum.Enum):
+    """What was done to prove a hand-off, from strong to weak. The value is what programs read."""
+
+    CONSUMER = "consumer"
+    """The consumer authenticated with it."""
+    LOADED = "loaded"
+    """The running consumer says that it has it."""
+    TLS = "tls-handshake"
+    """A handshake in memory with the files that the consumer reads."""
+    CHECK = "check"
+    """Certificate, chain and purpose were looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """What a consumer proved."""
+
+    kind: ProofKind
+    text: str
+    """For a person."""
+
+
+@runtime_checkable
+class Provable(Protocol):
+    """Optional part of a `HandOff`: its consumer can prove at any time that it works."""
+
+    def prove(self, delivery: Delivery) -> Proved:
+        """Has the consumer prove itself with what was handed over last, as strongly as it can.
+
+        Args:
+            delivery: without the means to get at its key.
+
+        Raises:
+            HandOffError: it does not work, or uses another certificate.
+        """
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """Optional part of a `HandOff`: its consumer loses what it was given, as at its restart."""
+
+    def misses(self, certificate_der: bytes) -> bool:
+        """Whether the consumer has lost the certificate that was handed over last. Changes nothing.
+
+        Raises:
+            HandOffError: it is not there, or does not talk to us.
+        """
+
+    def remind(self, delivery: Delivery) -> str:
+        """Gives the consumer again what it has lost; says what came of it, for a person.
+
+        What was given stays there also where it does not lead to a connection at once.
+
+        Raises:
+            HandOffError: it does not take it.
         """

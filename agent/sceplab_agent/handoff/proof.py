@@ -1,50 +1,27 @@
 """The strongest proof that a consumer works with what it has now. Nothing is replaced.
 
-From strong to weak: the consumer itself authenticates; a TLS handshake in memory with the files it
-reads; certificate, chain and purpose looked at. A weaker one says that it is one.
+`ProofKind` lists them from strong to weak. A weaker one says that it is one.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
 
 from cryptography import x509
 
 from sceplab_agent.errors import HandOffError
-from sceplab_agent.handoff.api import Delivery, HandOff
+from sceplab_agent.handoff.api import Delivery, HandOff, ProofKind, Provable
 from sceplab_agent.handoff.bundle import BundleError, Part, check_chain
 from sceplab_agent.handoff.files import FilesHandOff
 from sceplab_agent.handoff.hook import HookHandOff
 from sceplab_agent.handoff.tls_proof import HandshakeError, prove_handshake, role_of
 from sceplab_agent.handoff.usage_checks import require_purpose
 
-
-@runtime_checkable
-class Provable(Protocol):
-    """Optional part of a `HandOff`: its consumer can prove at any time that it works."""
-
-    def prove(self, delivery: Delivery) -> str:
-        """Has the consumer prove itself with what was handed over last; says what was proved.
-
-        Raises:
-            HandOffError: it does not work, or uses another certificate.
-        """
-
-
-class ProofKind(enum.Enum):
-    """What was done. The value is what programs read."""
-
-    CONSUMER = "consumer"
-    TLS = "tls-handshake"
-    CHECK = "check"
-
-
 _WEAKNESS = {
     ProofKind.CONSUMER: "",
+    ProofKind.LOADED: "lesser proof: which certificate the peer accepted is not known to us",
     ProofKind.TLS: "lesser proof: a handshake in memory, no peer and no running consumer took part",
     ProofKind.CHECK: "lesser proof: looked at only, the key was not used",
 }
@@ -105,7 +82,8 @@ def prove(delivery: Delivery, handoff: HandOff | None, clock: Callable[[], datet
 
 def _ask_consumer(delivery: Delivery, handoff: HandOff) -> tuple[ProofKind, str]:
     if isinstance(handoff, Provable):
-        return ProofKind.CONSUMER, handoff.prove(delivery)
+        proved = handoff.prove(delivery)
+        return proved.kind, proved.text
     # Others prove what they were handed over a moment ago, with the memo of that, which is gone.
     return ProofKind.CHECK, f"{_look_at(delivery)}; this kind proves at a hand-off only"
 

@@ -19,7 +19,7 @@ IKE_SA is made with it, and the one before is deleted when that has its CHILD_SA
 all the time, whatever ``make_before_break`` says. The old key is forgotten last. A side that does
 not initiate waits for its peer to connect anew. CA certificates stay loaded.
 
-The daemon keeps all this in memory. After its restart the certificate is handed over again.
+The daemon keeps all this in memory. After its restart `StrongSwanHandOff.remind` gives it again.
 
 Spec: keystores-and-handoff 6.2 to 6.4; feature row K1.
 """
@@ -39,9 +39,9 @@ from cryptography import x509
 from sceplab_agent.config_paths import resolve_path
 from sceplab_agent.config_table import ConfigTable
 from sceplab_agent.errors import HandOffError
-from sceplab_agent.handoff.api import Delivery, Memo
+from sceplab_agent.handoff.api import Delivery, Memo, ProofKind, Proved
 from sceplab_agent.handoff.ike_connection import DefinitionError, IkeConnection
-from sceplab_agent.handoff.ike_daemon import IkeDaemon, IkeDaemonError
+from sceplab_agent.handoff.ike_daemon import IkeDaemon, IkeDaemonError, IkeSa
 from sceplab_agent.handoff.ike_key import IkeToken, key_identifier, load_key, require_way
 from sceplab_agent.handoff.ike_proof import make_anew, retire, wait_for_peer
 from sceplab_agent.handoff.purposes import Purpose
@@ -120,14 +120,7 @@ class StrongSwanHandOff:
 
     def prepare(self, delivery: Delivery) -> Memo:
         """See `HandOff.prepare`. Changes nothing in the daemon; notes what it uses."""
-        settings = self._settings
-        require_purpose(self._name, delivery, settings.purpose, self._clock())
-        certificate = x509.load_der_x509_certificate(delivery.certificate_der)
-        misfit = settings.connection.misfit(certificate)
-        if misfit:
-            raise HandOffError(
-                self._name, f"the certificate does not fit: {misfit}", may_pass=False
-            )
+        self._require_fit(delivery)
         with self._failures(), self._daemon() as daemon:
             require_way(delivery)
             return self._memo(daemon, delivery)
@@ -148,7 +141,6 @@ class StrongSwanHandOff:
         """
         settings = self._settings
         name, child = settings.connection.name, settings.wanted_child
-        certificate = x509.load_der_x509_certificate(delivery.certificate_der)
         before = memo.get(OLD_SPIS, "").split()
         with self._failures(), self._daemon() as daemon:
             if all(one.der != delivery.certificate_der for one in daemon.own_certificates()):
@@ -164,10 +156,60 @@ class StrongSwanHandOff:
                     timeout_s=settings.timeout_s,
                     monotonic=self._monotonic,
                 )
-        return (
-            f"CHILD_SA '{child}' is up in IKE_SA {sa.unique_id}; the peer accepted certificate "
-            f"{certificate.serial_number:X}"
+        return self._accepted(sa, delivery)
+
+    def prove(self, delivery: Delivery) -> Proved:
+        """See `Provable.prove`. A tunnel that was down is up afterwards; else all is as before.
+
+        A side that initiates connects with what is loaded. The daemon does not tell which one of
+        several certificates of the same subject a connection has; then it is told once more.
+        """
+        settings, connection = self._settings, self._settings.connection
+        name, child = connection.name, settings.wanted_child
+        with self._failures(), self._daemon() as daemon:
+            others = self._candidates(daemon) - {delivery.certificate_der}
+            if self._is_missed(daemon, delivery.certificate_der):
+                raise IkeDaemonError(
+                    f"the daemon has not certificate {_serial(delivery)} with its key for "
+                    f"connection '{name}'; run: sceplab-agent handoff again"
+                )
+            up = [sa for sa in daemon.security_associations(name) if sa.has(child)]
+            if settings.initiates:
+                if others:
+                    daemon.load_connection(connection.with_certificate(delivery.certificate_der))
+                sa = make_anew(daemon, connection=name, child=child, timeout_s=settings.timeout_s)
+                if up and sa.spis not in {one.spis for one in up}:
+                    retire(daemon, name, child, [sa.spis])
+                return Proved(kind=ProofKind.CONSUMER, text=self._accepted(sa, delivery))
+        if not up:
+            reason = f"CHILD_SA '{child}' is down, and this side waits for its peer"
+            raise HandOffError(self._name, reason)
+        text = (
+            f"certificate {_serial(delivery)} and its key are loaded; CHILD_SA '{child}' is up in "
+            f"IKE_SA {up[0].unique_id}"
         )
+        return Proved(kind=ProofKind.LOADED, text=text)
+
+    def misses(self, certificate_der: bytes) -> bool:
+        """See `Forgetful.misses`."""
+        with self._failures(), self._daemon() as daemon:
+            return self._is_missed(daemon, certificate_der)
+
+    def remind(self, delivery: Delivery) -> str:
+        """See `Forgetful.remind`. A side that initiates connects, too."""
+        settings = self._settings
+        name, child = settings.connection.name, settings.wanted_child
+        self._require_fit(delivery)
+        self.install(delivery, {})
+        told = f"certificate {_serial(delivery)} and its key are loaded again"
+        if not settings.initiates:
+            return f"{told}; the peer has still to connect"
+        try:
+            with self._failures(), self._daemon() as daemon:
+                sa = make_anew(daemon, connection=name, child=child, timeout_s=settings.timeout_s)
+        except HandOffError as error:
+            return f"{told}; the tunnel is not up: {error.reason}"
+        return f"{told}; {self._accepted(sa, delivery)}"
 
     def commit(self, delivery: Delivery, memo: Memo) -> None:
         """See `HandOff.commit`. The daemon lets go of the IKE_SAs and of the key before."""
@@ -197,14 +239,37 @@ class StrongSwanHandOff:
             if not memo.get(HAD_KEY) and not (old and key_identifier(old) == new_key):
                 daemon.unload_key(new_key)
 
+    def _require_fit(self, delivery: Delivery) -> None:
+        """Holds the certificate against purpose and connection."""
+        settings = self._settings
+        require_purpose(self._name, delivery, settings.purpose, self._clock())
+        certificate = x509.load_der_x509_certificate(delivery.certificate_der)
+        misfit = settings.connection.misfit(certificate)
+        if misfit:
+            raise HandOffError(
+                self._name, f"the certificate does not fit: {misfit}", may_pass=False
+            )
+
+    def _accepted(self, sa: IkeSa, delivery: Delivery) -> str:
+        return (
+            f"CHILD_SA '{self._settings.wanted_child}' is up in IKE_SA {sa.unique_id}; the peer "
+            f"accepted certificate {_serial(delivery)}"
+        )
+
+    def _is_missed(self, daemon: IkeDaemon, certificate_der: bytes) -> bool:
+        return certificate_der not in self._candidates(daemon)
+
+    def _candidates(self, daemon: IkeDaemon) -> set[bytes]:
+        """Certificates with a key that the connection may sign with: those of its subject."""
+        subjects = daemon.local_subjects(self._settings.connection.name)
+        return {one.der for subject in subjects or () for one in daemon.own_certificates(subject)}
+
     def _memo(self, daemon: IkeDaemon, delivery: Delivery) -> Memo:
         name = self._settings.connection.name
         subjects = daemon.local_subjects(name)
-        candidates = [
-            one.der for subject in subjects or () for one in daemon.own_certificates(subject)
-        ]
-        if delivery.certificate_der in candidates and len(candidates) > 1:
-            candidates.remove(delivery.certificate_der)  # installed before, and rolled back
+        candidates = self._candidates(daemon)
+        if len(candidates) > 1:
+            candidates.discard(delivery.certificate_der)  # installed before, and rolled back
         old = max(candidates, key=_begins, default=b"")
         has_key = key_identifier(delivery.certificate_der) in daemon.loaded_keys()
         return {
@@ -219,7 +284,7 @@ class StrongSwanHandOff:
         if key_identifier(old) not in daemon.loaded_keys():
             raise IkeDaemonError(
                 "the daemon has lost the key of the certificate before, as after a restart; "
-                "run: swanctl --load-all, or hand over again"
+                "run: sceplab-agent handoff again"
             )
         daemon.load_connection(connection.with_certificate(old))
         name, child = connection.name, settings.wanted_child
@@ -271,3 +336,8 @@ def open_handoff(name: str, table: ConfigTable, base_dir: Path) -> StrongSwanHan
 
 def _begins(der: bytes) -> datetime:
     return x509.load_der_x509_certificate(der).not_valid_before_utc
+
+
+def _serial(delivery: Delivery) -> str:
+    certificate = x509.load_der_x509_certificate(delivery.certificate_der)
+    return f"{certificate.serial_number:X}"

@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 
 from sceplab_agent.config_table import ConfigTable
 from sceplab_agent.errors import HandOffError
-from sceplab_agent.handoff.api import Delivery, Memo
+from sceplab_agent.handoff.api import Delivery, Memo, ProofKind, Proved
 from sceplab_agent.handoff.bundle import Part
 from sceplab_agent.handoff.files import NEW, FilesHandOff, FilesSettings
 from sceplab_agent.handoff.generations import LINK
@@ -129,22 +129,42 @@ class WpaSupplicantHandOff:
         """See `HandOff.install`. The next authentication is with the new certificate."""
         self._files.install(delivery, memo)
         with self._connected() as control:
-            self._set(control, self._wanted(delivery, memo, memo[NEW]))
-            if delivery.key_uri.startswith(_PKCS11) and delivery.key_secret is not None:
-                self._set(control, {_PIN: quote(delivery.key_secret().reveal())})
+            self._set_all(control, delivery, self._wanted(delivery, memo, memo[NEW]))
 
     def verify(self, delivery: Delivery, memo: Memo) -> str:
         """See `HandOff.verify`. The daemon authenticates, now, and its port is open."""
         self._files.verify(delivery, memo)
         return self._prove(delivery, self._wanted(delivery, memo, memo[NEW]))
 
-    def prove(self, delivery: Delivery) -> str:
+    def prove(self, delivery: Delivery) -> Proved:
         """See `Provable.prove`. Authenticates with what was committed last; the port stays open."""
         self._files.check_installed(delivery)
         wanted = self._wanted(delivery, {}, LINK)
         if not self._settings.identity:
             del wanted["identity"]  # the network's own counts
-        return self._prove(delivery, wanted)
+        return Proved(kind=ProofKind.CONSUMER, text=self._prove(delivery, wanted))
+
+    def misses(self, certificate_der: bytes) -> bool:
+        """See `Forgetful.misses`. Looks whether the network names the link."""
+        with self._connected() as control:
+            self._check_network(control)
+            return self._get(control, "client_cert") != quote(str(self._place(LINK)))
+
+    def remind(self, delivery: Delivery) -> str:
+        """See `Forgetful.remind`. The files are there already, as a rule; else they are written."""
+        memo = self._files.prepare(delivery)
+        self._files.install(delivery, memo)
+        self._files.commit(delivery, memo)
+        wanted = self._wanted(delivery, {}, LINK)
+        with self._connected() as control:
+            if not self._settings.identity and self._get(control, "identity"):
+                del wanted["identity"]
+            self._set_all(control, delivery, wanted)
+        told = f"network {self._settings.network} names {self._files.link} again"
+        try:
+            return f"{told}; {self._prove(delivery, wanted)}"
+        except HandOffError as error:
+            return f"{told}; the port is not open: {error.reason}"
 
     def commit(self, delivery: Delivery, memo: Memo) -> None:
         """See `HandOff.commit`. What is running and what is saved name the link from now on."""
@@ -183,7 +203,7 @@ class WpaSupplicantHandOff:
     def _wanted(self, delivery: Delivery, memo: Memo, place: str) -> dict[str, str]:
         """Values of the network, with the files of a generation or of the link."""
         directory = self._settings.directory / place
-        values = {"client_cert": quote(str(directory / Part.FULLCHAIN.file_name))}
+        values = {"client_cert": quote(str(self._place(place)))}
         if delivery.key_uri.startswith(_PKCS11):
             values |= {"engine": "1", "engine_id": quote("pkcs11")}
             values["key_id"] = quote(_key_id(delivery))
@@ -193,6 +213,16 @@ class WpaSupplicantHandOff:
         if identity or not memo.get(_WAS + "identity"):
             values["identity"] = quote(identity or _identity_of(delivery))
         return values
+
+    def _place(self, place: str) -> Path:
+        """The certificate's file of a generation or of the link."""
+        return self._settings.directory / place / Part.FULLCHAIN.file_name
+
+    def _set_all(self, control: WpaControl, delivery: Delivery, values: Mapping[str, str]) -> None:
+        """Sets values, and the PIN where the key is in a token."""
+        self._set(control, values)
+        if delivery.key_uri.startswith(_PKCS11) and delivery.key_secret is not None:
+            self._set(control, {_PIN: quote(delivery.key_secret().reveal())})
 
     def _authenticate(self, control: WpaControl, patience_s: float) -> None:
         authenticate(control, patience_s=patience_s, monotonic=self._monotonic)

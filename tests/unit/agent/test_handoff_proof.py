@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_agent.errors import HandOffError
-from sceplab_agent.handoff.api import Delivery
+from sceplab_agent.handoff.api import Delivery, ProofKind, Proved
 from sceplab_agent.handoff.files import FilesHandOff, FilesSettings
-from sceplab_agent.handoff.proof import Proof, ProofKind, prove
+from sceplab_agent.handoff.proof import Proof, prove
 from sceplab_agent.handoff.purposes import IKE_INTERMEDIATE, Purpose
 from sceplab_scep.certificates import signing_key
 from tests.support.consumers import MemoryConsumer
@@ -113,11 +113,11 @@ def test_purpose_is_held_against_again(tmp_path: Path) -> None:
 class ProvingConsumer(MemoryConsumer):
     """A consumer that proves itself when asked."""
 
-    def prove(self, delivery: Delivery) -> str:
+    def prove(self, delivery: Delivery) -> Proved:
         """Works with the first generation."""
         if delivery.generation != 1:
             raise HandOffError(self.name, "it is down")
-        return "port open"
+        return Proved(kind=ProofKind.CONSUMER, text="port open")
 
 
 def test_consumers_prove_themselves() -> None:

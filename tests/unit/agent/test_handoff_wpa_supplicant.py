@@ -78,7 +78,7 @@ def test_hand_over_and_commit(folder: Path) -> None:
         assert "EAP-TLS with certificate" in handoff.verify(delivery, memo)
         assert daemon.commands.count("REAUTHENTICATE") == 1
         handoff.commit(delivery, memo)
-        assert "EAP-TLS with certificate" in make_handoff(control, folder).prove(delivery)
+        assert "EAP-TLS with certificate" in make_handoff(control, folder).prove(delivery).text
         daemon.values["client_cert"] = '"/elsewhere"'
         with pytest.raises(HandOffError, match="another client_cert"):
             handoff.prove(delivery)
