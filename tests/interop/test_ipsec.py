@@ -324,7 +324,7 @@ def test_tunnel_is_proved_at_any_time(site: IpsecSite) -> None:
     proof = prove(second, other, now)
     assert not proof.is_proved
     assert "has not certificate" in proof.text
-    assert "handoff again" in proof.text
+    assert "sceplab-agent renew" in proof.text
 
 
 def test_proof_finds_out_which_certificate_the_peer_took(site: IpsecSite) -> None:

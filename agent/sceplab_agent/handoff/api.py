@@ -123,24 +123,3 @@ class Provable(Protocol):
         Raises:
             HandOffError: it does not work, or uses another certificate.
         """
-
-
-@runtime_checkable
-class Forgetful(Protocol):
-    """Optional part of a `HandOff`: its consumer loses what it was given, as at its restart."""
-
-    def misses(self, certificate_der: bytes) -> bool:
-        """Whether the consumer has lost the certificate that was handed over last. Changes nothing.
-
-        Raises:
-            HandOffError: it is not there, or does not talk to us.
-        """
-
-    def remind(self, delivery: Delivery) -> str:
-        """Gives the consumer again what it has lost; says what came of it, for a person.
-
-        What was given stays there also where it does not lead to a connection at once.
-
-        Raises:
-            HandOffError: it does not take it.
-        """

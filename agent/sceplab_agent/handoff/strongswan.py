@@ -19,7 +19,8 @@ IKE_SA is made with it, and the one before is deleted when that has its CHILD_SA
 all the time, whatever ``make_before_break`` says. The old key is forgotten last. A side that does
 not initiate waits for its peer to connect anew. CA certificates stay loaded.
 
-The daemon keeps all this in memory. After its restart `StrongSwanHandOff.remind` gives it again.
+The daemon keeps all this in memory. After its restart the next renewal hands over again; until then
+`sceplab-agent handoff verify` says that it is missing.
 
 Spec: keystores-and-handoff 6.2 to 6.4; feature row K1.
 """
@@ -171,7 +172,7 @@ class StrongSwanHandOff:
             if self._is_missed(daemon, delivery.certificate_der):
                 raise IkeDaemonError(
                     f"the daemon has not certificate {_serial(delivery)} with its key for "
-                    f"connection '{name}'; run: sceplab-agent handoff again"
+                    f"connection '{name}'; run: sceplab-agent renew"
                 )
             up = [sa for sa in daemon.security_associations(name) if sa.has(child)]
             if settings.initiates:
@@ -189,27 +190,6 @@ class StrongSwanHandOff:
             f"IKE_SA {up[0].unique_id}"
         )
         return Proved(kind=ProofKind.LOADED, text=text)
-
-    def misses(self, certificate_der: bytes) -> bool:
-        """See `Forgetful.misses`."""
-        with self._failures(), self._daemon() as daemon:
-            return self._is_missed(daemon, certificate_der)
-
-    def remind(self, delivery: Delivery) -> str:
-        """See `Forgetful.remind`. A side that initiates connects, too."""
-        settings = self._settings
-        name, child = settings.connection.name, settings.wanted_child
-        self._require_fit(delivery)
-        self.install(delivery, {})
-        told = f"certificate {_serial(delivery)} and its key are loaded again"
-        if not settings.initiates:
-            return f"{told}; the peer has still to connect"
-        try:
-            with self._failures(), self._daemon() as daemon:
-                sa = make_anew(daemon, connection=name, child=child, timeout_s=settings.timeout_s)
-        except HandOffError as error:
-            return f"{told}; the tunnel is not up: {error.reason}"
-        return f"{told}; {self._accepted(sa, delivery)}"
 
     def commit(self, delivery: Delivery, memo: Memo) -> None:
         """See `HandOff.commit`. The daemon lets go of the IKE_SAs and of the key before."""
@@ -284,7 +264,7 @@ class StrongSwanHandOff:
         if key_identifier(old) not in daemon.loaded_keys():
             raise IkeDaemonError(
                 "the daemon has lost the key of the certificate before, as after a restart; "
-                "run: sceplab-agent handoff again"
+                "run: sceplab-agent renew"
             )
         daemon.load_connection(connection.with_certificate(old))
         name, child = connection.name, settings.wanted_child

@@ -144,28 +144,6 @@ class WpaSupplicantHandOff:
             del wanted["identity"]  # the network's own counts
         return Proved(kind=ProofKind.CONSUMER, text=self._prove(delivery, wanted))
 
-    def misses(self, certificate_der: bytes) -> bool:
-        """See `Forgetful.misses`. Looks whether the network names the link."""
-        with self._connected() as control:
-            self._check_network(control)
-            return self._get(control, "client_cert") != quote(str(self._place(LINK)))
-
-    def remind(self, delivery: Delivery) -> str:
-        """See `Forgetful.remind`. The files are there already, as a rule; else they are written."""
-        memo = self._files.prepare(delivery)
-        self._files.install(delivery, memo)
-        self._files.commit(delivery, memo)
-        wanted = self._wanted(delivery, {}, LINK)
-        with self._connected() as control:
-            if not self._settings.identity and self._get(control, "identity"):
-                del wanted["identity"]
-            self._set_all(control, delivery, wanted)
-        told = f"network {self._settings.network} names {self._files.link} again"
-        try:
-            return f"{told}; {self._prove(delivery, wanted)}"
-        except HandOffError as error:
-            return f"{told}; the port is not open: {error.reason}"
-
     def commit(self, delivery: Delivery, memo: Memo) -> None:
         """See `HandOff.commit`. What is running and what is saved name the link from now on."""
         with self._connected() as control:
