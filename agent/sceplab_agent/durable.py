@@ -8,6 +8,8 @@ from pathlib import Path
 
 _TEMPORARY_SUFFIX = ".new"
 _AS_IT_IS = (-1, -1)
+_PARENT_MODE = 0o777
+"""Before the umask, as `Path.mkdir` makes parents."""
 
 
 def replace_file(
@@ -97,7 +99,9 @@ def make_directory(path: Path, *, mode: int) -> None:
     """
     if path.is_dir():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        # Each name by itself: a parent whose own name is lost takes everything with it.
+        make_directory(path.parent, mode=_PARENT_MODE)
     path.mkdir(mode=mode, exist_ok=True)
     sync_directory(path.parent)
 
