@@ -181,6 +181,10 @@ class Disk:
         """Bytes in a file, as programs see it."""
         return len(self._inodes[number].current.content)
 
+    def content(self, number: int) -> bytes:
+        """Content of a file, as programs see it."""
+        return bytes(self._inodes[number].current.content)
+
     def sync(self, number: int) -> None:
         """What ``fsync`` and ``fdatasync`` do to a file or directory."""
         self._inodes[number].sync()

@@ -19,7 +19,7 @@ from tests.support.power.model_disk import Disk
 from tests.support.power.traced_calls import Call
 
 _REFUSED = {
-    *("fallocate", "truncate", "sync_file_range", "copy_file_range", "sendfile", "splice"),
+    *("fallocate", "truncate", "sync_file_range", "sendfile", "splice"),
     *("pwritev", "pwritev2", "mknod", "mknodat", "openat2", "creat", "io_uring_setup"),
 }
 """Not repeated. Where one of these reaches the folder the model has to learn it."""
@@ -195,6 +195,20 @@ class TracedDisk:
             self.disk.sync(file.inode)
         return self._step(call, f"write {len(data)} bytes at {offset} of", is_sync=False)
 
+    def _copy(self, process: _Process, call: Call) -> Step | None:
+        if self._below(call.descriptor(2).path) is None:
+            return None
+        source = process.files.get(call.descriptor(0).number)
+        target = process.files.get(call.descriptor(2).number)
+        is_placed = {call.arguments[1], call.arguments[3]} != {"NULL"}
+        if source is None or target is None or is_placed:
+            raise UnmodelledError(f"copy_file_range({_readable(call)})")
+        data = self.disk.content(source.inode)[source.position :][: call.result]
+        self.disk.write(target.inode, target.position, data)
+        source.position += call.result
+        target.position += call.result
+        return Step(f"copy into {call.descriptor(2).path}", is_sync=False)
+
     def _truncate(self, process: _Process, call: Call) -> Step | None:
         if file := self._file(process, call):
             self.disk.truncate(file.inode, call.number(1))
@@ -309,6 +323,7 @@ _HANDLERS: dict[str, _Handler] = {
         "lseek": TracedDisk._seek,
         "read readv": TracedDisk._read,
         "write writev pwrite64": TracedDisk._write,
+        "copy_file_range": TracedDisk._copy,
         "ftruncate": TracedDisk._truncate,
         "fsync fdatasync": TracedDisk._sync,
         "sync syncfs": TracedDisk._sync_all,
