@@ -24,6 +24,9 @@ from sceplab_agent.service import AgentService
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.trustpoint import TrustpointConfig
 
+_STATUS_EVERY_S = 0.2
+"""The service manager is told at most this often; a look at all trustpoints takes time, too."""
+
 Loaded = tuple[AgentConfig, Sequence[TrustpointConfig]]
 
 
@@ -51,9 +54,9 @@ class ServiceHost:
     def __init__(self, service: AgentService, options: HostOptions) -> None:
         self._service = service
         self._options = options
-        self._loop = ServiceLoop(service)
-        self._notifier = Notifier(options.environment)
         self._bell = Bell()
+        self._loop = ServiceLoop(service, tell=self._bell.ring)
+        self._notifier = Notifier(options.environment)
         self._watch = ClockWatch(service.outside.clock)
         tally = Tally()
         service.observers.add(tally)
@@ -179,6 +182,7 @@ class ServiceHost:
             if summary != told:
                 self._notifier.status(summary)
                 told = summary
+            await asyncio.sleep(_STATUS_EVERY_S)
             await bell.wait()
 
     async def _mind_watchdog(self, every_s: float) -> None:
@@ -189,8 +193,8 @@ class ServiceHost:
     def _summary(self) -> str:
         sessions = self._loop.sessions
         states = Counter(session.state.value for session in sessions.values())
-        closed = len(self._loop.configs) - len(sessions)
-        if closed:
-            states["key store not open"] = closed
-        told = ", ".join(f"{number} {name}" for name, number in sorted(states.items()))
+        closed = len(set(self._service.unopened) - sessions.keys())
+        states["key store not open"] = closed
+        states["opening"] = len(self._loop.configs) - len(sessions) - closed
+        told = ", ".join(f"{number} {name}" for name, number in sorted((+states).items()))
         return f"{len(self._loop.configs)} trustpoints: {told}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,10 @@ class ServiceLoop:
 
     Args:
         service: entered, and not used otherwise meanwhile.
+        tell: called in the loop when a key store of `sessions` has opened, or has not.
     """
 
-    def __init__(self, service: AgentService) -> None:
+    def __init__(self, service: AgentService, tell: Callable[[], None] = lambda: None) -> None:
         outside = service.outside
         self.service = service
         self._transport = ThreadedTransport(outside.transport)
@@ -57,6 +58,7 @@ class ServiceLoop:
             transport=self._transport,
             clock=outside.clock,
             rng=outside.rng,
+            tell=tell,
         )
         self._configs: tuple[TrustpointConfig, ...] = ()
         self._workers: dict[str, Worker] = {}

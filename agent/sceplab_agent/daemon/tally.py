@@ -78,17 +78,18 @@ class Bell(SilentObserver):
 
     def recorded(self, entry: JournalEntry) -> None:
         """Rings."""
-        self._ring()
+        self.ring()
 
     def state_changed(self, trustpoint: str, old: State, new: State) -> None:
         """Rings."""
-        self._ring()
+        self.ring()
 
     def asked(self, trustpoint: str, certificate_der: bytes) -> None:
         """Rings."""
-        self._ring()
+        self.ring()
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Wakes everybody. In any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake)
 

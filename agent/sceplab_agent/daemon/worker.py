@@ -39,6 +39,8 @@ class Means:
     clock: Callable[[], datetime]
     """Now, aware UTC."""
     rng: RandomSource
+    tell: Callable[[], None]
+    """Called in the loop when a key store has opened, or has not."""
 
 
 class Worker:
@@ -119,6 +121,7 @@ class Worker:
         means = self._means
         driver = AsyncDriver(session, means.transport, clock=means.clock)
         self.session, self._driver = session, driver
+        means.tell()
         if self._former is not None:
             driver.take_over(self._former)
         await driver.start()
@@ -142,6 +145,7 @@ class Worker:
             session = await self._unless_changed(opening)
             if session is not None or self._changed.is_set():
                 return session
+            self._means.tell()
             pause = wait_s(config.policy.retry.backoff, failures, self._means.rng)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):

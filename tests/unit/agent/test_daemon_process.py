@@ -236,6 +236,9 @@ def test_service_manager_is_told(server: tuple[ServerState, str], tmp_path: Path
         running.process.send_signal(signal.SIGTERM)
         told("STOPPING=1")
         end(running)
+        again = Running(agent, "run")
+        told("STATUS=1 trustpoints: 1 INSTALLED")  # nothing happens to it any more
+        end(again)
 
 
 def test_metrics_are_read_by_prometheus(server: tuple[ServerState, str], tmp_path: Path) -> None:
