@@ -361,6 +361,9 @@ class World:
     def _mend(self) -> None:
         """No fault is left: the device has to come to a valid certificate and its key alone."""
         self.weather.clear()
+        people = (self._operator, self._approver, self._power_on)
+        self._agenda = [entry for entry in self._agenda if entry[2] in people]
+        heapq.heapify(self._agenda)
         self.tokens.disarm()
         self.fuse.mean = self.fuse.left = 10**9
         self.server_offset = timedelta()
