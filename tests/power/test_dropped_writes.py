@@ -54,5 +54,14 @@ def test_sample_of_the_power_cuts(
 def test_every_power_cut(
     dropped: DroppedWrites, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every moment, with what was synced alone and with chance parts of the rest."""
-    _cut_all(dropped, name, capsys, seeds=1, every=1)
+    """Every moment, when only what was synced survives."""
+    _cut_all(dropped, name, capsys, seeds=0, every=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(STAGES))
+def test_power_cuts_that_keep_a_part(
+    dropped: DroppedWrites, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every ninth state, when chance wrote back some of what was not synced."""
+    _cut_all(dropped, name, capsys, seeds=1, every=9)
