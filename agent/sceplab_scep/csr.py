@@ -35,7 +35,7 @@ from sceplab_scep.errors import LocalProtocolError, MalformedMessageError
 from sceplab_scep.ports import MessageSigner
 from sceplab_scep.signatures import HASHES, is_signature_valid, signature_identifier
 from sceplab_scep.strings import decode_string, directory_string
-from sceplab_scep.x509fields import load_public_key
+from sceplab_scep.x509fields import UNREADABLE, load_public_key
 
 _WHAT = "certification request"
 
@@ -180,7 +180,7 @@ def read_csr(der: bytes) -> CsrView:
 
 
 _UNREADABLE = (
-    ValueError,
+    *UNREADABLE,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,

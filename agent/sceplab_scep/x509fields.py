@@ -39,6 +39,8 @@ ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
 _MAX_REMEMBERED = 128
 """Certificates, and keys, of which the last ones used are remembered."""
+UNREADABLE = (ValueError, TypeError)
+"""What the library raises for outside bytes; `TypeError` for a name whose value is a BIT STRING."""
 
 
 @lru_cache(maxsize=_MAX_REMEMBERED)
@@ -56,7 +58,7 @@ def load_certificate(certificate_der: bytes) -> x509.Certificate:
         _ = certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc
         if not _remember(certificate, certificate_der).is_self_issued:
             _ = certificate.subject
-    except (ValueError, x509.InvalidVersion) as error:
+    except (*UNREADABLE, x509.InvalidVersion) as error:
         raise MalformedMessageError(
             f"this is no certificate: {error}", attribute="certificate"
         ) from error
@@ -223,7 +225,7 @@ def read_extension(
         return certificate.extensions.get_extension_for_class(extension_type).value
     except x509.ExtensionNotFound:
         return None
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except (*UNREADABLE, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise MalformedMessageError(
             f"the certificate's extensions cannot be read: {error}", attribute="extensions"
         ) from error
@@ -258,5 +260,5 @@ def parse_name(name_der: bytes) -> x509.Name:
             info=to_tlv(info), signature_algorithm=algorithm, signature=nothing
         )
         return x509.load_der_x509_csr(encode_der(request)).subject
-    except ValueError as error:
+    except UNREADABLE as error:
         raise MalformedMessageError(f"this is no name: {error}", attribute="name") from error

@@ -266,6 +266,17 @@ def test_no_request(noise: bytes) -> None:
         read_csr(noise)
 
 
+def test_a_bit_string_in_the_subject() -> None:
+    """The library raises a `TypeError` for it; the request is malformed like any other."""
+
+    def spoil(info: CertificationRequestInfo) -> None:
+        subject = bytes.fromhex("300d310b3009060355040303020041")
+        info.subject = wrap_der(subject)
+
+    with pytest.raises(MalformedMessageError, match="certification request"):
+        read_csr(edit_csr(device_csr(), spoil))
+
+
 def test_broken_extensions() -> None:
     """An extension that cannot be decoded makes the request unreadable, not the reader fall."""
 

@@ -96,6 +96,17 @@ def test_names_are_readable_after_loading() -> None:
         load_certificate(broken)
 
 
+def test_a_bit_string_in_a_name_is_malformed() -> None:
+    """The library raises another kind of error for it than for all else that is no name."""
+    text = name("CN=Lab CA").public_bytes()[-8:]
+    broken = der(PKI.ra_signing).replace(text, b"\x03\x06\x00" + text[3:])
+    assert broken != der(PKI.ra_signing)
+    with pytest.raises(MalformedMessageError, match="no certificate"):
+        load_certificate(broken)
+    with pytest.raises(MalformedMessageError, match="no name"):
+        parse_name(name("CN=A").public_bytes().replace(b"\x0c\x01A", b"\x03\x01\x00"))
+
+
 def test_extensions() -> None:
     """The value, nothing when it is absent, and an error when the extensions are broken."""
     usage = read_extension(PKI.ra_signing, x509.KeyUsage)
