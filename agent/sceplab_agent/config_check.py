@@ -12,6 +12,7 @@ from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.policy import UnpinnedCa
 from sceplab_agent.errors import ConfigError, ConfigProblem, HandOffError
 from sceplab_agent.handoff.api import Reachable
+from sceplab_agent.handoff.consumer_pin import missing_pins
 from sceplab_agent.journal import StoredSnapshot
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_names import require_own_names
@@ -187,7 +188,7 @@ def _check_consumers(trustpoint: TrustpointConfig) -> list[str]:
                 # Only the kind of it: a plug-in's text may quote a secret.
                 told = f"cannot be asked: {type(error).__name__}; tell its author"
         found.append(f"{trustpoint.name}: hand-off {handoff.name} {told}")
-    return found
+    return [*found, *(f"{trustpoint.name}: {told}" for told in missing_pins(trustpoint))]
 
 
 def _check_trust(trustpoint: TrustpointConfig) -> list[str]:

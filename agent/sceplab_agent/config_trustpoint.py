@@ -22,6 +22,7 @@ from sceplab_agent.core.policy import (
 )
 from sceplab_agent.fingerprint import parse_fingerprint, parse_legacy_fingerprint
 from sceplab_agent.handoff.api import HandOff
+from sceplab_agent.handoff.consumer_pin import refused_pins
 from sceplab_agent.handoff.registry import open_handoff
 from sceplab_agent.trustpoint import NAME_PATTERN, TrustpointConfig, parse_subject
 from sceplab_agent.url import split_url
@@ -101,6 +102,9 @@ def read_trustpoint(
             hands_over=bool(handoffs),
         ),
     )
+    if store.uri:
+        for reason in refused_pins(config):
+            table.problem("handoff", reason)
     key.finish()
     table.finish()
     return config

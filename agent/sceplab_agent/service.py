@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Protocol
 
 from sceplab_agent.challenge import ChallengeSource
@@ -25,6 +24,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.drivers.blocking import BlockingDriver
 from sceplab_agent.errors import ConfigError, ConfigProblem, EnrollmentFailedError
 from sceplab_agent.executor import Surroundings
+from sceplab_agent.handoff.consumer_pin import secret_for_consumers
 from sceplab_agent.handoff.delivery import open_run_mark
 from sceplab_agent.install import FileInstaller
 from sceplab_agent.journal import Journal
@@ -41,7 +41,6 @@ from sceplab_agent.transaction import RandomBytes
 from sceplab_agent.transport import HttpTransport
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.errors import KeyStoreError, StoreUnavailableError
-from sceplab_hsm.secret import Secret, resolve_secret
 
 
 class ClosableTransport(HttpTransport, Protocol):
@@ -169,7 +168,7 @@ class AgentService:
             clock=outside.clock,
             observer=self._observers,
             handoffs=choice.config.handoffs,
-            key_secret=_secret_of(choice.config),
+            key_secret=secret_for_consumers(choice.config),
             marks=choice.marks,
         )
         session = EnrollmentSession(
@@ -307,11 +306,3 @@ class AgentService:
                 break
             drivers[min(waiting)[1]].step()
         return [driver.session for driver in drivers]
-
-
-def _secret_of(config: TrustpointConfig) -> Callable[[], Secret] | None:
-    """Passphrase or PIN of the key store; a person is not asked for it once more."""
-    reference = config.store_secret
-    if not reference or reference.startswith("prompt:"):
-        return None
-    return partial(resolve_secret, reference)

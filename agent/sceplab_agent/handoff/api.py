@@ -88,6 +88,15 @@ class Reachable(Protocol):
         """
 
 
+@runtime_checkable
+class LogsIn(Protocol):
+    """Optional part of a `HandOff`: its consumer opens the token of the key by itself."""
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether it needs the token's PIN for that (`Delivery.key_secret`)."""
+
+
 class ProofKind(enum.Enum):
     """What was done to prove a hand-off, from strong to weak. The value is what programs read."""
 

@@ -112,6 +112,11 @@ class StrongSwanHandOff:
         """See `HandOff.name`."""
         return self._name
 
+    @property
+    def logs_in(self) -> bool:
+        """See `LogsIn.logs_in`. The daemon opens the token for every signature."""
+        return True
+
     def probe(self) -> str:
         """See `Reachable.probe`."""
         connection = self._settings.connection.name

@@ -99,6 +99,11 @@ class WpaSupplicantHandOff:
         """See `HandOff.name`."""
         return self._name
 
+    @property
+    def logs_in(self) -> bool:
+        """See `LogsIn.logs_in`. The daemon opens the token for every signature."""
+        return True
+
     def probe(self) -> str:
         """See `Reachable.probe`. Asks the daemon for its network and its port."""
         with self._connected() as control:
