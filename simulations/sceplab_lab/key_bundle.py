@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import (
 )
 
 from sceplab_devices.errors import DeviceError
+from sceplab_devices.profiles.readable import UNREADABLE, is_readable
 from sceplab_lab.key_pem import PrivateKey
 from sceplab_scep.algorithms import Floor
 from sceplab_scep.chains import is_directly_issued
@@ -44,12 +44,14 @@ def read_bundle(data: bytes, passphrase: str) -> KeyBundle:
     """
     try:
         key, certificate, others = load_key_and_certificates(data, passphrase.encode())
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise DeviceError("no PKCS#12 file, or wrong passphrase") from None
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
         raise DeviceError("the PKCS#12 file has no RSA or EC private key")
     if certificate is None:
         raise DeviceError("the PKCS#12 file has no certificate for its key")
+    if not all(map(is_readable, (certificate, *others))):
+        raise DeviceError("a certificate of the PKCS#12 file cannot be read")
     chain = tuple(other.public_bytes(Encoding.DER) for other in _chain(certificate, others))
     return KeyBundle(
         key=key, certificate_der=certificate.public_bytes(Encoding.DER), authorities_der=chain

@@ -8,10 +8,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Generator
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from sceplab_devices.profiles.readable import UNREADABLE, is_readable, load_readable
 from sceplab_devices.steps import Ask, Step
 
 PASTE_LIMIT_CHARS = 128 * 1024
@@ -89,12 +88,11 @@ def read_certificates(text: str) -> tuple[bytes, ...]:
 
 
 def _certificates_in(data: bytes) -> list[bytes]:
-    try:
-        return [x509.load_der_x509_certificate(data).public_bytes(Encoding.DER)]
-    except (ValueError, x509.InvalidVersion):
-        pass
+    single = load_readable(data)
+    if single is not None:
+        return [single.public_bytes(Encoding.DER)]
     try:
         bundle = pkcs7.load_der_pkcs7_certificates(data)
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+    except UNREADABLE:
         return []
-    return [certificate.public_bytes(Encoding.DER) for certificate in bundle]
+    return [one.public_bytes(Encoding.DER) for one in bundle if is_readable(one)]

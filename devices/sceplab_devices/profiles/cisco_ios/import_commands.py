@@ -26,6 +26,7 @@ from sceplab_devices.profiles.cisco_ios.enrollment_method import (
 from sceplab_devices.profiles.cisco_ios.keys import forget_certificates_of
 from sceplab_devices.profiles.cisco_ios.router import Context
 from sceplab_devices.profiles.cisco_ios.trustpoint import Trustpoint, address_of, key_label_of
+from sceplab_devices.profiles.readable import UNREADABLE
 from sceplab_devices.steps import Dialog, Step
 
 
@@ -185,7 +186,7 @@ def _key_kind(data: bytes, passphrase: str) -> str:
     """
     try:
         key, certificate, _ = pkcs12.load_key_and_certificates(data, passphrase.encode())
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return ""
     if certificate is None:
         return ""

@@ -11,6 +11,7 @@ from sceplab_devices.profiles.cisco.trustpoint import Entry
 from sceplab_devices.profiles.cisco_nxos.authenticate import END_OF_INPUT
 from sceplab_devices.profiles.cisco_nxos.switch import Context
 from sceplab_devices.profiles.cisco_nxos.trustpoint import Trustpoint
+from sceplab_devices.profiles.readable import UNREADABLE
 from sceplab_devices.steps import Dialog
 
 _LAST_LINES = ("-----END CERTIFICATE-----", "-----END PKCS7-----", END_OF_INPUT)
@@ -125,8 +126,9 @@ def read_crl(data: bytes) -> x509.CertificateRevocationList | None:
     der = decode_base64(data.decode("ascii", "replace")) if is_pem else data
     try:
         crl = x509.load_der_x509_crl(der)
-        crl.signature_hash_algorithm, list(crl), list(crl.extensions)  # all of it can be read
-    except (ValueError, UnsupportedAlgorithm):
+        _ = crl.issuer, crl.last_update_utc, crl.next_update_utc, crl.signature_hash_algorithm
+        _ = list(crl.extensions), [(one.revocation_date_utc, one.extensions) for one in crl]
+    except UNREADABLE:
         return None
     return crl
 

@@ -46,7 +46,7 @@ def details(name: str, der: bytes) -> list[str]:
     """All lines about one certificate."""
     certificate = x509.load_der_x509_certificate(der)
     fingerprint = colons(certificate.fingerprint(hashes.MD5())).upper()  # noqa: S303 - as shown
-    serial = f"{certificate.serial_number:x}"
+    serial = f"{abs(certificate.serial_number):x}"  # no text is known for a negative one
     octets = bytes.fromhex(serial.zfill(len(serial) + len(serial) % 2))
     lines = [
         f"== [ {name} ]",

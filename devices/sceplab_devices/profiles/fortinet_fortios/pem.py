@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from sceplab_devices.profiles.readable import UNREADABLE, is_readable
 
 
 def read_certificate(text: str) -> x509.Certificate | None:
     """The certificate in a PEM text; ``None`` when there is none, or none that can be shown."""
     try:
         certificate = x509.load_pem_x509_certificate(text.encode())
-        looked_at = (
-            certificate.subject, certificate.issuer, certificate.public_key(),
-            certificate.not_valid_before_utc, certificate.not_valid_after_utc,
-        )  # fmt: skip
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+    except UNREADABLE:
         return None
-    return certificate if all(looked_at) else None
+    return certificate if is_readable(certificate) else None
 
 
 def certificate_pem(der: bytes) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from sceplab_devices.profiles.readable import UNREADABLE, is_readable
+
 
 def read_certificates(data: bytes) -> list[bytes]:
     """The certificates of a file, DER each; empty: it holds none that can be read."""
@@ -13,6 +15,8 @@ def read_certificates(data: bytes) -> list[bytes]:
             found = x509.load_pem_x509_certificates(data)
         else:
             found = [x509.load_der_x509_certificate(data)]
-        return [certificate.public_bytes(Encoding.DER) for certificate in found]
-    except (ValueError, x509.InvalidVersion):
+    except UNREADABLE:
         return []
+    if not all(map(is_readable, found)):
+        return []
+    return [certificate.public_bytes(Encoding.DER) for certificate in found]

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from sceplab_devices.profiles.candidate.tree import Tree
+from sceplab_devices.profiles.readable import load_readable
 
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _SHORT = {
@@ -57,10 +58,10 @@ def read_pem(text: str) -> bytes | None:
     r"""A certificate, DER, from PEM with blanks or ``\n`` between its lines, or bare base64."""
     body = re.sub(r"\\n|\s", "", text.replace(_BEGIN, "").replace(_END, ""))
     try:
-        certificate = x509.load_der_x509_certificate(b64decode(body, validate=True))
-        return certificate.public_bytes(Encoding.DER)
+        certificate = load_readable(b64decode(body, validate=True))
     except (Error, ValueError):
         return None
+    return None if certificate is None else certificate.public_bytes(Encoding.DER)
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
