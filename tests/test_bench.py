@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.measure import cpu_us
+from tests.bench.proc import Activity, resident_kib
 from tests.bench.record import Record
 from tests.bench.registry import Effort
 from tests.support.source_tree import ROOT, source_environment
@@ -51,6 +52,27 @@ def test_measurement_is_the_median_round() -> None:
     assert times == pytest.approx({"cheap": 1.0, "dear": 5.0})
 
 
+def test_process_is_seen_from_outside() -> None:
+    """What a process has in memory and how often it woke up are read from the kernel's files."""
+    loop = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", loop], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def turn() -> None:
+            print("again", file=process.stdin, flush=True)
+            assert process.stdout.readline() == "again\n"
+
+        turn()
+        before = Activity.of(process.pid)
+        for _ in range(20):
+            turn()
+        assert 1 <= Activity.of(process.pid).since(before).wake_ups <= 60
+        assert 1_000 < resident_kib(process.pid) < 1_000_000
+
+
 @pytest.mark.slow
 def test_every_benchmark_runs(tmp_path: Path) -> None:
     """`make bench` with the least effort ends well and writes complete records."""
@@ -61,6 +83,7 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     records = json.loads(report.read_text(encoding="utf-8"))
-    assert {"rsa_floor.client", "rsa_floor.server"} <= {record["name"] for record in records}
+    names = {record["name"] for record in records}
+    assert {"rsa_floor.client", "journal.memory.share", "service.memory.each"} <= names
     fields = {"name", "value", "unit", "reference", "ratio", "target", "met"}
     assert all(set(record) == fields for record in records)

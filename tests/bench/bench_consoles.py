@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from tests.bench.proc import resident_kib
 from tests.bench.record import Record
 from tests.bench.registry import Effort, benchmark
 from tests.support.source_tree import ROOT, source_environment
@@ -133,13 +134,6 @@ def _spread(places: Sequence[tuple[str, int]], sessions: int) -> list[tuple[str,
     return [places[number % len(places)] for number in range(sessions)]
 
 
-def _resident_kib(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-        if line.startswith("Rss:"):
-            return int(line.split()[1])
-    raise RuntimeError("the kernel does not say how much memory a process has")
-
-
 @benchmark
 def consoles(effort: Effort) -> Iterator[Record]:
     """Commands a second and their times at many sessions; one command alone; start-up; memory."""
@@ -224,10 +218,10 @@ def _memory(kind: str, sessions: int, each: int, *, bound_kib: float) -> Iterato
     with _ours(max(sessions // each, 1), kind) as served:
         # The first sessions load code and fill caches that all later ones share.
         _load(_order(kind, served.places))
-        before = _resident_kib(served.pid)
+        before = resident_kib(served.pid)
         with _client(_order(kind, _spread(served.places, sessions), hold=True)) as process:
             _answer(process.stdout)
-            added = _resident_kib(served.pid) - before
+            added = resident_kib(served.pid) - before
     yield Record(
         name=f"console.{kind}.idle_memory", value=added / sessions, unit="KiB", target=bound_kib
     )

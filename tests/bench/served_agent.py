@@ -1,0 +1,57 @@
+"""`sceplab-agent run` as a service manager runs it: started, told when it is up, ended."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.support.agent_cli import AgentFolder
+from tests.support.source_tree import source_environment
+
+_PATIENCE_S = 120.0
+_COMMAND = (sys.executable, "-m", "sceplab_agent", "run", "-c", "agent.toml", "--quiet")
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAgent:
+    """A service whose trustpoints all have their certificate."""
+
+    pid: int
+    start_s: float
+    """From the start of the process until the last trustpoint is served."""
+
+
+@contextmanager
+def served_agent(agent: AgentFolder, count: int) -> Iterator[ServedAgent]:
+    """Runs the service over a folder of `resting_agents.Fleet`.
+
+    Args:
+        agent: its folder.
+        count: of trustpoints in it.
+
+    Raises:
+        TimeoutError: they do not all come to rest.
+    """
+    place = agent.folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(place))
+        manager.settimeout(_PATIENCE_S)
+        begin = time.perf_counter()
+        environment = {**source_environment(), "NOTIFY_SOCKET": str(place)}
+        process = subprocess.Popen(
+            _COMMAND, cwd=agent.folder, env=environment, stdout=subprocess.DEVNULL
+        )
+        try:
+            wanted = f"STATUS={count} trustpoints: {count} INSTALLED"
+            while wanted not in manager.recv(65536).decode().splitlines():
+                pass
+            yield ServedAgent(process.pid, time.perf_counter() - begin)
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE_S)
+            place.unlink()
