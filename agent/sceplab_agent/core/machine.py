@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from sceplab_agent.core.actions.handoff import peace
 from sceplab_agent.core.commands import Command
 from sceplab_agent.core.events import DeadlineReached, Event, Restarted
 from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
@@ -95,6 +96,9 @@ class EnrollmentMachine:
         is_clock_set = now >= model.newest_at
         if not is_clock_set and isinstance(event, (DeadlineReached, Restarted)):
             self._bring_wake_closer(now)
+            if model.active is not None and now < model.active.not_after:
+                # Perhaps the clock that said so was ahead. A renewal tells; else it is said again.
+                model.is_expiry_noted = False
         turn = Turn(
             model=model,
             policy=self._policy,
@@ -227,14 +231,11 @@ class EnrollmentMachine:
         return active.not_after if moment is None else min(moment, active.not_after)
 
     def _bring_wake_closer(self, now: datetime) -> None:
-        """Keeps a clock that was set back from putting a poll or a retry years away."""
+        """Keeps a clock that was set back from putting a poll, a retry, a pause years away."""
         model = self._model
-        if model.state is State.PENDING:
-            backoff = self._policy.poll.backoff
-        elif model.state is State.RETRY_WAIT:
-            backoff = self._policy.retry.backoff
-        else:
-            return
-        latest = now + timedelta(seconds=longest_wait_s(backoff))
+        is_polling = model.state is State.PENDING
+        backoff = self._policy.poll.backoff if is_polling else self._policy.retry.backoff
+        wait = timedelta(seconds=longest_wait_s(backoff))
+        latest = now + max(wait, peace(model.failure, model.active, now))
         if model.wake_at is not None and model.wake_at > latest:
             model.wake_at = latest

@@ -143,6 +143,19 @@ def test_a_lasting_failure_leaves_the_old_certificate_in_use() -> None:
     assert deleted(stage) == ["key"]
 
 
+def test_a_clock_that_was_ahead_keeps_the_peace_as_long_as_it_should_be() -> None:
+    """Set right, half of the time that is really left goes by: neither years nor moments."""
+    stage = renewal_handed()
+    active = stage.machine.active
+    assert active is not None
+    right = stage.now
+    stage.now += 4000 * DAY
+    stage.give(LASTING)
+    stage.now = right
+    stage.give(ev.DeadlineReached())
+    assert stage.machine.next_deadline() == right + (active.not_after - right) / 2
+
+
 @pytest.mark.parametrize("failure", [None, PASSING, LASTING])
 def test_a_restart_goes_on_from_the_journal(failure: ev.Event | None) -> None:
     """In the middle the hand-off is done again; after a failure the old certificate is active."""

@@ -286,6 +286,20 @@ def test_a_device_that_slept_through_the_end() -> None:
     assert stage.machine.next_deadline() is None
 
 
+def test_a_clock_that_was_ahead_leaves_the_renewal_alive() -> None:
+    """An end that a wrong clock reported is not the end, nor does its pause last for years."""
+    stage = Stage().to_installed()
+    stage.now = END + timedelta(days=4000)
+    stage.give(ev.DeadlineReached())
+    assert stage.ids() == ["certificate.expired"]
+    assert stage.machine.next_deadline() is None
+    stage.now = T0 + 0.6 * LIFETIME
+    stage.give(ev.DeadlineReached())
+    stage.wake()
+    assert stage.state is State.RENEW_DUE
+    assert stage.now == T0 + 0.7 * LIFETIME
+
+
 def test_the_end_comes_while_waiting() -> None:
     """The wait of a renewal is cut short by the end of the certificate, and reported."""
     stage = Stage().to_renewal_sent()

@@ -5,7 +5,7 @@ The key of the one before is retired, and so deleted, only behind the record ``h
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sceplab_agent.core.actions.certificate import new_active, put_in_charge
 from sceplab_agent.core.actions.failure import describe_failure, end, failure_now, retry
@@ -14,7 +14,7 @@ from sceplab_agent.core.events import FailureCause, HandedOver, HandOffFailed
 from sceplab_agent.core.keys import drop_waiting
 from sceplab_agent.core.model import Awaited, Goal, Resume
 from sceplab_agent.core.turn import Turn
-from sceplab_agent.core.values import HandOffOutcome
+from sceplab_agent.core.values import ActiveCertificate, Failure, HandOffOutcome
 
 _PATIENCE = 0.5
 """Share of the time left to the certificate in use after which a refused hand-off is followed by
@@ -72,7 +72,7 @@ def fail_handoff(turn: Turn) -> None:
     """
     _note_failure(turn)
     failure = describe_failure(turn)
-    end(turn, "handoff.failed", failure, pause=_pause(turn) if failure.is_lasting else timedelta())
+    end(turn, "handoff.failed", failure, pause=peace(failure, turn.model.active, turn.now))
 
 
 def drop_successor(turn: Turn) -> None:
@@ -84,9 +84,11 @@ def drop_successor(turn: Turn) -> None:
     end(turn, "handoff.dropped", failure_now(turn, FailureCause.HANDOFF, reason))
 
 
-def _pause(turn: Turn) -> timedelta:
-    active = turn.model.active
-    return (active.not_after - turn.now) * _PATIENCE if active is not None else timedelta()
+def peace(failure: Failure | None, active: ActiveCertificate | None, now: datetime) -> timedelta:
+    """How long consumers that refused a certificate for good are not asked again."""
+    if failure is None or failure.cause is not FailureCause.HANDOFF or not failure.is_lasting:
+        return timedelta()
+    return (active.not_after - now) * _PATIENCE if active is not None else timedelta()
 
 
 def _note_failure(turn: Turn) -> None:
