@@ -6,7 +6,7 @@ Spec: checklist C-42, C-43, C-44.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.model import Transaction
@@ -32,7 +32,7 @@ def judge_issued(
     active: ActiveCertificate | None,
     policy: EnrollmentPolicy,
     now: datetime,
-    is_clock_set: bool,
+    newest_at: datetime,
 ) -> CertificateFit | CertificateUnfit:
     """Whether the reply holds a certificate that may be installed.
 
@@ -45,13 +45,14 @@ def judge_issued(
         ca: what the certificate has to chain to.
         active: the certificate that would be replaced.
         policy: floor and clock skew.
-        now: current time, or the newest moment known to have been, UTC.
-        is_clock_set: when false, a certificate that starts after ``now`` is judged at its start.
+        now: current time, UTC.
+        newest_at: newest moment recorded. A certificate that does not fit an earlier ``now`` is
+            judged there, or at its start if that is later.
     """
     try:
         certificate_der = choose_issued(transaction.reply_certificates_der, public_key_der)
-        if not is_clock_set:
-            now = max(now, describe_certificate(certificate_der).not_before)
+        if now < newest_at and not fits(certificate_der, now, policy):
+            now = max(newest_at, describe_certificate(certificate_der).not_before)
         signer_der = transaction.signer_certificate_der
         authorities = (*ca.chain_der, *transaction.reply_certificates_der)
         check_issued(
@@ -71,6 +72,17 @@ def judge_issued(
     except ScepError as error:
         return CertificateUnfit(cause=FailureCause.PEER, reason=str(error))
     return CertificateFit(certificate_der=certificate_der, chain_der=chain_der)
+
+
+def fits(certificate_der: bytes, now: datetime, policy: EnrollmentPolicy) -> bool:
+    """Whether the clock and a certificate's validity agree.
+
+    Of a certificate just issued, in a reply bound to our nonce, that speaks for the clock: it is
+    not before the issue, so a later moment on record comes from a clock that was ahead. Whoever
+    rules over the clock alone gains nothing: he can set it to that moment anyway.
+    """
+    summary = describe_certificate(certificate_der)
+    return summary.not_before - timedelta(seconds=policy.clock_skew_s) <= now < summary.not_after
 
 
 def _chain(

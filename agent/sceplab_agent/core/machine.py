@@ -112,7 +112,7 @@ class EnrollmentMachine:
         while turn.verdicts:
             turn.event = turn.verdicts.pop(0)
             fire(turn)
-        model.is_clock_set = is_clock_set
+        model.is_clock_set = turn.is_clock_set
         return turn.commands
 
     def next_deadline(self) -> datetime | None:

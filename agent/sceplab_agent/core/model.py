@@ -140,7 +140,7 @@ class Enrollment:
     is_expiry_noted: bool = False
     """Whether it was reported that the active certificate has ended."""
     newest_at: datetime = LONG_AGO
-    """Newest moment ever recorded."""
+    """Newest moment ever recorded; lowered by a fresh certificate that fits an earlier clock."""
     is_clock_set: bool = True
     """Whether the last event did not come from before ``newest_at``."""
     renewal_at: datetime | None = None

@@ -385,6 +385,32 @@ def test_an_unset_clock_installs_nothing_that_has_surely_ended() -> None:
     assert stage.state is State.FAILED
 
 
+def test_a_fresh_certificate_proves_that_the_clock_was_ahead() -> None:
+    """It fits the present clock: installed, and from then on that clock is believed again."""
+    stage = Stage().to_renewal_sent()
+    right = stage.now
+    stage.now += 5 * LIFETIME
+    stage.give(ev.TrustpointConfigured())
+    stage.now = right
+    stage.issued()
+    stage.give(ev.CertificateInstalled())
+    assert stage.state is State.INSTALLED
+    assert stage.machine.snapshot()["newest_at"] == right.isoformat()
+    stage.now = right + 2 * LIFETIME
+    stage.give(ev.DeadlineReached())
+    assert stage.ids() == ["certificate.expired"]
+
+
+def test_a_certificate_that_starts_later_proves_nothing_of_the_clock() -> None:
+    """A clock without battery stays unset, whatever it installs."""
+    stage = Stage().to_sent()
+    newest = stage.now
+    stage.now = T0.replace(year=1970)
+    stage.issued(stage.pki.issue(device_key("key"), at=newest))
+    assert stage.state is State.ISSUED_UNVERIFIED
+    assert stage.machine.snapshot()["newest_at"] == newest.isoformat()
+
+
 def test_records_of_one_list_grow() -> None:
     """Two records of one event show two moments."""
     stage = Stage().to_sent()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sceplab_agent.core.acceptance import judge_issued
+from sceplab_agent.core.acceptance import fits, judge_issued
 from sceplab_agent.core.commands import DeleteKey, InstallCertificate
 from sceplab_agent.core.events import KeyDeleted, KeyFailed, ReplyIssued
 from sceplab_agent.core.model import Awaited, Goal
@@ -43,8 +43,8 @@ def judge_reply(turn: Turn) -> None:
         ca=model.ca,
         active=model.active,
         policy=turn.policy,
-        now=max(turn.now, model.newest_at),
-        is_clock_set=turn.is_clock_set,
+        now=turn.now,
+        newest_at=model.newest_at,
     )
     turn.follow(verdict)
 
@@ -57,6 +57,9 @@ def install(turn: Turn) -> None:
     assert model.new_key is not None
     transaction.issued_der = event.certificate_der
     transaction.issued_chain_der = event.chain_der
+    if not turn.is_clock_set and fits(event.certificate_der, turn.now, turn.policy):
+        model.newest_at = turn.now
+        turn.is_clock_set = True
     model.awaited = Awaited.INSTALLATION
     turn.record(
         "certificate.accepted",
