@@ -107,7 +107,7 @@ def check_chain(delivery: Delivery) -> None:
     """
     try:
         (certificate,), chain = _load((delivery.certificate_der,)), _load(delivery.chain_der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise BundleError("a certificate of the delivery cannot be read") from error
     if not chain or find_path(certificate, chain[:-1], chain[-1], Floor.LAB) is None:
         raise BundleError("the chain does not lead from the certificate to the trusted CA")

@@ -116,7 +116,7 @@ def require_purpose(
             x509.load_der_x509_certificate(der)
             for der in (delivery.certificate_der, *delivery.chain_der)
         )
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise HandOffError(handoff, "a certificate cannot be read", may_pass=False) from error
     found = check_purpose(certificate, chain, purpose, now)
     if found:

@@ -189,6 +189,8 @@ def test_chain_and_purpose_are_looked_at_before_anything_is_written(tmp_path: Pa
     """A certificate that does not chain, or does not serve, leaves no trace."""
     stranger = deliver(root().issue(Wish()), [root().issue().certificate])
     refuses(handoff(tmp_path), stranger, "does not lead")
+    odd_version = stranger.certificate_der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09")
+    refuses(handoff(tmp_path), replace(stranger, certificate_der=odd_version), "cannot be read")
     client = deliver(root().issue(Wish(purposes=(CLIENT,))))
     refuses(handoff(tmp_path, purpose=Purpose.TLS_SERVER), client, "Web Server")
     assert not (tmp_path / "out").exists()

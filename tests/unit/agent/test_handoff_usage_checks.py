@@ -218,8 +218,10 @@ def test_refusal_names_everything_and_tells_the_clock_from_the_rest() -> None:
         require_purpose("eth0", wrong, Purpose.TLS_SERVER, present())
     assert not e.value.may_pass
     require_purpose("eth0", wrong, None, present())
-    with pytest.raises(HandOffError, match="cannot be read"):
-        require_purpose("eth0", replace(wrong, certificate_der=b"x"), Purpose.IPSEC, present())
+    odd_version = wrong.certificate_der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09")
+    for noise in (b"x", odd_version):
+        with pytest.raises(HandOffError, match="cannot be read"):
+            require_purpose("eth0", replace(wrong, certificate_der=noise), Purpose.IPSEC, present())
 
 
 def test_purpose_is_read() -> None:
