@@ -51,7 +51,7 @@ def service(effort: Effort) -> Iterator[Record]:
         fleet = Fleet()
         one = fleet.furnish(Path(folder) / "one", 1)
         more = fleet.furnish(Path(folder) / "more", many)
-        alone = _look(one, 1, rest_s=0)
+        alone = _look(one, 1, rest_s=0.1)
         crowd = _look(more, many, rest_s=rest_s)
         snapshot_kib = _snapshot_kib(more)
     each_kib = (crowd.memory_kib - alone.memory_kib) / (many - 1)
@@ -74,7 +74,7 @@ def _memory(alone: _Rest, each_kib: float, snapshot_kib: float) -> Iterator[Reco
 def _look(agent: AgentFolder, count: int, *, rest_s: float) -> _Rest:
     with served_agent(agent, count) as served:
         before, begin = Activity.of(served.pid), time.perf_counter()
-        time.sleep(rest_s)
+        served.watch(rest_s)
         activity = Activity.of(served.pid).since(before)
         minutes = max(time.perf_counter() - begin, 1e-3) / 60
         a_minute = Activity(activity.cpu_ms / minutes, round(activity.wake_ups / minutes))

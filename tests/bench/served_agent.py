@@ -21,9 +21,30 @@ _COMMAND = (sys.executable, "-m", "sceplab_agent", "run", "-c", "agent.toml", "-
 class ServedAgent:
     """A service whose trustpoints all have their certificate."""
 
-    pid: int
+    process: subprocess.Popen[bytes]
+    manager: socket.socket
+    """Where the service tells how it is."""
     start_s: float
     """From the start of the process until the last trustpoint is served."""
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self.process.pid
+
+    def watch(self, seconds: float) -> None:
+        """Returns after this time, if the service had nothing to tell in it.
+
+        Raises:
+            RuntimeError: a trustpoint is not at rest, or the service ended.
+        """
+        self.manager.settimeout(seconds)
+        try:
+            said = self.manager.recv(65536).decode()
+        except TimeoutError:
+            said = ""
+        if said or self.process.poll() is not None:
+            raise RuntimeError(f"the service is not at rest: {said or 'it ended'}")
 
 
 @contextmanager
@@ -50,7 +71,7 @@ def served_agent(agent: AgentFolder, count: int) -> Iterator[ServedAgent]:
             wanted = f"STATUS={count} trustpoints: {count} INSTALLED"
             while wanted not in manager.recv(65536).decode().splitlines():
                 pass
-            yield ServedAgent(process.pid, time.perf_counter() - begin)
+            yield ServedAgent(process, manager, time.perf_counter() - begin)
         finally:
             process.terminate()
             process.wait(_PATIENCE_S)
