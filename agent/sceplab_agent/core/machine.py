@@ -121,11 +121,11 @@ class EnrollmentMachine:
         It may lie in the past: then it is due now.
         """
         model = self._model
-        if model.state is State.PENDING:
-            return model.wake_at if model.awaited is Awaited.NOTHING else None
-        if model.state is State.RETRY_WAIT:
+        if model.state is State.PENDING and model.awaited is not Awaited.NOTHING:
+            return None
+        if model.state in (State.PENDING, State.RETRY_WAIT):
             ends = model.resume is not None and model.resume.needs_certificate
-            is_bounded = ends and model.goal is Goal.RENEW
+            is_bounded = (ends and model.goal is Goal.RENEW) or not model.is_expiry_noted
             return self._by_the_end(model.wake_at) if is_bounded else model.wake_at
         if model.state not in _RESTING or model.active is None or model.is_expiry_noted:
             return None

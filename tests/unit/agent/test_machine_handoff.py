@@ -187,6 +187,26 @@ def test_what_ended_before_it_was_taken_is_dropped() -> None:
     assert stage.machine.successor is None
 
 
+def test_an_end_is_reported_while_the_consumers_are_waited_for() -> None:
+    """Once, at the moment it comes; the hand-off goes on."""
+    stage = renewal_handed()
+    active = stage.machine.active
+    assert active is not None
+    stage.now = active.not_after - timedelta(seconds=5)
+    stage.give(PASSING)
+    assert stage.machine.next_deadline() == active.not_after
+    stage.wake()
+    assert stage.ids() == ["certificate.expired"]
+    assert "the daemon is not up" in str(stage.one(Record).details["reason"])
+    assert stage.state is State.RETRY_WAIT
+    stage.wake()
+    stage.give(PASSING)
+    stage.wake()
+    assert stage.one(HandOver)
+    stage.give(DONE)
+    assert stage.machine.next_deadline() is not None
+
+
 def test_giving_up_deletes_the_new_key_and_nothing_else() -> None:
     """The old certificate goes on as if nothing had been."""
     stage = renewal_handed()

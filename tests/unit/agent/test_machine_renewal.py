@@ -400,7 +400,11 @@ def test_a_renewal_nobody_approves_begins_again() -> None:
 def test_a_pending_renewal_outlives_the_certificate() -> None:
     """An approval that comes late still counts."""
     stage = Stage(policy=policy(renewal=RenewalPolicy(at_share=0.999))).to_renewal_sent()
+    stage.now = END - timedelta(seconds=1)
     stage.give(ev.ReplyPending())
+    stage.wake()
+    assert stage.ids() == ["certificate.expired"]
+    assert stage.state is State.PENDING
     stage.now = END + timedelta(hours=1)
     stage.give(ev.DeadlineReached())
     stage.built()

@@ -156,6 +156,17 @@ def report_expiry(turn: Turn) -> None:
     end(turn, "certificate.expired", failure_now(turn, FailureCause.EXHAUSTED, reason))
 
 
+def note_expiry(turn: Turn) -> None:
+    """The active certificate ended while another one is on its way to its place."""
+    model = turn.model
+    assert model.active is not None
+    before = f"; last failure: {model.failure.reason}" if model.failure else ""
+    reason = f"the certificate ended at {model.active.not_after.isoformat()}{before}"
+    cause = model.failure.cause if model.failure else FailureCause.EXHAUSTED
+    model.is_expiry_noted = True
+    _record_failure(turn, "certificate.expired", failure_now(turn, cause, reason))
+
+
 def describe_failure(turn: Turn) -> Failure:
     """The failure that the present event reports."""
     event = turn.event
@@ -287,4 +298,5 @@ ACTIONS = (
     expire_round,
     discard_round,
     report_expiry,
+    note_expiry,
 )
