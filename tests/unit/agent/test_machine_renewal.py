@@ -277,6 +277,22 @@ def test_a_forged_reply_makes_a_renewal_begin_again() -> None:
     assert stage.one(SendRequest).transaction_id == "T3"
 
 
+def test_replies_of_a_stranger_make_a_renewal_fetch_the_ca_again() -> None:
+    """One may be forged; as many as there are attempts say that the known signers are wrong."""
+    stage = Stage(policy=policy(retry=RetryPolicy(max_attempts=3))).to_renewal_sent()
+    stranger = ev.TransportFailed(
+        cause=ev.FailureCause.TRUST, reason="signed by a stranger", is_retryable=True
+    )
+    for _ in range(2):
+        stage.give(stranger)
+        assert stage.machine.transaction is not None
+        stage.wake()
+    stage.give(stranger)
+    assert stage.machine.transaction is None
+    stage.wake()
+    assert stage.state is State.RENEW_DUE
+
+
 def test_a_device_that_slept_through_the_end() -> None:
     """Switched on after the end, the renewal timer reports the end instead of renewing."""
     stage = Stage().to_installed()

@@ -81,13 +81,16 @@ def retry_unanswered(turn: Turn) -> None:
     """Goes up the recovery ladder by one rung, later.
 
     A renewal whose request meets a failure that will not pass starts a new round instead: the
-    server or its certificates may have changed.
+    server or its certificates may have changed. So does one whose last attempt of many was
+    answered by a stranger: what GetCACert said may have been spoilt on its way.
 
     Spec: RFC 8894 §5.2; checklist 12.
     """
     event = turn.event
     assert isinstance(event, TransportFailed)
-    if not event.is_retryable:
+    is_stranger = event.cause is FailureCause.TRUST
+    is_used_up = turn.model.attempts + 1 >= turn.policy.retry.max_attempts
+    if not event.is_retryable or (is_stranger and is_used_up):
         discard_round(turn)
         return
     retry(turn, count_unanswered(turn))
