@@ -269,6 +269,8 @@ TRANSITIONS: tuple[Transition, ...] = (
          "cancel", "the CA stays trusted"),
     _row(ev.EnrollmentCancelled, _CANCELLABLE, S.CONFIGURED, "is_handoff_undone",
          "cancel", "nothing is trusted yet"),
+    _row(ev.EnrollmentCancelled, (S.HANDING_OVER, *_CANCELLABLE), None, "",
+         "refuse_to_cancel", "a consumer may be using the new key"),
     _row(ev.Restarted, S.REQUESTING, S.RETRY_WAIT, "awaits_reply",
          "recover_at_once", "the request may have left: retransmit, ask or start anew"),
     _row(ev.Restarted, _USED, None, "",

@@ -7,6 +7,7 @@ from sceplab_agent.core.actions.failure import count_unanswered, pause_renewal
 from sceplab_agent.core.actions.handoff import hand_over
 from sceplab_agent.core.actions.request import ask_outcome, build_request, prepare_key
 from sceplab_agent.core.actions.trust import ask_operator, fetch_ca
+from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.model import Awaited, Goal
 from sceplab_agent.core.states import State
 from sceplab_agent.core.turn import Turn
@@ -34,6 +35,18 @@ def cancel(turn: Turn) -> None:
         transaction_id=transaction.transaction_id if transaction is not None else None,
     )
     delete_retired_key(turn)
+
+
+def refuse_to_cancel(turn: Turn) -> None:
+    """Says why nothing was given up: deleting the key would break what may be in use."""
+    turn.notify(
+        "operator.needed",
+        state=turn.model.state.value,
+        cause=FailureCause.HANDOFF.value,
+        reason="not given up: a consumer may be using the new certificate and its key",
+        next_step="bring the hand-off to its end (run the agent, or renew; without a certificate "
+        "before: enroll), then cancel",
+    )
 
 
 def recover_at_once(turn: Turn) -> None:
@@ -86,4 +99,4 @@ def _build_again(turn: Turn) -> None:
         build_request(turn)
 
 
-ACTIONS = (cancel, recover_at_once, resume_step)
+ACTIONS = (cancel, refuse_to_cancel, recover_at_once, resume_step)
