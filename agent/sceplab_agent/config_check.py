@@ -10,7 +10,8 @@ from sceplab_agent.config import AgentConfig
 from sceplab_agent.config_paths import is_unmade
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.policy import UnpinnedCa
-from sceplab_agent.errors import ConfigError, ConfigProblem, HandOffError
+from sceplab_agent.durable import is_read_only
+from sceplab_agent.errors import ConfigError, ConfigProblem, HandOffError, JournalFullError
 from sceplab_agent.handoff.api import Reachable
 from sceplab_agent.handoff.consumer_pin import missing_pins
 from sceplab_agent.journal import StoredSnapshot
@@ -36,7 +37,7 @@ def check_surroundings(
     Raises:
         ConfigError: a file or secret that is named is not there, or not usable.
         KeyStoreError: a key store does not open, or keys of two trustpoints would meet in one.
-        JournalError: the journal cannot be read.
+        JournalError: the journal cannot be read, or never be written.
     """
     configs = list(configs)
     _check_tls(config)
@@ -77,6 +78,10 @@ def _check_journal(
     config: AgentConfig, configs: list[TrustpointConfig]
 ) -> tuple[list[str], dict[str, StoredSnapshot | None]]:
     """Findings, and what the journal knows of each trustpoint."""
+    if is_read_only(config.state_dir):
+        raise JournalFullError(
+            f"the state directory {config.state_dir} is on a read-only disk; make it writable"
+        )
     journal = SqliteJournal.open_read_only(config.state_dir / FILE_NAME)
     if journal is None:
         finding = f"no journal in {config.state_dir} yet; the first enrollment makes it"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 _TEMPORARY_SUFFIX = ".new"
 _AS_IT_IS = (-1, -1)
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""System errors of a disk that is full, read-only or failing."""
+MAKE_ROOM = "make room on its disk, or make the disk writable"
+"""The next step after one of `NO_ROOM`."""
 _PARENT_MODE = 0o777
 """Before the umask, as `Path.mkdir` makes parents."""
 
@@ -89,6 +94,17 @@ def remove_tree(path: Path) -> None:
     """
     shutil.rmtree(path)
     sync_directory(path.parent)
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether a path, or the nearest parent that is there, is on a disk mounted for reading alone.
+
+    Raises:
+        OSError: the system does not say.
+    """
+    while not path.exists():
+        path = path.parent
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def make_directory(path: Path, *, mode: int) -> None:

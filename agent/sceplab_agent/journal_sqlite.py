@@ -7,7 +7,6 @@ step named. It is never repaired and never reset.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import sqlite3
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sceplab_agent.core.commands import Record
-from sceplab_agent.durable import sync_directory
+from sceplab_agent.durable import MAKE_ROOM, NO_ROOM, is_read_only, sync_directory
 from sceplab_agent.errors import JournalError, JournalFullError
 from sceplab_agent.journal import JournalEntry, StoredSnapshot, encode_json
 from sceplab_agent.text import clean_text
@@ -31,7 +30,6 @@ _FILE_MODE = 0o600
 _PRIMARY_CODE = 0xFF
 """SQLite's extended result codes carry the primary one in their lowest byte."""
 _CANNOT_WRITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 _SCHEMA = """
 BEGIN IMMEDIATE;
@@ -95,13 +93,15 @@ class SqliteJournal:
     def open_read_only(cls, path: Path) -> SqliteJournal | None:
         """Opens the journal for a look; ``None`` when there is none. Makes none.
 
+        It can be looked at on a read-only disk, too, if its last writer closed it.
+
         Raises:
             JournalError: as `create_or_open`.
         """
         if not path.exists():
             return None
         with _reported(path):
-            connection = _connect(path, "ro")
+            connection = _connect(path, "ro&immutable=1" if _is_at_rest(path) else "ro")
             try:
                 _check(connection, path)
             except BaseException:
@@ -210,6 +210,11 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
+def _is_at_rest(path: Path) -> bool:
+    """Whether nothing of the journal can change: SQLite then needs no files beside it."""
+    return is_read_only(path) and not path.with_name(f"{path.name}-wal").exists()
+
+
 def _create(path: Path) -> None:
     """Makes an empty journal under another name, then moves it into place.
 
@@ -268,14 +273,20 @@ def _reported(path: Path) -> Iterator[None]:
             raise JournalError(
                 f"the journal {path} is locked by another process; end that process"
             ) from error
-        if error.sqlite_errorcode & _PRIMARY_CODE in _CANNOT_WRITE:
+        if error.sqlite_errorcode & _PRIMARY_CODE in _CANNOT_WRITE or is_read_only(path):
             raise JournalFullError(
-                f"the journal {path} cannot be written: {error}; make room on its disk, or make "
-                "the disk writable"
+                f"the journal {path} cannot be written: {error}; {MAKE_ROOM}"
             ) from error
-        raise JournalError(f"the journal {path} cannot be used: {error}") from error
+        raise JournalError(
+            f"the journal {path} cannot be used: {error}; give this user access to it and to its "
+            "directory"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise _damaged(path, str(error)) from error
     except OSError as error:
-        kind = JournalFullError if error.errno in _NO_ROOM else JournalError
-        raise kind(f"the journal {path} cannot be opened: {error.strerror}") from error
+        text = f"the journal {path} cannot be opened: {error.strerror}"
+        if error.errno in NO_ROOM:
+            raise JournalFullError(f"{text}; {MAKE_ROOM}") from error
+        raise JournalError(
+            f"{text}; give this user access to it, or choose another state_dir"
+        ) from error

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from sceplab_agent.durable import make_directory
-from sceplab_agent.errors import JournalError, StateDirBusyError
+from sceplab_agent.durable import MAKE_ROOM, NO_ROOM, make_directory
+from sceplab_agent.errors import JournalError, JournalFullError, StateDirBusyError
 
 _MODE = 0o700
 
@@ -24,7 +24,7 @@ class StateDirLock:
 
     Raises:
         StateDirBusyError: on entering: another agent works there.
-        JournalError: on entering: it cannot be used.
+        JournalError: on entering: it cannot be used; `JournalFullError` for want of a good disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,8 +36,11 @@ class StateDirLock:
             make_directory(self._path, mode=_MODE)
             descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
+            text = f"the state directory {self._path} cannot be used: {error.strerror}"
+            if error.errno in NO_ROOM:
+                raise JournalFullError(f"{text}; {MAKE_ROOM}") from error
             raise JournalError(
-                f"the state directory {self._path} cannot be used: {error.strerror}"
+                f"{text}; give this user access to it, or choose another state_dir"
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -202,7 +202,8 @@ def _pick_ra(
         latest = max(candidates, key=lambda c: c.not_valid_after_utc)
         raise SignatureInvalidError(
             f"the RA certificate {name_text(latest.subject)} is not valid now: "
-            f"{latest.not_valid_before_utc:%Y-%m-%d} to {latest.not_valid_after_utc:%Y-%m-%d}",
+            f"{latest.not_valid_before_utc:%Y-%m-%d} to {latest.not_valid_after_utc:%Y-%m-%d}; "
+            "if the clock here is wrong, set it",
             section="RFC 8894 §2.2",
         )
     return current[0]

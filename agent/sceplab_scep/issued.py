@@ -186,6 +186,7 @@ def _check_validity(certificate: x509.Certificate, now: datetime, skew_s: float)
         raise RemoteProtocolError(
             f"the certificate of {name_text(certificate.subject)} is not valid now: "
             f"{certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ} to "
-            f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}",
+            f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}; if the clock here is wrong, "
+            "set it",
             attribute="validity",
         )

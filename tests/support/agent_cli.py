@@ -34,6 +34,14 @@ class AgentFolder:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     """Variables of the agent's process beside our own."""
+    launcher: tuple[str, ...] = ()
+    """Program and arguments that start the agent, for example inside a namespace."""
+    program: tuple[str, ...] = ("-m", "sceplab_agent")
+    """What Python runs."""
+
+    def command_line(self, *words: str) -> list[str]:
+        """The agent with these words."""
+        return [*self.launcher, sys.executable, *self.program, *words]
 
     def configure(
         self,
@@ -81,7 +89,7 @@ floor = "{floor}"
     def run(self, command: str, *words: str) -> AgentRun:
         """Runs one command of the agent, of one word or two, to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "sceplab_agent", *command.split(), "-c", "agent.toml", *words],
+            self.command_line(*command.split(), "-c", "agent.toml", *words),
             cwd=self.folder,
             env={**os.environ, **self.environment, "PYTHONPATH": os.pathsep.join(SOURCES)},
             capture_output=True,

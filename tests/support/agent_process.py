@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class Running:
         agent: its folder.
         command: of the command line.
         words: behind the configuration.
-        program: what Python runs.
+        program: what Python runs instead of the folder's program.
     """
 
     def __init__(
@@ -68,10 +68,12 @@ class Running:
         agent: AgentFolder,
         command: str,
         *words: str,
-        program: Sequence[str] = ("-m", "sceplab_agent"),
+        program: Sequence[str] = (),
     ) -> None:
+        if program:
+            agent = replace(agent, program=tuple(program))
         self.process = subprocess.Popen(
-            [sys.executable, *program, command, "-c", "agent.toml", *words],
+            agent.command_line(command, "-c", "agent.toml", *words),
             cwd=agent.folder,
             env={**os.environ, **agent.environment, "PYTHONPATH": os.pathsep.join(SOURCES)},
             stdout=subprocess.PIPE,

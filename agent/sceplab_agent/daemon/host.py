@@ -19,7 +19,14 @@ from sceplab_agent.daemon.notify import Notifier
 from sceplab_agent.daemon.operations import Operations
 from sceplab_agent.daemon.tally import Bell, Tally
 from sceplab_agent.drivers.threads import run_in_thread
-from sceplab_agent.errors import AgentError, ConfigError, JournalError, RequestRefusedError
+from sceplab_agent.durable import MAKE_ROOM, NO_ROOM
+from sceplab_agent.errors import (
+    AgentError,
+    ConfigError,
+    JournalError,
+    JournalFullError,
+    RequestRefusedError,
+)
 from sceplab_agent.service import AgentService
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.trustpoint import TrustpointConfig
@@ -121,10 +128,10 @@ class ServiceHost:
             try:
                 listener = control_socket.listen(state_dir, self._options.environment)
             except OSError as error:
-                raise JournalError(
-                    f"the control socket in {state_dir} cannot be made: {error.strerror}; make "
-                    "its disk writable"
-                ) from error
+                text = f"the control socket in {state_dir} cannot be made: {error.strerror}"
+                if error.errno in NO_ROOM:
+                    raise JournalFullError(f"{text}; {MAKE_ROOM}") from error
+                raise JournalError(f"{text}; give this user access to the directory") from error
             stack.callback(control_socket.remove, state_dir)
             await stack.enter_async_context(ControlServer(table, metrics).listening(listener))
             if self._options.metrics is not None:
