@@ -7,6 +7,7 @@ transport is given (`ThreadedTransport` wraps the blocking one).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -78,14 +79,16 @@ class AsyncDriver:
         self._transport = transport
         self._offload = offload
         self._pause = Pause(clock, longest_sleep_s)
-        self._events: asyncio.Queue[Event | _Asked | None] = asyncio.Queue()
+        # An empty asyncio.Queue takes 2 KiB, and a service has a thousand drivers.
+        self._events: list[Event | _Asked | None] = []
+        self._arrived = asyncio.Event()
         self._turn = asyncio.Lock()
         self._is_retired = False
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way and nothing waits to be handled."""
-        return not self._turn.locked() and self._events.empty()
+        return not self._turn.locked() and not self._events
 
     async def start(self) -> State:
         """Sets a new trustpoint up, or resumes a stored one."""
@@ -99,7 +102,7 @@ class AsyncDriver:
 
     def post(self, event: Event) -> None:
         """Has `serve` handle the event when it is free. To be called in the loop's thread."""
-        self._events.put_nowait(event)
+        self._put(event)
 
     def ask(self, errand: Errand) -> asyncio.Future[State]:
         """Has `serve` run an errand when it is free. To be called in the loop's thread.
@@ -109,12 +112,12 @@ class AsyncDriver:
             session goes on after these. Cancelling it does not stop the errand.
         """
         answer: asyncio.Future[State] = asyncio.get_running_loop().create_future()
-        self._events.put_nowait(_Asked(errand, answer))
+        self._put(_Asked(errand, answer))
         return answer
 
     def wake(self) -> None:
         """Has `serve` look at the clock again, for example when a lab clock was moved."""
-        self._events.put_nowait(None)
+        self._put(None)
 
     def retire(self) -> None:
         """Has `serve` return once the exchange under way is over; nothing new is begun."""
@@ -123,13 +126,13 @@ class AsyncDriver:
 
     def take_over(self, other: AsyncDriver) -> None:
         """Takes what another driver was asked for and did not get to."""
-        while not other._events.empty():
-            self._events.put_nowait(other._events.get_nowait())
+        while other._events:
+            self._put(other._events.pop(0))
 
     def dismiss(self) -> None:
         """Cancels what it was asked for and did not get to."""
-        while not self._events.empty():
-            item = self._events.get_nowait()
+        while self._events:
+            item = self._events.pop(0)
             if isinstance(item, _Asked):
                 item.answer.cancel()
 
@@ -143,7 +146,7 @@ class AsyncDriver:
 
     async def _take(self, item: Event | _Asked) -> None:
         if self._is_retired:
-            self._events.put_nowait(item)  # for who takes over
+            self._put(item)  # for who takes over
         elif isinstance(item, _Asked):
             await self._answer(item)
         else:
@@ -164,17 +167,22 @@ class AsyncDriver:
             if not answer.done():
                 answer.set_result(state)
 
+    def _put(self, item: Event | _Asked | None) -> None:
+        self._events.append(item)
+        self._arrived.set()
+
     async def _next_event(self) -> Event | _Asked | None:
         deadline = self.session.next_deadline()
         seconds = self._pause.seconds(deadline)
-        if self._events.empty() and seconds == 0:
-            self._pause.serve(deadline)
-            return DeadlineReached()
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._events.get()
-        except TimeoutError:
-            return None
+        if not self._events:
+            if seconds == 0:
+                self._pause.serve(deadline)
+                return DeadlineReached()
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._arrived.wait()
+        return self._events.pop(0) if self._events else None
 
     async def _run(self, exchange: Exchange[None]) -> State:
         answer: Answer = None
