@@ -15,7 +15,7 @@ from tests.support.power.shared_clock import SharedClock
 
 
 def run_agent(folder: Path, command: str, clock: SharedClock) -> str:
-    """Does what ``sceplab-agent COMMAND -c FOLDER/agent.toml`` does; no time passes but the clock's.
+    """Does what ``sceplab-agent COMMAND -c agent.toml`` does; no time passes but the clock's.
 
     Args:
         folder: of the agent.
