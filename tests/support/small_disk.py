@@ -46,7 +46,7 @@ class SmallDisk:
 
     def set_writable(self, is_writable: bool) -> None:
         """Mounts the disk anew for reading and writing, or for reading alone."""
-        self._run(f'mount -o remount,{"rw" if is_writable else "ro"} "$1"')
+        self._run(f'mount --options-mode ignore -o remount,{"rw" if is_writable else "ro"} "$1"')
 
     def _run(self, script: str) -> None:
         words = [*self.launcher(Path("/")), "sh", "-c", script, "sh", str(self._folder)]

@@ -135,10 +135,12 @@ def serial(site: Site) -> object:
 
 
 def put_on_small_disk(site: Site) -> SmallDisk:
-    """Puts the state directory on a disk of its own, as long as the site is there."""
+    """Has the state directory made on a disk of its own, as long as the site is there."""
     folder = site.agent.folder
-    (folder / "state").mkdir(mode=0o700)
-    disk = site.stack.enter_context(mount_small_disk(folder / "state", size_kib=DISK_KIB))
+    (folder / "disk").mkdir(mode=0o700)
+    disk = site.stack.enter_context(mount_small_disk(folder / "disk", size_kib=DISK_KIB))
+    text = (folder / "agent.toml").read_text()
+    (folder / "agent.toml").write_text(text.replace('"state"', '"disk/agent"'))
     site.agent = replace(site.agent, launcher=disk.launcher(folder))
     return disk
 
