@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,7 +60,9 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def make_handoff(control: Path, folder: Path, timeout_s: float = 20, **more: object) -> object:
+def make_handoff(
+    control: Path, folder: Path, timeout_s: float = 20, **more: object
+) -> WpaSupplicantHandOff:
     """The hand-off to the network of the lab."""
     settings = WpaSettings(
         control=control, directory=folder / "handoff", timeout_s=timeout_s, **more  # type: ignore[arg-type]
@@ -145,6 +148,42 @@ def test_refused_certificate_is_rolled_back(campus: Campus, cable: Namespace, fo
         assert port.openings() == 2
         hand_over(handoff, campus.delivery(2, good, key))
         assert port.serials()[-1] == good.serial_number
+
+
+@pytest.mark.covers("K3", "K8")
+def test_root_of_the_network_is_apart(campus: Campus, cable: Namespace, folder: Path) -> None:
+    """The network's roots, several, are its own: hand-offs keep them and add none of the CA's.
+
+    Spec: K3, K8. EAP-TLS on a cable; with an access point it is the same conversation.
+    """
+    key, network = rsa_key("device"), Campus(folder / "network")
+    (folder / "roots.pem").write_bytes(Campus(folder / "former").trusted_pem + network.trusted_pem)
+    server = replace(network.credentials("port.example.test"), trusted_pem=campus.trusted_pem)
+    lines = f'ca_cert="{folder}/roots.pem"'
+    with (
+        switch_port(cable, folder / "port", server) as port,
+        wpa_supplicant(cable, folder / "device", lines) as control,
+    ):
+        handoff = make_handoff(control, folder)
+        first = campus.enroll(NAME, key)
+        hand_over(handoff, campus.delivery(1, first, key))
+        second = campus.renew(NAME, key, first)
+        hand_over(handoff, campus.delivery(2, second, key))
+        assert port.serials() == [first.serial_number, second.serial_number]
+        assert value(control, folder, "ca_cert") == f'"{folder}/roots.pem"'
+    stranger = campus.credentials("port.example.test")
+    with (
+        switch_port(cable, folder / "other", stranger) as port,
+        wpa_supplicant(cable, folder / "again", lines) as control,
+    ):
+        handoff = make_handoff(control, folder)
+        third = campus.delivery(3, campus.renew(NAME, key, second), key)
+        memo = handoff.prepare(third)
+        handoff.install(third, memo)
+        with pytest.raises(HandOffError, match=r"look at ca_cert of the network: .*unknown CA"):
+            handoff.verify(third, memo)
+        handoff.roll_back(third, memo)
+        assert port.openings() == 0
 
 
 @pytest.mark.covers("K2")
@@ -239,9 +278,13 @@ def test_key_stays_in_the_token(campus: Campus, cable: Namespace, folder: Path) 
         handoff.roll_back(mistaken, memo)
         assert value(control, folder, "pin") == value(control, folder, "key_id") == "FAIL"
         hand_over(handoff, campus.delivery(2, first, key, pin=pin))
+        port.wait_for_openings(1)
+        closings = port.closings()
         second = campus.renew(NAME, key, first)
         hand_over(handoff, campus.delivery(3, second, key, pin=pin))
         assert port.serials() == [first.serial_number, second.serial_number]
+        port.wait_for_openings(2)
+        assert port.closings() == closings
         assert not list((folder / "handoff").rglob("key.pem"))
 
 

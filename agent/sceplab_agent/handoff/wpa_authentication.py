@@ -17,6 +17,8 @@ _TELLING = re.compile(
     r"CTRL-EVENT-EAP-TLS-CERT-ERROR|CTRL-REQ-|EAP: Failed"
     r"|CTRL-EVENT-EAP-STATUS status='(remote TLS alert|local TLS alert|eap parameter needed)"
 )
+_OURS = ("CTRL-EVENT-EAP-TLS-CERT-ERROR", "status='local TLS alert'")
+"""What is told when the daemon does not trust the server."""
 _SHOWN = ("wpa_state", "Supplicant PAE state", "suppPortStatus", "EAP state")
 _NUDGE_S = 6.0
 """A port that has just refused hears nothing for a while (hostapd: 5 s), and the daemon itself
@@ -57,8 +59,7 @@ def authenticate(control: WpaControl, *, patience_s: float, monotonic: Callable[
                 f"its log says which ({clean_text(event)})"
             )
         if has_begun and event.startswith(_FAILURE):
-            hint = clean_text(told) or "the server's log says why"
-            raise ControlError(f"the authentication server refuses the certificate: {hint}")
+            raise ControlError(_refusal(clean_text(told)))
         if has_begun and event.startswith(_SUCCESS):
             return
     # A file that is missing may give no event at all.
@@ -66,6 +67,17 @@ def authenticate(control: WpaControl, *, patience_s: float, monotonic: Callable[
         f"no end of the authentication within {patience_s:g} s: {describe(control.status())}; "
         f"{clean_text(told) or 'does the port speak 802.1X?'}"
     )
+
+
+def _refusal(told: str) -> str:
+    """Which side refused the other."""
+    if any(word in told for word in _OURS):
+        return (
+            "wpa_supplicant refuses the authentication server's certificate; look at ca_cert of "
+            f"the network: {told}"
+        )
+    hint = told or "the server's log says why"
+    return f"the authentication server refuses the certificate: {hint}"
 
 
 def is_open(status: Mapping[str, str]) -> bool:
