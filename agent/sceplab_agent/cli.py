@@ -56,8 +56,17 @@ and is older than every transaction under way.
 _HANDOFF_EPILOG = """\
 The strongest proof there is: the consumer authenticates, else a TLS handshake in memory with the
 files it reads, else certificate, chain and purpose are looked at. Each lesser proof says that it is
-one. Nothing is replaced. Exit code 0: all is proved; 1: something is not, or there is no
+one. No consumer gets another certificate; strongSwan is told a connection once more where it has
+several certificates of one subject. Exit code 0: all is proved; 1: something is not, or there is no
 certificate yet; 2: the configuration.
+"""
+
+_AGAIN_EPILOG = f"""\
+For daemons that keep keys in memory and were restarted, as strongSwan's; in its unit:
+ExecStartPost=-/usr/bin/sceplab-agent handoff again -c FILE. A running agent is asked by its socket.
+Each consumer has to prove itself as at a first hand-off; one that fails stops no other and is left
+with the certificate. Nothing is sent to the CA. Exit code 0: every consumer works;
+{ExitCode.HANDOFF:d}: one does not, or there is no certificate yet; 2: the configuration.
 """
 
 
@@ -239,6 +248,8 @@ def _add_handoff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     actions = handoff.add_subparsers(dest="action", required=True, metavar="ACTION")
     summary = "prove that consumers work with the certificates they were handed over"
     _add(actions, "verify", summary, epilog=_HANDOFF_EPILOG)
+    summary = "hand the certificates in use to their consumers once more"
+    _add(actions, "again", summary, epilog=_AGAIN_EPILOG)
 
 
 def _add_no_wait(command: argparse.ArgumentParser) -> None:

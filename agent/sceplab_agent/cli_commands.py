@@ -57,7 +57,7 @@ def enroll(arguments: argparse.Namespace, output: Output) -> int:
     asked = _ask(arguments, output, config, again=arguments.again, wait=not arguments.no_wait)
     if asked is not None:
         return asked
-    with _service(config, output, is_tracing=arguments.trace) as service:
+    with make_service(config, output, is_tracing=arguments.trace) as service:
         sessions = service.enroll(configs, wait=not arguments.no_wait, again=arguments.again)
         return _tell(service, configs, sessions, output)
 
@@ -68,7 +68,7 @@ def renew(arguments: argparse.Namespace, output: Output) -> int:
     asked = _ask(arguments, output, config, wait=not arguments.no_wait)
     if asked is not None:
         return asked
-    with _service(config, output, is_tracing=arguments.trace) as service:
+    with make_service(config, output, is_tracing=arguments.trace) as service:
         sessions = service.renew(configs, wait=not arguments.no_wait)
         return _tell(service, configs, sessions, output)
 
@@ -76,7 +76,7 @@ def renew(arguments: argparse.Namespace, output: Output) -> int:
 def cancel(arguments: argparse.Namespace, output: Output) -> int:
     """Gives enrollments up and deletes their new keys."""
     config, configs = _load(arguments)
-    with _service(config, output, is_tracing=False) as service:
+    with make_service(config, output, is_tracing=False) as service:
         sessions = service.cancel(configs)
         code = ExitCode.OK
         for name, closed in service.unopened.items():
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         environment=os.environ,
         metrics=arguments.metrics,
     )
-    with _service(config, output, is_tracing=arguments.trace) as service:
+    with make_service(config, output, is_tracing=arguments.trace) as service:
         with terminal_kept():
             sessions, number, configs = asyncio.run(_host(service, configs, options))
         code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
@@ -129,7 +129,8 @@ def _load(arguments: argparse.Namespace) -> tuple[AgentConfig, tuple[TrustpointC
     return config, config.select(tuple(arguments.trustpoints))
 
 
-def _service(config: AgentConfig, output: Output, *, is_tracing: bool) -> AgentService:
+def make_service(config: AgentConfig, output: Output, *, is_tracing: bool) -> AgentService:
+    """The service of a command, with the real outside."""
     outside = Outside(
         transport=StdlibTransport(
             config.http.limits,

@@ -36,7 +36,7 @@ def ask_running(config: AgentConfig, output: Output, request: Mapping[str, objec
     if replies is None:
         return None
     reply = next(replies)
-    _require_ok(reply)
+    require_ok(reply)
     code = ExitCode(int(reply.get("exit_code", 0)))
     for error in reply.get("errors", []):
         if not output.as_json:
@@ -85,7 +85,7 @@ def events(arguments: argparse.Namespace, output: Output) -> int:
 def _of_agent(replies: Iterable[dict[str, Any]]) -> Iterator[Mapping[str, object]]:
     for reply in replies:
         if "event" not in reply:
-            _require_ok(reply)
+            require_ok(reply)
             return
         yield reply["event"]
 
@@ -110,7 +110,12 @@ def _of_journal(
         time.sleep(_LOOK_EVERY_S)
 
 
-def _require_ok(reply: Mapping[str, Any]) -> None:
+def require_ok(reply: Mapping[str, Any]) -> None:
+    """Raises the running agent's refusal.
+
+    Raises:
+        RequestRefusedError: it refused.
+    """
     if "error" in reply:
         code = ExitCode(int(reply.get("exit_code", ExitCode.FAILED)))
         raise RequestRefusedError(str(reply["error"]), exit_code=code)

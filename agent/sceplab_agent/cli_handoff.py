@@ -1,4 +1,4 @@
-"""``sceplab-agent handoff verify``: proves that consumers work with what they were handed over."""
+"""``sceplab-agent handoff``: proves what consumers were handed over; hands it over once more."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from sceplab_agent.cli_commands import make_service
+from sceplab_agent.cli_control import require_ok
 from sceplab_agent.cli_output import Output
-from sceplab_agent.config import load_config
+from sceplab_agent.config import AgentConfig, load_config
+from sceplab_agent.control_client import ask_agent
 from sceplab_agent.core.values import ActiveCertificate
 from sceplab_agent.errors import JournalError
 from sceplab_agent.exit_codes import ExitCode
+from sceplab_agent.handoff.again import HandedAgain, code_of
 from sceplab_agent.handoff.api import Delivery, ProofKind
 from sceplab_agent.handoff.proof import Proof, prove
 from sceplab_agent.journal import Journal
@@ -22,9 +26,42 @@ from sceplab_hsm.uri import join_key_uri
 
 
 def handoff(arguments: argparse.Namespace, output: Output) -> int:
-    """Proves each hand-off of each trustpoint, as strongly as can be now. Changes nothing."""
+    """Does what ``action`` says."""
     config = load_config(arguments.config)
     configs = config.select(tuple(arguments.trustpoints))
+    if arguments.action == "again":
+        return _again(config, configs, output)
+    return _verify(config, configs, output)
+
+
+def _again(config: AgentConfig, configs: Sequence[TrustpointConfig], output: Output) -> int:
+    """Hands certificates in use over once more; by the running agent, where one runs."""
+    names = [one.name for one in configs]
+    replies = ask_agent(config.state_dir, {"op": "handoff-again", "trustpoints": names})
+    if replies is not None:
+        reply = next(replies)
+        require_ok(reply)
+        return _tell_again([HandedAgain.from_json(one) for one in reply["handoffs"]], output)
+    with make_service(config, output, is_tracing=False) as service:
+        return _tell_again(service.hand_again(configs), output)
+
+
+def _tell_again(told: Sequence[HandedAgain], output: Output) -> int:
+    code = code_of(told)
+    if output.as_json:
+        handoffs = [one.to_json() for one in told]
+        output.document({"ok": code is ExitCode.OK, "exit_code": int(code), "handoffs": handoffs})
+        return code
+    if not told:
+        output.text("no trustpoint has a hand-off; nothing was done")
+    for one in told:
+        where = f"{one.trustpoint}: {one.handoff or 'no hand-off'}"
+        output.text(f"{where}: {'handed over' if one.is_done else 'FAILED'}: {one.text}")
+    return code
+
+
+def _verify(config: AgentConfig, configs: Sequence[TrustpointConfig], output: Output) -> int:
+    """Proves each hand-off of each trustpoint, as strongly as can be now."""
     journal = SqliteJournal.open_read_only(config.state_dir / FILE_NAME)
     try:
         proofs = [proof for one in configs for proof in _prove_all(one, journal)]

@@ -23,6 +23,17 @@ EVENTS: dict[str, Entry] = {
     ),
     "key-store.fallback": Entry("the fallback store is worked with", _WARNING),
     "key-store.closed": Entry("a key store does not open; it is tried again", NoticeLevel.ERROR),
+    "handoff.prepared": Entry("every consumer is ready for the certificate; the old one is in use"),
+    "handoff.verified": Entry("every consumer works with the certificate; there is no way back"),
+    "handoff.undone": Entry("every consumer is back at what it used before", _WARNING),
+    "handoff.leftover": Entry(
+        "a consumer could not tidy up, or left the configuration in the middle", _WARNING
+    ),
+    "handoff.again": Entry("the certificate in use is about to be handed over once more"),
+    "handoff.again-done": Entry("every consumer works with the certificate in use"),
+    "handoff.again-failed": Entry(
+        "a consumer does not work with the certificate in use; the details say which", _WARNING
+    ),
     "ca.asked": Entry(
         "the operator has to compare the fingerprint; shown, not journalled", _WARNING
     ),

@@ -37,6 +37,7 @@ from sceplab_agent.core.events import (
 )
 from sceplab_agent.errors import InstallError, JournalError, TransportError
 from sceplab_agent.exchange import Exchange
+from sceplab_agent.handoff.again import HandedAgain
 from sceplab_agent.handoff.api import HandOff
 from sceplab_agent.handoff.delivery import DeliveryRoom, read_open_run
 from sceplab_agent.handoff.run import MARK, HandOffRun, OpenRun
@@ -143,6 +144,10 @@ class Executor:
             case HandOver():
                 return self._run.hand_over(command)
         return None
+
+    def hand_again(self, command: HandOver) -> list[HandedAgain]:
+        """Hands the certificate in use to its consumers once more; nothing of the machine's."""
+        return self._run.hand_again(self._config.name, command)
 
     def _commit(self, record: Record) -> None:
         self._observer.recorded(self._journal.commit(self._config.name, self._clock(), record))

@@ -23,7 +23,9 @@ from sceplab_agent.core.schedule import RandomSource
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.blocking import BlockingDriver
 from sceplab_agent.errors import ConfigError, ConfigProblem, EnrollmentFailedError
+from sceplab_agent.exchange import run_exchange
 from sceplab_agent.executor import Surroundings
+from sceplab_agent.handoff.again import HandedAgain
 from sceplab_agent.handoff.consumer_pin import secret_for_consumers
 from sceplab_agent.handoff.delivery import open_run_mark
 from sceplab_agent.install import FileInstaller
@@ -246,6 +248,21 @@ class AgentService:
             with contextlib.suppress(IllegalEventError):
                 driver.feed(EnrollmentCancelled())
         return [driver.session for driver in drivers]
+
+    def hand_again(self, configs: Sequence[TrustpointConfig]) -> list[HandedAgain]:
+        """Hands certificates in use to their consumers once more. Nothing is sent to the CA."""
+        told = []
+        for config in configs:
+            if not config.handoffs:
+                continue
+            session = self.open_session(config)
+            if session is None:
+                closed = str(self._unopened[config.name])
+                told.append(HandedAgain(trustpoint=config.name, is_done=False, text=closed))
+                continue
+            # Not started: a resumed enrollment would ask the CA first.
+            told += run_exchange(session.hand_again(), self._outside.transport)
+        return told
 
     def open_session(self, config: TrustpointConfig) -> EnrollmentSession | None:
         """The session, or ``None`` and a word in `unopened` when the key store does not open."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from sceplab_agent.core.commands import Record
+from sceplab_agent.core.commands import HandOver, Record
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.events import Event, Restarted, TrustpointConfigured
 from sceplab_agent.core.machine import EnrollmentMachine
@@ -16,6 +16,8 @@ from sceplab_agent.core.states import State
 from sceplab_agent.errors import JournalError
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.executor import Executor, Surroundings
+from sceplab_agent.handoff.again import AGAIN, AGAIN_DONE, AGAIN_FAILED, HandedAgain
+from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig
 
 
@@ -89,6 +91,31 @@ class EnrollmentSession:
         yield from self._executor.carry_out(
             Record(event_id=event_id, details=details, snapshot=self.machine.snapshot())
         )
+
+    def hand_again(self) -> Exchange[list[HandedAgain]]:
+        """Hands the certificate in use to its consumers once more; the enrollment stays as it is.
+
+        Raises:
+            JournalError: it could not be noted; the session is over.
+        """
+        active = self.machine.active
+        if active is None:
+            text = "there is no certificate; run: sceplab-agent enroll"
+            return [HandedAgain(trustpoint=self.name, is_done=False, text=text)]
+        details = {"generation": active.generation}
+        yield from self.note(AGAIN, details)
+        told = self._executor.hand_again(
+            HandOver(
+                generation=active.generation,
+                key_id=active.key_id,
+                certificate_der=active.certificate_der,
+                chain_der=active.chain_der,
+            )
+        )
+        event_id = AGAIN_DONE if all(one.is_done for one in told) else AGAIN_FAILED
+        text = "; ".join(f"{one.handoff}: {one.text}".removeprefix(": ") for one in told)
+        yield from self.note(event_id, {**details, "proof": clean_text(text)})
+        return told
 
     def start(self) -> Exchange[None]:
         """To be run first: a new trustpoint is set up, a stored one resumes what was cut off."""

@@ -168,6 +168,38 @@ def test_the_agent_enrolls_and_renews(site: IpsecSite, report: Callable[[str], N
     assert pin_of(token).encode() not in kept
 
 
+@pytest.mark.covers("K1")
+def test_restarted_daemon_is_handed_the_certificate_again(
+    site: IpsecSite, report: Callable[[str], None]
+) -> None:
+    """The daemon forgot key and connection; one command, and the tunnel is up and packets pass."""
+    token = make_token()
+    where = {"module": MODULE, "SOFTHSM2_CONF": str(token.configuration)}
+    with serve_in_thread(site.server, now) as http:
+        site.start(**where)
+        folder = site.folder / "a"
+        folder.mkdir()
+        write_secret(folder / "pin", f"{pin_of(token)}\n")
+        extra = _HAND_OFF.format(socket=site.router.socket)
+        store = {"store": token.uri, "secret": "file:pin"}
+        agent = configure(folder, site.server, http.scep_url, extra=extra, **store)
+        assert agent.run("enroll").status == 0
+    site.restart_router(**where)
+    assert not site.router.ask("get_keys")["keys"]
+    verified = agent.run("handoff verify")
+    assert verified.status != 0
+    assert "run: sceplab-agent handoff again" in verified.out
+    done = agent.run("handoff again")
+    assert done.status == 0, done.out + done.err
+    serial = x509.load_pem_x509_certificate(agent.certificate.read_bytes()).serial_number
+    assert f"the peer accepted certificate {serial:X}" in done.out
+    up = site.router.sas()
+    report(keep_up(site, lambda: agent.run("handoff again")))
+    assert site.router.sas() == up, "a tunnel that is up stays as it is"
+    assert pin_of(token) not in done.out + done.err
+    site.stop()
+
+
 _IDENTIFIERS = "print(*(store.get(i.key_id).cka_id.hex() for i in store.list_keys()))"
 
 
@@ -324,7 +356,7 @@ def test_tunnel_is_proved_at_any_time(site: IpsecSite) -> None:
     proof = prove(second, other, now)
     assert not proof.is_proved
     assert "has not certificate" in proof.text
-    assert "sceplab-agent renew" in proof.text
+    assert "sceplab-agent handoff again" in proof.text
 
 
 def test_proof_finds_out_which_certificate_the_peer_took(site: IpsecSite) -> None:

@@ -90,15 +90,17 @@ def running_charon(
 
     Args:
         namespace: it lives in.
-        folder: private; made here. Its path has to be short: it holds a socket.
+        folder: private; made here, or that of a daemon that has ended. Its path has to be short:
+            it holds a socket.
         module: path of a PKCS#11 module, which the daemon calls ``p11``.
         environment: of the daemon, besides.
     """
     program = require_program("charon-systemd", package="charon-systemd")
     _require_tunnels()
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700, exist_ok=True)
     settings, log = folder / "strongswan.conf", folder / "log"
     control = folder / "vici"
+    control.unlink(missing_ok=True)
     settings.write_text(_configuration(control, log, module))
     with (folder / "out").open("wb") as output:
         daemon = subprocess.Popen(

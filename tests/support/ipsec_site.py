@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -70,6 +70,7 @@ class IpsecSite:
     gateway: Charon = field(init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
     _daemons: ExitStack = field(default_factory=ExitStack)
+    _router: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> IpsecSite:
         """Makes namespaces and cable; daemons are started by `start`."""
@@ -92,6 +93,7 @@ class IpsecSite:
 
     def stop(self) -> None:
         """Ends the daemons."""
+        self._router.close()
         self._daemons.close()
 
     def start(self, *, module: str = "", **environment: str) -> None:
@@ -101,16 +103,24 @@ class IpsecSite:
             module: PKCS#11 module of the router's daemon.
             environment: of the router's daemon, besides.
         """
-        one, other = self.spaces
-        start = self._daemons.enter_context
-        self.gateway = start(running_charon(other, self.folder / "g"))
-        self.router = start(running_charon(one, self.folder / "r", module=module, **environment))
+        other = self.spaces[1]
+        self.gateway = self._daemons.enter_context(running_charon(other, self.folder / "g"))
+        self._start_router(module, environment)
         key = file_key()
         certificate = enroll(self.server, GATEWAY, key, GATEWAY)
         handoff = self.handoff(self.gateway, GATEWAY, initiate=False)
         delivery = self.delivery(certificate, key)
         memo = handoff.prepare(delivery)
         handoff.install(delivery, memo)
+
+    def restart_router(self, *, module: str = "", **environment: str) -> None:
+        """Ends the router's daemon and starts it anew at the same socket: it knows nothing."""
+        self._router.close()
+        self._start_router(module, environment)
+
+    def _start_router(self, module: str, environment: Mapping[str, str]) -> None:
+        daemon = running_charon(self.spaces[0], self.folder / "r", module=module, **environment)
+        self.router = self._router.enter_context(daemon)
 
     def handoff(
         self, daemon: Charon | None = None, name: str = ROUTER, **settings: object

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
@@ -19,6 +21,7 @@ from sceplab_agent.event_catalogue import entry_to_json
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.fingerprint import parse_fingerprint
+from sceplab_agent.handoff.again import HandedAgain, code_of
 from sceplab_agent.journal import JournalEntry
 from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled, raise_for_outcome
 from sceplab_agent.pursuit import events_to_enroll
@@ -28,6 +31,8 @@ from sceplab_agent.status import TrustpointStatus
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_scep.certificates import fingerprint
 
+_OPENING_S = 10.0
+"""How long a key store may take that is just being opened; then its trustpoint is left out."""
 _PAGE = 200
 """Journal entries read at a time."""
 
@@ -56,6 +61,7 @@ class Operations:
             "renew": self._renew,
             "enroll": self._enroll,
             "approve-fingerprint": self._approve,
+            "handoff-again": self._hand_again,
             "events": self._events,
             "metrics": self._tell_metrics,
         }
@@ -104,6 +110,35 @@ class Operations:
             await self._loop.ask(config.name, _accept_if(typed.digest))
         statuses = self.statuses(configs)
         yield {"ok": True, "exit_code": 0, "trustpoints": [one.to_json() for one in statuses]}
+
+    async def _hand_again(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
+        configs = [config for config in self._select(request) if config.handoffs]
+        await self._await_sessions(configs)
+        told: list[HandedAgain] = []
+
+        def errand(session: EnrollmentSession) -> Exchange[None]:
+            told.extend((yield from session.hand_again()))
+
+        for config in configs:
+            try:
+                await self._loop.ask(config.name, errand)
+            except RequestRefusedError as error:
+                told.append(HandedAgain(trustpoint=config.name, is_done=False, text=str(error)))
+        code = code_of(told)
+        handoffs = [one.to_json() for one in told]
+        yield {"ok": code is ExitCode.OK, "exit_code": int(code), "handoffs": handoffs}
+
+    async def _await_sessions(self, configs: Sequence[TrustpointConfig]) -> None:
+        """Gives key stores that are being opened a moment, as just after the start."""
+        unopened = self._loop.service.unopened
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_OPENING_S):
+                while True:
+                    bell = self._bell.next
+                    known = {*self._loop.sessions, *unopened}
+                    if all(config.name in known for config in configs):
+                        break
+                    await bell.wait()
 
     async def _events(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
         after, names = request.get("after"), {config.name for config in self._select(request)}

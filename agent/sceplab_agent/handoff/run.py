@@ -8,19 +8,19 @@ in reverse order. After a restart the open run in the journal says where to go o
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from sceplab_agent.core.commands import HandOver
 from sceplab_agent.core.events import HandedOver, HandOffFailed
 from sceplab_agent.errors import HandOffError, InstallError
+from sceplab_agent.handoff.again import HandedAgain, hand_again
 from sceplab_agent.handoff.api import Delivery, HandOff, Memo
+from sceplab_agent.handoff.steps import guarded
 from sceplab_agent.key_stores import may_pass
 from sceplab_agent.text import clean_text
 from sceplab_hsm.errors import KeyStoreError
-
-T = TypeVar("T")
 
 _REASON_CHARS = 600
 """Room for the words of several consumers."""
@@ -152,12 +152,20 @@ class HandOffRun:
             return self._failed(str(error), may_pass=True)
         for handoff, memo in self._taking_part(run):
             try:
-                _guarded(handoff.name, "commit", handoff.commit, delivery, memo)
+                guarded(handoff.name, "commit", handoff.commit, delivery, memo)
             except HandOffError as error:
                 self._keeper.tell(LEFTOVER, reason=clean_text(str(error)))
         # The machine's next record says that it is done, and no longer holds the run.
         self._open = None
         return HandedOver(proof=run.proof)
+
+    def hand_again(self, trustpoint: str, command: HandOver) -> list[HandedAgain]:
+        """Hands the certificate in use over once more; see `again`. An open run comes first."""
+        if self._open is not None:
+            text = "a hand-off is under way and comes first; run: sceplab-agent renew"
+            return [HandedAgain(trustpoint=trustpoint, is_done=False, text=text)]
+        handoffs = self._handoffs.values()
+        return hand_again(trustpoint, handoffs, lambda: self._keeper.deliver(command))
 
     def _failed(self, reason: str, *, may_pass: bool) -> HandOffFailed:
         return HandOffFailed(reason=reason, may_pass=may_pass, is_undone=self._open is None)
@@ -171,7 +179,7 @@ class HandOffRun:
         memos: list[tuple[str, Memo]] = []
         for name, handoff in self._handoffs.items():
             try:
-                memo = _guarded(name, "prepare", handoff.prepare, delivery)
+                memo = guarded(name, "prepare", handoff.prepare, delivery)
             except HandOffError as error:
                 self._roll_back(OpenRun(command=command, memos=tuple(memos)), delivery, error)
                 raise
@@ -189,9 +197,9 @@ class HandOffRun:
         pairs = self._taking_part(run)
         try:
             for handoff, memo in pairs:
-                _guarded(handoff.name, "install", handoff.install, delivery, memo)
+                guarded(handoff.name, "install", handoff.install, delivery, memo)
             for handoff, memo in pairs:
-                proof = _guarded(handoff.name, "verify", handoff.verify, delivery, memo)
+                proof = guarded(handoff.name, "verify", handoff.verify, delivery, memo)
                 proofs.append(f"{handoff.name}: {clean_text(proof)}")
         except HandOffError as error:
             self._roll_back(run, delivery, error)
@@ -225,7 +233,7 @@ class HandOffRun:
         failures: list[HandOffError] = []
         for handoff, memo in reversed(self._taking_part(run)):
             try:
-                _guarded(handoff.name, "roll back", handoff.roll_back, delivery, memo)
+                guarded(handoff.name, "roll back", handoff.roll_back, delivery, memo)
             except HandOffError as error:
                 failures.append(error)
         if failures:
@@ -239,15 +247,3 @@ class HandOffRun:
 
     def _taking_part(self, run: OpenRun) -> list[tuple[HandOff, Memo]]:
         return [(self._handoffs[name], memo) for name, memo in run.memos if name in self._handoffs]
-
-
-def _guarded(name: str, step: str, call: Callable[..., T], *arguments: object) -> T:
-    try:
-        return call(*arguments)
-    except HandOffError:
-        raise
-    except Exception as error:
-        # Only the kind of it: a plug-in's text may quote a key or a PIN.
-        raise HandOffError(
-            name, f"{step} failed: {type(error).__name__}; tell its author", may_pass=False
-        ) from error

@@ -19,8 +19,8 @@ IKE_SA is made with it, and the one before is deleted when that has its CHILD_SA
 all the time, whatever ``make_before_break`` says. The old key is forgotten last. A side that does
 not initiate waits for its peer to connect anew. CA certificates stay loaded.
 
-The daemon keeps all this in memory. After its restart the next renewal hands over again; until then
-`sceplab-agent handoff verify` says that it is missing.
+The daemon keeps all this in memory. After its restart ``sceplab-agent handoff again`` hands it over
+once more (``ExecStartPost=`` of its unit); until then ``handoff verify`` says that it is missing.
 
 Spec: keystores-and-handoff 6.2 to 6.4; feature row K1.
 """
@@ -177,7 +177,7 @@ class StrongSwanHandOff:
             if self._is_missed(daemon, delivery.certificate_der):
                 raise IkeDaemonError(
                     f"the daemon has not certificate {_serial(delivery)} with its key for "
-                    f"connection '{name}'; run: sceplab-agent renew"
+                    f"connection '{name}'; run: sceplab-agent handoff again"
                 )
             up = [sa for sa in daemon.security_associations(name) if sa.has(child)]
             if settings.initiates:
