@@ -92,6 +92,8 @@ class Audit:
             if isinstance(part := body.get(name), dict)
         }
         for user, generation in self._in_use().items():
+            if user == "consumer" and body.get("is_handoff_open"):
+                continue  # it may hold on to an earlier one that was never taken, of the same key
             assert not generation or generation in named, f"{user} uses {generation} of {named}"
         self._check_keys(body)
 
