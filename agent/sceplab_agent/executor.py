@@ -17,6 +17,7 @@ from sceplab_agent.core.commands import (
     Command,
     DeleteKey,
     FetchCa,
+    FetchNextCa,
     GenerateKey,
     HandOver,
     InstallCertificate,
@@ -33,9 +34,11 @@ from sceplab_agent.core.events import (
     KeyDeleted,
     KeyFailed,
     KeyReady,
+    NextCaAbsent,
+    NextCaReceived,
     TransportFailed,
 )
-from sceplab_agent.errors import InstallError, JournalError, TransportError
+from sceplab_agent.errors import HttpStatusError, InstallError, JournalError, TransportError
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.handoff.again import HandedAgain
 from sceplab_agent.handoff.api import HandOff
@@ -131,6 +134,8 @@ class Executor:
                 self._observer.asked(self._config.name, command.certificate_der)
             case FetchCa():
                 return (yield from self._fetch_ca())
+            case FetchNextCa():
+                return (yield from self._fetch_next_ca())
             case SendRequest():
                 return (yield from self._send(command))
             case GenerateKey():
@@ -166,6 +171,19 @@ class Executor:
             return self._transport_failed(error)
         self._observer.ca_received(self._config.name, certificates_der)
         return CaCertificatesReceived(certificates_der=certificates_der, capabilities=capabilities)
+
+    def _fetch_next_ca(self) -> Exchange[Event]:
+        try:
+            capabilities = yield from self._client.fetch_capabilities()
+            if not capabilities.supports_next_ca:
+                return NextCaAbsent()
+            body = yield from self._client.fetch_next_ca()
+        except HttpStatusError as error:
+            # With an HTTP error servers say that there is no next CA.
+            return self._transport_failed(error) if error.is_retryable else NextCaAbsent()
+        except TransportError as error:
+            return self._transport_failed(error)
+        return NextCaReceived(body=body, capabilities=capabilities)
 
     def _send(self, command: SendRequest) -> Exchange[Event]:
         try:

@@ -13,7 +13,9 @@ from sceplab_agent.fingerprint import format_pin
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.status import describe_failure
 
-RESTING = {State.CONFIGURED, State.CA_PINNED, State.INSTALLED}
+ENROLLED = {State.INSTALLED, State.ROLLOVER}
+"""A certificate is in use."""
+RESTING = {State.CONFIGURED, State.CA_PINNED, *ENROLLED}
 """Nothing is under way."""
 GIVEN_UP = {State.FAILED, State.EXPIRED_TXN, State.BLOCKED, State.NEEDS_CHALLENGE}
 """Nothing goes on without the operator, but for the renewal of a certificate still in use."""
@@ -53,7 +55,7 @@ def raise_for_outcome(session: EnrollmentSession) -> None:
     """
     machine = session.machine
     failure = machine.failure
-    if machine.state is State.PENDING or (machine.state is State.INSTALLED and failure is None):
+    if machine.state is State.PENDING or (machine.state in ENROLLED and failure is None):
         return
     if failure is None:
         raise EnrollmentFailedError(session.name, None, f"stopped in {machine.state.value}")

@@ -35,7 +35,7 @@ def events_to_enroll(
             return [ChallengeProvided()]
         case State.CONFIGURED | State.CA_PINNED:
             return [request]
-        case State.INSTALLED | State.FAILED | State.EXPIRED_TXN:
+        case State.INSTALLED | State.ROLLOVER | State.FAILED | State.EXPIRED_TXN:
             return [request] if again or not is_enrolled else []
         case _:
             return []  # under way already

@@ -12,6 +12,8 @@ from sceplab_agent.core.policy import (
     PinAlgorithm,
     PollPolicy,
     RenewalPolicy,
+    RolloverMode,
+    RolloverPolicy,
     UnpinnedCa,
 )
 from sceplab_agent.trustpoint import TrustpointConfig, alternative_names, parse_subject
@@ -68,6 +70,7 @@ def trustpoint_config(
         uses_challenge=has_challenge,
         poll=_poll_policy(settings),
         renewal=renewal,
+        rollover=RolloverPolicy(mode=RolloverMode.OFF),  # the devices have no such step
     )
     config = TrustpointConfig(
         name=settings.name,

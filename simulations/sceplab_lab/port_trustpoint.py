@@ -62,6 +62,7 @@ _AT_REST = frozenset(
         State.BLOCKED,
         State.CA_PINNED,
         State.INSTALLED,
+        State.ROLLOVER,
         State.EXPIRED_TXN,
         State.FAILED,
     }

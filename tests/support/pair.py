@@ -31,6 +31,7 @@ from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyStore
 from sceplab_hsm.secret import Secret
 from sceplab_lab.memory_transport import MemoryTransport
+from sceplab_ndes.hierarchy import CaPlan
 from sceplab_ndes.state import ServerState
 from sceplab_scep.algorithms import Floor
 from tests.support.server import NOW, make_server, shared_key, shared_keys
@@ -84,6 +85,7 @@ class Pair:
     diary: Diary = field(default_factory=Diary)
     challenge: Secret | None = None
     depot_path: Path | None = None
+    plan: CaPlan = field(default_factory=CaPlan)
     url: str = URL
     transport: HttpTransport = field(init=False)
     driver: VirtualDriver = field(init=False)
@@ -98,6 +100,7 @@ class Pair:
             random_bytes=draw.randbytes,
             now=self.clock(),
             depot_path=self.depot_path,
+            plan=self.plan,
         )
         self.transport = MemoryTransport(self.server.responder, self.clock)
         self.driver = VirtualDriver(self.clock)

@@ -33,6 +33,14 @@ class FetchCa:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FetchNextCa:
+    """GetCACaps and, where it is listed, GetNextCACert.
+
+    Answer: `NextCaReceived`, `NextCaAbsent` or `TransportFailed`.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskOperator:
     """Show the CA's fingerprints and wait. Answer: `CaAccepted` or `CaRefused`."""
 
@@ -149,6 +157,7 @@ class Notify:
 Command = (
     Record
     | FetchCa
+    | FetchNextCa
     | AskOperator
     | GenerateKey
     | DeleteKey

@@ -129,12 +129,11 @@ def _picture(edges: Mapping[tuple[State, State], str], *first: str) -> str:
 
 def _state_table() -> str:
     meanings = _member_docstrings(State)
-    moving = {state for row in TRANSITIONS for state in (*row.sources, row.destination)}
     rows = (
         (
             f"`{state.value}`",
             state.rfc_state.value,
-            meanings[state.name] + ("" if state in moving else " No transitions yet."),
+            meanings[state.name],
         )
         for state in State
     )
@@ -163,7 +162,7 @@ def _guard_table() -> str:
 
 
 def _sources(row: Transition) -> str:
-    missing = [state for state in State if state not in row.sources and state is not State.ROLLOVER]
+    missing = [state for state in State if state not in row.sources]
     if not missing:
         return "any"
     if len(missing) <= len(State) // 4:

@@ -60,6 +60,20 @@ class CaCertificatesReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextCaReceived:
+    """GetNextCACert was answered."""
+
+    body: bytes
+    """The signed answer, unread."""
+    capabilities: Capabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextCaAbsent:
+    """The server has no next CA, or does not know the operation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaAccepted:
     """The operator compared the fingerprint and accepts the CA certificate."""
 
@@ -210,6 +224,8 @@ Event = (
     | EnrollRequested
     | RenewRequested
     | CaCertificatesReceived
+    | NextCaReceived
+    | NextCaAbsent
     | CaAccepted
     | CaRefused
     | KeyReady

@@ -27,6 +27,11 @@ def awaits_ca(turn: Turn) -> bool:
     return turn.model.awaited is Awaited.CA
 
 
+def awaits_next_ca(turn: Turn) -> bool:
+    """The next CA is being fetched."""
+    return turn.model.awaited is Awaited.NEXT_CA
+
+
 def awaits_operator(turn: Turn) -> bool:
     """The operator is looking at a fingerprint."""
     return turn.model.awaited is Awaited.OPERATOR
@@ -129,6 +134,26 @@ def has_run_out(turn: Turn) -> bool:
     resume = turn.model.resume
     is_early = resume is not None and resume.needs_certificate
     return is_early and wants_renewal(turn) and _is_expired(turn)
+
+
+# The next CA
+
+
+def is_next_ca_check_due(turn: Turn) -> bool:
+    """It is time to ask for the next CA, and nothing else is going on."""
+    moment = turn.model.next_ca_check_at
+    is_idle = turn.model.awaited is Awaited.NOTHING
+    return is_idle and moment is not None and turn.now >= moment
+
+
+def is_next_ca_asked(turn: Turn) -> bool:
+    """The next CA is known and needs the operator's consent."""
+    return turn.model.is_next_ca_asked(turn.policy)
+
+
+def is_switch_delayed(turn: Turn) -> bool:
+    """The switch is due, waits for the operator's consent, and nobody was told yet."""
+    return turn.model.is_delay_news(turn.policy) and turn.now >= (turn.model.switch_at or turn.now)
 
 
 # The hand-off

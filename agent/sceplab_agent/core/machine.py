@@ -16,6 +16,7 @@ from sceplab_agent.core.actions.handoff import peace
 from sceplab_agent.core.commands import Command
 from sceplab_agent.core.events import DeadlineReached, Event, Restarted
 from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
+from sceplab_agent.core.next_ca import NextCa
 from sceplab_agent.core.policy import EnrollmentPolicy
 from sceplab_agent.core.schedule import RandomSource, longest_wait_s
 from sceplab_agent.core.snapshot import read_snapshot, write_snapshot
@@ -29,8 +30,9 @@ from sceplab_agent.core.values import (
     NewKey,
     TrustedCa,
 )
+from sceplab_agent.core.verdicts import NextCaKnown
 
-_RESTING = (State.INSTALLED, State.FAILED, State.EXPIRED_TXN, State.NEEDS_CHALLENGE)
+_RESTING = (State.INSTALLED, State.ROLLOVER, State.FAILED, State.EXPIRED_TXN, State.NEEDS_CHALLENGE)
 
 
 class EnrollmentMachine:
@@ -78,7 +80,7 @@ class EnrollmentMachine:
         """
         machine = cls(policy, rng=rng, new_transaction_id=new_transaction_id)
         machine._model = read_snapshot(snapshot)
-        machine._model.schedule_renewal(policy)
+        machine._model.schedule(policy)
         return machine
 
     def handle(self, event: Event, now: datetime) -> list[Command]:
@@ -112,6 +114,9 @@ class EnrollmentMachine:
         while turn.verdicts:
             turn.event = turn.verdicts.pop(0)
             fire(turn)
+        if model.state is State.INSTALLED and model.next_ca is not None:
+            turn.event = NextCaKnown()
+            fire(turn)
         model.is_clock_set = turn.is_clock_set
         return turn.commands
 
@@ -129,15 +134,12 @@ class EnrollmentMachine:
             return self._by_the_end(model.wake_at) if is_bounded else model.wake_at
         if model.state not in _RESTING or model.active is None or model.is_expiry_noted:
             return None
-        if not self._policy.renewal.enabled:
-            return self._by_the_end(None)
-        moments = [moment for moment in (model.renewal_at, model.wake_at) if moment is not None]
-        return self._by_the_end(max(moments))
+        return self._by_the_end(min(self._resting_moments(), default=None))
 
     def set_policy(self, policy: EnrollmentPolicy) -> None:
         """Replaces the policy; holds from the next step on. Feed `TrustpointConfigured` then."""
         self._policy = policy
-        self._model.schedule_renewal(policy)
+        self._model.schedule(policy)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything `restore` needs, JSON-ready. Shares parts with earlier ones: do not change."""
@@ -171,7 +173,20 @@ class EnrollmentMachine:
     @property
     def candidate(self) -> TrustedCa | None:
         """The CA that the operator is looking at."""
-        return self._model.candidate
+        model = self._model
+        if model.candidate is None and model.next_ca and model.is_next_ca_asked(self._policy):
+            return model.next_ca.ca
+        return model.candidate
+
+    @property
+    def next_ca(self) -> NextCa | None:
+        """The successor of the CA."""
+        return self._model.next_ca
+
+    @property
+    def switch_at(self) -> datetime | None:
+        """When the next CA takes over at the latest."""
+        return self._model.switch_at
 
     @property
     def active(self) -> ActiveCertificate | None:
@@ -222,6 +237,19 @@ class EnrollmentMachine:
     def renewal_at(self) -> datetime | None:
         """When the active certificate is to be renewed, whether or not that is enabled."""
         return self._model.renewal_at
+
+    def _resting_moments(self) -> list[datetime]:
+        """When something begins by itself while a certificate is in use."""
+        model, moments = self._model, []
+        if self._policy.renewal.enabled:
+            begins = [moment for moment in (model.renewal_at, model.wake_at) if moment is not None]
+            moments.append(max(begins))
+        is_asking = model.awaited is Awaited.NEXT_CA
+        if model.state is State.INSTALLED and model.next_ca_check_at and not is_asking:
+            moments.append(model.next_ca_check_at)
+        if model.state is State.ROLLOVER and model.is_delay_news(self._policy) and model.switch_at:
+            moments.append(model.switch_at)
+        return moments
 
     def _by_the_end(self, moment: datetime | None) -> datetime | None:
         """The moment, or the end of the active certificate if that comes first."""

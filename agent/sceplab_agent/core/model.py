@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from sceplab_agent.core.policy import EnrollmentPolicy
+from sceplab_agent.core.next_ca import Consent, NextCa
+from sceplab_agent.core.policy import EnrollmentPolicy, RolloverMode
+from sceplab_agent.core.rollover import begins_at, belongs_to, ends_at, fetch_at, switch_at
 from sceplab_agent.core.schedule import renewal_at
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import (
@@ -40,6 +42,8 @@ class Awaited(enum.Enum):
 
     NOTHING = "nothing"
     CA = "ca"
+    NEXT_CA = "next-ca"
+    """The server is asked for its next CA; everything else may begin meanwhile."""
     OPERATOR = "operator"
     KEY = "key"
     MESSAGE = "message"
@@ -116,6 +120,10 @@ class Enrollment:
     ca: TrustedCa | None = None
     candidate: TrustedCa | None = None
     """A CA the operator is looking at."""
+    next_ca: NextCa | None = None
+    """The successor of ``ca``."""
+    next_ca_asked_at: datetime | None = None
+    """When the server was last asked for one."""
     active: ActiveCertificate | None = None
     successor: ActiveCertificate | None = None
     """A certificate on its way to its consumers, or refused by them; its key is ``new_key``."""
@@ -144,7 +152,11 @@ class Enrollment:
     is_clock_set: bool = True
     """Whether the last event did not come from before ``newest_at``."""
     renewal_at: datetime | None = None
-    """Derived from the active certificate and the policy; never stored."""
+    """Derived from the active certificate, the CAs and the policy; never stored."""
+    next_ca_check_at: datetime | None = None
+    """When to ask for the next CA. Derived."""
+    switch_at: datetime | None = None
+    """When the next CA takes over at the latest. Derived."""
 
     def wait_for(self, awaited: Awaited) -> None:
         """Nothing is waited for but this answer."""
@@ -152,12 +164,58 @@ class Enrollment:
         self.resume = None
         self.wake_at = None
 
-    def schedule_renewal(self, policy: EnrollmentPolicy) -> None:
-        """Derives the renewal moment from the active certificate and the policy."""
-        active = self.active
+    def is_next_ca_accepted(self, policy: EnrollmentPolicy) -> bool:
+        """Whether the next CA may take over."""
+        if self.next_ca is None or policy.rollover.mode is RolloverMode.OFF:
+            return False
+        if self.next_ca.consent is Consent.NONE:
+            return policy.rollover.mode is RolloverMode.AUTO
+        return self.next_ca.consent is Consent.ACCEPTED
+
+    def is_next_ca_asked(self, policy: EnrollmentPolicy) -> bool:
+        """Whether the next CA needs the operator's consent."""
+        is_wanted = self.next_ca is not None and policy.rollover.mode is not RolloverMode.OFF
+        return is_wanted and not self.is_next_ca_accepted(policy)
+
+    def is_delay_news(self, policy: EnrollmentPolicy) -> bool:
+        """Whether a switch without consent has to be reported when it is due."""
+        is_noted = self.next_ca is not None and self.next_ca.is_delay_noted
+        return self.is_next_ca_asked(policy) and not is_noted
+
+    def schedule(self, policy: EnrollmentPolicy) -> None:
+        """Derives the moments that follow from the active certificate, the CAs and the policy."""
+        active, ca = self.active, self.ca
+        self.renewal_at = self.next_ca_check_at = self.switch_at = None
         if active is None:
-            self.renewal_at = None
             return
         self.renewal_at = renewal_at(
             policy.renewal, policy.poll, active.not_before, active.not_after, active.jitter
         )
+        if ca is None:
+            return
+        if ca.succession is not None and not belongs_to(active.certificate_der, ca, policy):
+            # The switch has begun: the certificate is still of the CA before.
+            self.renewal_at = min(self.renewal_at, ca.since)
+        if self.next_ca is not None:
+            self.switch_at = switch_at(ca, self.next_ca.ca)
+            if self.is_next_ca_accepted(policy):
+                self.renewal_at = min(self.renewal_at, self._leave_at(ca, policy))
+        elif policy.rollover.mode is not RolloverMode.OFF:
+            self.next_ca_check_at = self._check_at(ca, policy, active.jitter)
+
+    def _leave_at(self, ca: TrustedCa, policy: EnrollmentPolicy) -> datetime:
+        """When a renewal has to look for the next CA: the certificate ends with its CA."""
+        active, following, latest = self.active, self.next_ca, self.switch_at
+        assert active is not None
+        assert following is not None
+        assert latest is not None
+        end = min(active.not_after, ends_at(ca))
+        moment = renewal_at(policy.renewal, policy.poll, active.not_before, end, active.jitter)
+        return min(latest, max(moment, begins_at(following.ca)))
+
+    def _check_at(self, ca: TrustedCa, policy: EnrollmentPolicy, jitter: float) -> datetime:
+        """When to ask for the next CA: a fleet begins spread over one interval."""
+        every = timedelta(seconds=policy.rollover.check_every_s)
+        if self.next_ca_asked_at is not None:
+            return max(fetch_at(ca), self.next_ca_asked_at + every)
+        return fetch_at(ca) + jitter * every

@@ -81,6 +81,9 @@ def judge_ca_certificates(
         the RA certificates are expired.
     """
     pin = _effective_pin(policy, stored)
+    if is_before_succession(certificates_der, policy, stored):
+        reason = "the server shows the CA that was before the one trusted now"
+        return TransportFailed(cause=FailureCause.PEER, reason=reason, is_retryable=True)
     refusal = _refusal(certificates_der, pin, policy)
     if refusal:
         return CaDistrusted(reason=refusal)
@@ -91,6 +94,7 @@ def judge_ca_certificates(
         return CaDistrusted(reason=f"{reason}; {RA_SETTINGS_HINT}")
     except (ScepError, ValueError) as error:
         return TransportFailed(cause=FailureCause.PEER, reason=str(error), is_retryable=False)
+    is_heir = holds_by_succession(policy, stored)
     is_same = stored is not None and stored.anchor_der == selection.anchor_der
     ca = TrustedCa(
         anchor_der=selection.anchor_der,
@@ -101,6 +105,7 @@ def judge_ca_certificates(
         capabilities=capabilities,
         basis=_basis(policy, stored),
         since=stored.since if stored is not None and is_same else now,
+        succession=stored.succession if stored is not None and is_same and is_heir else None,
     )
     if pin is None and policy.unpinned_ca is UnpinnedCa.ASK:
         return CaUnpinned(ca=ca)
@@ -144,12 +149,31 @@ def _select(
 
 
 def _effective_pin(policy: EnrollmentPolicy, stored: TrustedCa | None) -> _Pin | None:
-    if policy.pin is not None:
+    if policy.pin is not None and not holds_by_succession(policy, stored):
         return _Pin(policy.pin.algorithm.value, policy.pin.digest, "the configured fingerprint")
     if stored is not None:
         digest = fingerprint(stored.anchor_der, _SHA256)
         return _Pin(_SHA256, digest, "the CA trusted before, fingerprint")
     return None
+
+
+def holds_by_succession(policy: EnrollmentPolicy, stored: TrustedCa | None) -> bool:
+    """Whether the stored anchor counts instead of the configured pin, which is of the CA before.
+
+    An operator who changes the pin has the last word again.
+    """
+    succession = stored.succession if stored is not None else None
+    return succession is not None and succession.pin == policy.pin
+
+
+def is_before_succession(
+    certificates_der: Sequence[bytes], policy: EnrollmentPolicy, stored: TrustedCa | None
+) -> bool:
+    """Whether the server shows only the CA before: it has not switched yet."""
+    if stored is None or stored.succession is None or not holds_by_succession(policy, stored):
+        return False
+    is_old_shown = stored.succession.anchor_der in certificates_der
+    return is_old_shown and stored.anchor_der not in certificates_der
 
 
 def _matches(certificates_der: Sequence[bytes], pin: _Pin) -> bool:
@@ -186,7 +210,7 @@ def find_issuer(recipient_der: bytes, chain_der: Sequence[bytes]) -> bytes:
 
 
 def _basis(policy: EnrollmentPolicy, stored: TrustedCa | None) -> TrustBasis:
-    if policy.pin is not None:
+    if policy.pin is not None and not holds_by_succession(policy, stored):
         return TrustBasis.PIN
     if stored is not None:
         return stored.basis

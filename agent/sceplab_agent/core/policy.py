@@ -103,6 +103,26 @@ class RenewalPolicy:
     """PKCSReq signed with the old certificate instead of RenewalReq (checklist 13.5)."""
 
 
+class RolloverMode(enum.Enum):
+    """What to do about a next CA that the current one has signed."""
+
+    AUTO = "auto"
+    """Take it: the signature of the current CA is the trust. Spec: RFC 8894 §4.7.1."""
+    ASK = "ask"
+    """The operator has to accept its fingerprint."""
+    OFF = "off"
+    """Never ask the server for one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloverPolicy:
+    """How the successor of the CA is found and taken. Checklist 14."""
+
+    mode: RolloverMode = RolloverMode.AUTO
+    check_every_s: float = 86400.0
+    """How long an answer holds that named no successor, seconds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentPolicy:
     """Everything the machine has to know of a trustpoint."""
@@ -126,6 +146,7 @@ class EnrollmentPolicy:
     poll: PollPolicy = field(default_factory=PollPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     renewal: RenewalPolicy = field(default_factory=RenewalPolicy)
+    rollover: RolloverPolicy = field(default_factory=RolloverPolicy)
     recovery: Recovery = Recovery.RETRANSMIT
     hands_over: bool = False
     """Whether a certificate becomes the active one only when its consumers have taken it."""

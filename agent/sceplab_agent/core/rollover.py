@@ -118,6 +118,16 @@ def switch_at(current: TrustedCa, following: TrustedCa) -> datetime:
     return max(begins, ends - SWITCH_MARGIN)
 
 
+def begins_at(ca: TrustedCa) -> datetime:
+    """From when on every certificate of the chain is valid, UTC."""
+    return _life(ca)[0]
+
+
+def ends_at(ca: TrustedCa) -> datetime:
+    """When the first certificate of the chain ends, UTC."""
+    return _life(ca)[1]
+
+
 def belongs_to(certificate_der: bytes, ca: TrustedCa, policy: EnrollmentPolicy) -> bool:
     """Whether a device certificate chains to this CA: tells a shadow certificate from one of today.
 

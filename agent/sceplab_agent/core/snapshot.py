@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
+from sceplab_agent.core.next_ca import NextCa
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import (
     ActiveCertificate,
@@ -29,10 +30,15 @@ from sceplab_scep.attributes import MessageType
 
 T = TypeVar("T")
 
-VERSION = 2
+VERSION = 3
+"""Version of the form with a next CA, or with a CA that came by succession."""
+_HANDOFF_VERSION = 2
 """Version of the form with a certificate that waits for its consumers."""
 _PLAIN_VERSION = 1
 """Version of the form without one, as programs read and write it that know no hand-off."""
+
+
+_KNOWN_VERSIONS = (_PLAIN_VERSION, _HANDOFF_VERSION, VERSION)
 
 
 _OPEN = (State.REQUESTING, State.PENDING, State.ISSUED_UNVERIFIED)
@@ -47,13 +53,15 @@ def write_snapshot(model: Enrollment) -> Json:
     """The whole model. Shares its unchanging parts with earlier snapshots: do not change it."""
     transaction = model.transaction
     return {
-        "version": VERSION if model.successor is not None else _PLAIN_VERSION,
+        "version": _version(model),
         "state": model.state.value,
         "goal": model.goal.value,
         "awaited": model.awaited.value,
         "resume": model.resume and model.resume.value,
         "ca": model.ca and model.ca.to_json(),
         "candidate": model.candidate and model.candidate.to_json(),
+        "next_ca": model.next_ca and model.next_ca.to_json(),
+        "next_ca_asked_at": model.next_ca_asked_at and model.next_ca_asked_at.isoformat(),
         "active": model.active and model.active.to_json(),
         "successor": model.successor and model.successor.to_json(),
         "is_handoff_open": model.is_handoff_open,
@@ -80,15 +88,24 @@ def read_snapshot(data: Mapping[str, Any]) -> Enrollment:
         SnapshotError: another version, or a field that is missing or makes no sense.
     """
     version = data.get("version")
-    expected = VERSION if data.get("successor") else _PLAIN_VERSION
-    if version != expected:
-        raise SnapshotError(f"this is a snapshot of version {version!r}, not {expected}")
+    if version not in _KNOWN_VERSIONS:
+        raise SnapshotError(f"this is a snapshot of version {version!r}, not {_PLAIN_VERSION}")
     try:
         model = _read(data)
+        if version != (expected := _version(model)):
+            raise SnapshotError(f"this is a snapshot of version {version!r}, not {expected}")
         _check(model)
         return model
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise SnapshotError(f"the snapshot is damaged: {type(error).__name__}: {error}") from error
+
+
+def _version(model: Enrollment) -> int:
+    """The oldest form that says everything, so that older programs read what they can."""
+    is_succeeding = model.next_ca is not None or model.awaited is Awaited.NEXT_CA
+    if is_succeeding or any(ca and ca.succession for ca in (model.ca, model.candidate)):
+        return VERSION
+    return _HANDOFF_VERSION if model.successor is not None else _PLAIN_VERSION
 
 
 def _read(data: Mapping[str, Any]) -> Enrollment:
@@ -100,7 +117,9 @@ def _read(data: Mapping[str, Any]) -> Enrollment:
         ca=_optional(TrustedCa.from_json, data["ca"]),
         candidate=_optional(TrustedCa.from_json, data["candidate"]),
         active=_optional(ActiveCertificate.from_json, data["active"]),
-        # Older snapshots say nothing of hand-offs.
+        # Older snapshots say nothing of rollovers and hand-offs.
+        next_ca=_optional(NextCa.from_json, data.get("next_ca")),
+        next_ca_asked_at=_optional(datetime.fromisoformat, data.get("next_ca_asked_at")),
         successor=_optional(ActiveCertificate.from_json, data.get("successor")),
         is_handoff_open=bool(data.get("is_handoff_open", False)),
         last_handoff=_optional(HandOffOutcome.from_json, data.get("last_handoff")),
@@ -136,7 +155,8 @@ def _check(model: Enrollment) -> None:
             is_open or awaited is Awaited.KEY or model.successor is not None,
             model.new_key,
         ),
-        "active": (state in (State.INSTALLED, State.RENEW_DUE), model.active),
+        "active": (state in (State.INSTALLED, State.ROLLOVER, State.RENEW_DUE), model.active),
+        "next_ca": (state is State.ROLLOVER, model.next_ca),
         "candidate": (awaited is Awaited.OPERATOR, model.candidate),
         "resume": (state is State.RETRY_WAIT, model.resume),
         "wake_at": (is_waiting, model.wake_at),

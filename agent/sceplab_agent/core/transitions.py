@@ -2,7 +2,8 @@
 
 The machine, the diagram and every export read `TRANSITIONS`. Rows with the same trigger are tried
 in the order given; the first whose guards all hold is taken. An event that no row accepts is
-illegal and changes nothing. ``ROLLOVER`` has no rows yet.
+illegal and changes nothing. Whoever comes to rest at ``INSTALLED`` and knows
+the next CA rests at ``ROLLOVER``.
 
 Spec: RFC 8894 §2.5.1; checklist 8.
 """
@@ -47,9 +48,10 @@ def _row(  # noqa: PLR0917 - a table reads in columns
     return Transition(trigger, states, destination, tuple(guards.split()), action, reason)
 
 
-_USED = tuple(state for state in S if state is not S.ROLLOVER)
+_USED = tuple(S)
 _AT_WORK = tuple(s for s in _USED if s not in {S.UNCONFIGURED, S.CONFIGURED, S.BLOCKED})
-_AT_REST = (S.FAILED, S.EXPIRED_TXN, S.INSTALLED)
+_ACTIVE = (S.INSTALLED, S.ROLLOVER)
+_AT_REST = (S.FAILED, S.EXPIRED_TXN, *_ACTIVE)
 _STARTABLE = (S.CONFIGURED, S.CA_PINNED, *_AT_REST, S.RETRY_WAIT, S.NEEDS_CHALLENGE)
 _RENEWABLE = (*_AT_REST, S.NEEDS_CHALLENGE)
 _FETCHING = (S.CA_FETCH, S.RENEW_DUE)
@@ -90,6 +92,10 @@ TRANSITIONS: tuple[Transition, ...] = (
          "pin_ca", "matches pin or stored anchor, or first use is allowed"),
     _row(vd.CaTrusted, S.RENEW_DUE, S.KEYGEN, "",
          "pin_ca_and_prepare_key", "the anchor is the same: the renewal goes on"),
+    _row(vd.CaSucceeded, S.CA_FETCH, S.CA_PINNED, "",
+         "succeed_ca", "the CA before vouched for it, and its time has come"),
+    _row(vd.CaSucceeded, S.RENEW_DUE, S.KEYGEN, "",
+         "succeed_ca_and_prepare_key", "the CA before vouched for it: renewed with this one"),
     _row(vd.CaUnpinned, _FETCHING, None, "",
          "ask_operator", "nothing to compare with: the operator looks"),
     _row(vd.CaDistrusted, _FETCHING, S.BLOCKED, "",
@@ -98,12 +104,18 @@ TRANSITIONS: tuple[Transition, ...] = (
          "pin_candidate", "the operator compared the fingerprint"),
     _row(ev.CaAccepted, S.RENEW_DUE, S.KEYGEN, "awaits_operator",
          "pin_candidate_and_prepare_key", "the operator compared the fingerprint"),
+    _row(ev.CaAccepted, S.BLOCKED, S.INSTALLED, "is_next_ca_asked has_active",
+         "accept_next_ca_and_start_over", "the server shows the next CA already"),
+    _row(ev.CaAccepted, _USED, None, "is_next_ca_asked",
+         "accept_next_ca", "the operator compared the fingerprint; the switch comes later"),
     _row(ev.CaRefused, S.RENEW_DUE, S.BLOCKED, "awaits_operator",
          "block_refused", "no renewal with a CA the operator refuses"),
     _row(ev.CaRefused, S.CA_FETCH, S.INSTALLED, "awaits_operator has_active",
          "refuse_candidate", "the certificate in use stays"),
     _row(ev.CaRefused, S.CA_FETCH, S.CONFIGURED, "awaits_operator",
          "refuse_candidate", "as before; the operator may fetch again"),
+    _row(ev.CaRefused, _USED, None, "is_next_ca_asked",
+         "decline_next_ca", "the current CA goes on to its end"),
     _row(vd.GoalPursued, S.CA_PINNED, S.KEYGEN, "wants_enrollment",
          "prepare_key", "the CA was fetched for an enrollment"),
     _row(vd.GoalPursued, S.CA_PINNED, S.INSTALLED, "has_active",
@@ -116,6 +128,8 @@ TRANSITIONS: tuple[Transition, ...] = (
          "report_unreachable", "the operator sees it and decides; the old anchor holds"),
     _row(ev.TransportFailed, S.CA_FETCH, S.CONFIGURED, "awaits_ca is_interactive",
          "report_unreachable", "the operator sees it and decides"),
+    _row(ev.TransportFailed, S.INSTALLED, None, "awaits_next_ca",
+         "note_unanswered", "asked again later; the certificate in use does not depend on it"),
     _row(ev.TransportFailed, _FETCHING, S.RETRY_WAIT, "awaits_ca may_retry",
          "retry_fetch", "may pass"),
     _row(ev.TransportFailed, _FETCHING, S.FAILED, "awaits_ca",
@@ -138,10 +152,21 @@ TRANSITIONS: tuple[Transition, ...] = (
          "begin_renewal", "the operator wants it now"),
     _row(ev.DeadlineReached, _RENEWABLE, S.RENEW_DUE, "is_renewal_due",
          "begin_renewal", "the renewal moment of the policy"),
-    _row(ev.DeadlineReached, S.INSTALLED, S.FAILED, "is_expiry_news",
+    _row(ev.DeadlineReached, _ACTIVE, S.FAILED, "is_expiry_news",
          "report_expiry", "an expired certificate is replaced on request only"),
     _row(ev.DeadlineReached, (S.FAILED, S.EXPIRED_TXN, S.NEEDS_CHALLENGE), None, "is_expiry_news",
          "report_expiry", "the operator is waited for already"),
+    # The next CA
+    _row(vd.NextCaKnown, S.INSTALLED, S.ROLLOVER, "",
+         "rest_before_switch", "at rest, and the next CA is known"),
+    _row(ev.DeadlineReached, S.INSTALLED, None, "is_next_ca_check_due",
+         "ask_for_next_ca", "the CA nears its end (C-31)"),
+    _row(ev.NextCaReceived, S.INSTALLED, None, "awaits_next_ca",
+         "judge_next", "only the signature of the current CA counts (C-31)"),
+    _row(ev.NextCaAbsent, S.INSTALLED, None, "awaits_next_ca",
+         "note_absent", "asked again later"),
+    _row(ev.DeadlineReached, S.ROLLOVER, None, "is_switch_delayed",
+         "report_delay", "without consent nothing is switched"),
     # The key
     _row(ev.KeyReady, S.KEYGEN, S.FAILED, "is_active_key_lost",
          "fail_lost_key", "the certificate in use has lost its key: another key is no renewal"),

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from sceplab_agent.core.events import FailureCause
+from sceplab_agent.core.policy import CaPin, PinAlgorithm
 from sceplab_scep.attributes import FailInfo, MessageType
 from sceplab_scep.capabilities import Capabilities
 
@@ -41,6 +42,35 @@ class TrustBasis(enum.Enum):
     """The operator compared the fingerprint."""
     TOFU = "tofu"
     """Taken on first use: nobody compared anything."""
+    SUCCESSION = "succession"
+    """The CA before has signed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succession:
+    """What a CA that came by succession is trusted instead of."""
+
+    pin: CaPin | None
+    """The pin configured then. As long as it is the configured one, the successor holds."""
+    anchor_der: bytes
+    """The certificate that was trusted before."""
+
+    def to_json(self) -> Json:
+        """JSON-ready form."""
+        pin = self.pin and {"algorithm": self.pin.algorithm.value, "digest": self.pin.digest.hex()}
+        return {"pin": pin, "anchor": to_text(self.anchor_der)}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Succession:
+        """Reads what `to_json` wrote."""
+        pin = data["pin"]
+        return cls(
+            pin=pin
+            and CaPin(
+                algorithm=PinAlgorithm(pin["algorithm"]), digest=bytes.fromhex(pin["digest"])
+            ),
+            anchor_der=to_bytes(data["anchor"]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +91,18 @@ class TrustedCa:
     basis: TrustBasis
     since: datetime
     """When the anchor was first trusted, UTC."""
+    succession: Succession | None = None
+    """Set when the CA before vouched for this one."""
     _json: list[Part] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def to_json(self) -> Json:
         """JSON-ready form."""
         if not self._json:
+            succession = self.succession
+            later = {"succession": succession.to_json()} if succession is not None else {}
             self._json.append(
                 Part(
+                    **later,
                     anchor=to_text(self.anchor_der),
                     issuer=to_text(self.issuer_der),
                     chain=to_texts(self.chain_der),
@@ -95,6 +130,7 @@ class TrustedCa:
             ),
             basis=TrustBasis(data["basis"]),
             since=datetime.fromisoformat(data["since"]),
+            succession=Succession.from_json(found) if (found := data.get("succession")) else None,
         )
 
 

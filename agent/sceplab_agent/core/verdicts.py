@@ -36,6 +36,18 @@ class CaDistrusted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaSucceeded:
+    """The next CA takes over: the server shows it, or its moment has come."""
+
+    ca: TrustedCa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextCaKnown:
+    """An enrollment that comes to rest knows the successor of its CA."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GoalPursued:
     """The CA is pinned; what the operator wanted goes on, or is done."""
 
@@ -57,4 +69,13 @@ class CertificateUnfit:
     reason: str
 
 
-Verdict = CaTrusted | CaUnpinned | CaDistrusted | GoalPursued | CertificateFit | CertificateUnfit
+Verdict = (
+    CaTrusted
+    | CaUnpinned
+    | CaDistrusted
+    | CaSucceeded
+    | NextCaKnown
+    | GoalPursued
+    | CertificateFit
+    | CertificateUnfit
+)

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sceplab_agent.core.actions import certificate, failure, handoff, recovery, request, trust
+from sceplab_agent.core.actions import (
+    certificate,
+    failure,
+    handoff,
+    recovery,
+    request,
+    rollover,
+    trust,
+)
 from sceplab_agent.core.turn import Turn
 
 ACTIONS: dict[str, Callable[[Turn], None]] = {
     action.__name__: action
-    for module in (trust, request, certificate, handoff, failure, recovery)
+    for module in (trust, request, certificate, handoff, failure, recovery, rollover)
     for action in module.ACTIONS
 }

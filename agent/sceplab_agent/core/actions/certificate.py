@@ -6,6 +6,7 @@ from sceplab_agent.core.acceptance import fits, judge_issued
 from sceplab_agent.core.commands import DeleteKey, InstallCertificate
 from sceplab_agent.core.events import KeyDeleted, KeyFailed, ReplyIssued
 from sceplab_agent.core.model import Awaited, Goal
+from sceplab_agent.core.rollover import belongs_to
 from sceplab_agent.core.turn import Turn
 from sceplab_agent.core.values import ActiveCertificate
 from sceplab_agent.core.verdicts import CertificateFit
@@ -37,11 +38,18 @@ def judge_reply(turn: Turn) -> None:
     assert model.ca is not None
     assert key is not None
     model.wait_for(Awaited.NOTHING)
+    active = model.active
+    if (
+        active
+        and model.ca.succession
+        and not belongs_to(active.certificate_der, model.ca, turn.policy)
+    ):
+        active = None  # another CA's serial numbers mean nothing
     verdict = judge_issued(
         model.transaction,
         public_key_der=key.public_key_der,
         ca=model.ca,
-        active=model.active,
+        active=active,
         policy=turn.policy,
         now=turn.now,
         newest_at=model.newest_at,
@@ -105,7 +113,7 @@ def put_in_charge(turn: Turn, active: ActiveCertificate, event_id: str, **detail
     model.rounds = 0
     model.is_recovered = False
     model.is_expiry_noted = False
-    model.schedule_renewal(turn.policy)
+    model.schedule(turn.policy)
     turn.record(
         event_id,
         generation=active.generation,

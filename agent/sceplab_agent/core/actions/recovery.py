@@ -6,6 +6,7 @@ from sceplab_agent.core.actions.certificate import delete_retired_key, judge_rep
 from sceplab_agent.core.actions.failure import count_unanswered, pause_renewal
 from sceplab_agent.core.actions.handoff import hand_over
 from sceplab_agent.core.actions.request import ask_outcome, build_request, prepare_key
+from sceplab_agent.core.actions.rollover import ask_consent
 from sceplab_agent.core.actions.trust import ask_operator, fetch_ca
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.model import Awaited, Goal
@@ -73,6 +74,9 @@ def resume_step(turn: Turn) -> None:
         if awaited is not Awaited.NOTHING:
             model.awaited = Awaited.NOTHING
             model.wake_at = turn.now
+    elif model.state in (State.INSTALLED, State.ROLLOVER):
+        model.awaited = Awaited.NOTHING  # the next CA is asked for again
+        ask_consent(turn)
     elif model.state is State.ISSUED_UNVERIFIED:
         judge_reply(turn)
     elif model.state is State.CA_PINNED and model.goal is not Goal.NONE:

@@ -6,12 +6,20 @@ from sceplab_agent.core.actions.failure import need_operator
 from sceplab_agent.core.actions.request import prepare_key
 from sceplab_agent.core.commands import AskOperator, FetchCa
 from sceplab_agent.core.events import CaCertificatesReceived, FailureCause, TransportFailed
+from sceplab_agent.core.keys import choose_key
 from sceplab_agent.core.model import Awaited, Goal
 from sceplab_agent.core.pinning import fingerprint_hex, judge_ca_certificates
 from sceplab_agent.core.states import State
+from sceplab_agent.core.succession import judge_succession
 from sceplab_agent.core.turn import Turn
 from sceplab_agent.core.values import Failure, TrustedCa
-from sceplab_agent.core.verdicts import CaDistrusted, CaTrusted, CaUnpinned, GoalPursued
+from sceplab_agent.core.verdicts import (
+    CaDistrusted,
+    CaSucceeded,
+    CaTrusted,
+    CaUnpinned,
+    GoalPursued,
+)
 
 
 def note_configuration(turn: Turn) -> None:
@@ -37,6 +45,8 @@ def begin_authentication(turn: Turn) -> None:
 def begin_authentication_anew(turn: Turn) -> None:
     """Forgets the anchor that did not match: the operator starts from nothing."""
     turn.model.ca = None
+    turn.model.next_ca = None
+    turn.model.next_ca_asked_at = None
     begin_authentication(turn)
 
 
@@ -48,8 +58,21 @@ def fetch_ca(turn: Turn) -> None:
 
 def judge_ca(turn: Turn) -> None:
     """Holds the CA certificates against pin, stored anchor and policy."""
-    event = turn.event
+    event, model = turn.event, turn.model
     assert isinstance(event, CaCertificatesReceived)
+    if model.ca is not None and model.next_ca and model.is_next_ca_accepted(turn.policy):
+        succeeded = judge_succession(
+            event.certificates_der,
+            event.capabilities,
+            policy=turn.policy,
+            current=model.ca,
+            following=model.next_ca.ca,
+            now=turn.now,
+            is_clock_set=turn.is_clock_set,
+        )
+        if succeeded is not None:
+            turn.follow(succeeded)
+            return
     turn.follow(
         judge_ca_certificates(
             event.certificates_der,
@@ -71,6 +94,22 @@ def pin_ca(turn: Turn) -> None:
 def pin_ca_and_prepare_key(turn: Turn) -> None:
     """Takes the CA over and goes on with the renewal."""
     _trust(turn)
+    prepare_key(turn)
+
+
+def succeed_ca(turn: Turn) -> None:
+    """The next CA takes over; what was wanted goes on behind it."""
+    _succeed(turn)
+    turn.record("rollover.switched", **_describe_current(turn))
+    turn.follow(GoalPursued())
+
+
+def succeed_ca_and_prepare_key(turn: Turn) -> None:
+    """The next CA takes over, and the renewal goes on with it."""
+    _succeed(turn)
+    turn.model.new_key = choose_key(turn.model, turn.policy)
+    turn.model.wait_for(Awaited.KEY)  # what a restart from this record goes on with
+    turn.record("rollover.switched", **_describe_current(turn))
     prepare_key(turn)
 
 
@@ -148,10 +187,26 @@ def _trust_candidate(turn: Turn) -> None:
     _take(turn, candidate)
 
 
+def _succeed(turn: Turn) -> None:
+    model, event = turn.model, turn.event
+    assert isinstance(event, CaSucceeded)
+    model.ca = event.ca
+    model.next_ca = None
+    model.next_ca_asked_at = None
+    model.candidate = None
+    model.awaited = Awaited.NOTHING
+    model.attempts = 0
+    model.schedule(turn.policy)
+
+
 def _take(turn: Turn, ca: TrustedCa) -> None:
     model = turn.model
     is_new = model.ca is None or model.ca.anchor_der != ca.anchor_der
     model.ca = ca
+    if is_new:
+        model.next_ca = None
+        model.next_ca_asked_at = None
+    model.schedule(turn.policy)
     model.candidate = None
     model.awaited = Awaited.NOTHING
     model.attempts = 0
@@ -169,6 +224,11 @@ def _block(turn: Turn, reason: str) -> None:
     need_operator(turn, FailureCause.TRUST, reason)
 
 
+def _describe_current(turn: Turn) -> dict[str, str]:
+    assert turn.model.ca is not None
+    return _describe(turn.model.ca)
+
+
 def _describe(ca: TrustedCa) -> dict[str, str]:
     return {"anchor_sha256": fingerprint_hex(ca.anchor_der), "basis": ca.basis.value}
 
@@ -182,6 +242,8 @@ ACTIONS = (
     judge_ca,
     pin_ca,
     pin_ca_and_prepare_key,
+    succeed_ca,
+    succeed_ca_and_prepare_key,
     pin_candidate,
     pin_candidate_and_prepare_key,
     ask_operator,
