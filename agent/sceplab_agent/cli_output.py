@@ -165,6 +165,7 @@ def format_status(status: TrustpointStatus) -> str:
         ("key", status.key_id),
         ("key store", status.key_store + (" (fallback)" if status.is_fallback else "")),
         ("CA sha256", status.ca_sha256 and f"{status.ca_sha256} ({status.ca_basis})"),
+        ("next CA", _next_ca(status)),
         ("CA asked", status.asked_sha256 and f"{status.asked_sha256} (waits for approval)"),
         ("transaction", status.transaction_id),
         ("polls", str(status.polls) if status.transaction_id else ""),
@@ -175,6 +176,13 @@ def format_status(status: TrustpointStatus) -> str:
     lines = [f"{status.name}: {status.state.value}"]
     lines += [f"  {label:<12} {value}" for label, value in rows if value]
     return "\n".join(lines)
+
+
+def _next_ca(status: TrustpointStatus) -> str:
+    if not status.next_ca_sha256:
+        return ""
+    waits = "waits for approval; " if status.next_ca_sha256 == status.asked_sha256 else ""
+    return f"{status.next_ca_sha256} ({waits}switch by {_moment(status.switch_at)})"
 
 
 def _moment(moment: datetime | None) -> str:

@@ -18,6 +18,7 @@ from sceplab_agent.core.policy import (
     Recovery,
     RenewalPolicy,
     RetryPolicy,
+    RolloverPolicy,
     UnpinnedCa,
 )
 from sceplab_agent.fingerprint import parse_fingerprint, parse_legacy_fingerprint
@@ -176,6 +177,7 @@ def _read_policy(
         poll=_read_poll(table.table("poll")),
         retry=_read_retry(table.table("retry")),
         renewal=_read_renewal(table.table("renewal")),
+        rollover=_read_rollover(table.table("rollover")),
         recovery=table.choice("recovery", Recovery.RETRANSMIT),
         clock_skew_s=table.number("clock_skew_s", 300.0, minimum=0, maximum=_DAY_S),
     )
@@ -239,6 +241,18 @@ def _read_renewal(table: ConfigTable) -> RenewalPolicy:
         new_key=table.flag("new_key", default.new_key),
         send_challenge=table.flag("send_challenge", default.send_challenge),
         implicit=table.flag("implicit", default.implicit),
+    )
+    table.finish()
+    return policy
+
+
+def _read_rollover(table: ConfigTable) -> RolloverPolicy:
+    default = RolloverPolicy()
+    policy = RolloverPolicy(
+        mode=table.choice("mode", default.mode),
+        check_every_s=table.number(
+            "check_every_s", default.check_every_s, minimum=60, maximum=_YEAR_S
+        ),
     )
     table.finish()
     return policy

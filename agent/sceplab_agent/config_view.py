@@ -132,6 +132,10 @@ def _describe_policy(policy: EnrollmentPolicy) -> View:
         },
         "retry": {**asdict(retry.backoff), "max_attempts": retry.max_attempts},
         "renewal": renewal,
+        "rollover": {
+            "mode": policy.rollover.mode.value,
+            "check_every_s": policy.rollover.check_every_s,
+        },
     }
 
 

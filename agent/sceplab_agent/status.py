@@ -23,7 +23,7 @@ from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_scep.certificates import fingerprint, load_certificate
 from sceplab_scep.key_usage import usage_names
 
-_MOMENTS = ("not_before", "not_after", "renewal_at", "next_step_at", "at")
+_MOMENTS = ("not_before", "not_after", "renewal_at", "next_step_at", "switch_at", "at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,13 @@ class TrustpointStatus:
     ca_sha256: str = ""
     """Of the trusted CA certificate, hexadecimal."""
     ca_basis: str = ""
-    """Why the CA is trusted: ``pin``, ``operator``, ``tofu``."""
+    """Why the CA is trusted: ``pin``, ``operator``, ``tofu``, ``succession``."""
+    next_ca_sha256: str = ""
+    """Of the CA certificate that follows, hexadecimal; empty: none is known."""
+    next_ca_consent: str = ""
+    """What the operator said of it: ``none``, ``accepted``, ``refused``."""
+    switch_at: datetime | None = None
+    """When it takes over at the latest, if it may."""
     asked_sha256: str = ""
     """Of the CA certificate that waits for the operator's approval, hexadecimal."""
     transaction_id: str = ""
@@ -138,7 +144,7 @@ def describe_machine(
         at: when the journal heard of it last.
     """
     active, ca, failure = machine.active, machine.ca, machine.failure
-    transaction, asked = machine.transaction, machine.candidate
+    transaction, asked, following = machine.transaction, machine.candidate, machine.next_ca
     path = state_dir / config.name / CERTIFICATE_FILE if active and state_dir else ""
     return TrustpointStatus(
         name=config.name,
@@ -155,6 +161,9 @@ def describe_machine(
         key_store=mask_uri(config.store_uri) if active or machine.new_key else "",
         ca_sha256=fingerprint(ca.anchor_der, "sha256").hex() if ca else "",
         ca_basis=ca.basis.value if ca else "",
+        next_ca_sha256=fingerprint(following.ca.anchor_der, "sha256").hex() if following else "",
+        next_ca_consent=following.consent.value if following else "",
+        switch_at=machine.switch_at,
         asked_sha256=fingerprint(asked.anchor_der, "sha256").hex() if asked else "",
         transaction_id=transaction.transaction_id if transaction else "",
         polls=transaction.polls if transaction else 0,

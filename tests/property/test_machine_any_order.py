@@ -23,6 +23,7 @@ from sceplab_agent.core.commands import (
     Command,
     DeleteKey,
     FetchCa,
+    FetchNextCa,
     GenerateKey,
     HandOver,
     InstallCertificate,
@@ -39,6 +40,8 @@ from sceplab_agent.core.policy import (
     Recovery,
     RenewalPolicy,
     RetryPolicy,
+    RolloverMode,
+    RolloverPolicy,
     UnpinnedCa,
 )
 from sceplab_agent.core.states import State
@@ -64,6 +67,7 @@ from tests.support.core import (
     self_signed,
     spki,
 )
+from tests.support.next_ca import ENDING, FOLLOWING, STRANGER, next_ca_received
 
 WAITING_FOR_PEOPLE = {
     State.UNCONFIGURED,
@@ -74,6 +78,7 @@ WAITING_FOR_PEOPLE = {
     State.EXPIRED_TXN,
     State.NEEDS_CHALLENGE,
     State.INSTALLED,
+    State.ROLLOVER,
 }
 HAND_OFF_FAILURES = (
     ev.HandOffFailed(reason="no tunnel", may_pass=True),
@@ -81,7 +86,9 @@ HAND_OFF_FAILURES = (
     ev.HandOffFailed(reason="no client certificate", may_pass=False),
 )
 NEW_RA = Pki(ra="c")
-SPECIFIC_ROWS = [row for row in TRANSITIONS if len(row.sources) < 12]
+SERVER_SWITCH = ENDING.valid_to - timedelta(days=20)
+"""When a server of the CA that ends shows the next one."""
+SPECIFIC_ROWS = [row for row in TRANSITIONS if len(row.sources) < 14]
 VERDICTS = (*get_args(Verdict), ev.TransportFailed)
 
 policies = st.builds(
@@ -120,6 +127,8 @@ class Player:
     policy: EnrollmentPolicy
     capabilities: Capabilities
     now: datetime = T0
+    pki: Pki = PKI
+    """The server's first CA."""
     outstanding: list[Command] = field(default_factory=list)
     """Commands that were not answered yet, oldest first."""
     records: list[Record] = field(default_factory=list)
@@ -150,8 +159,10 @@ class Player:
         match self.outstanding.pop(0) if self.outstanding else None:
             case FetchCa():
                 return ev.CaCertificatesReceived(
-                    certificates_der=PKI.bundle, capabilities=self.capabilities
+                    certificates_der=self.bundle(), capabilities=self.capabilities
                 )
+            case FetchNextCa():
+                return next_ca_received()
             case AskOperator():
                 return ev.CaAccepted()
             case GenerateKey(key_id=key_id):
@@ -180,6 +191,8 @@ class Player:
         match self.outstanding.pop(0) if self.outstanding else None:
             case FetchCa():
                 return (UNREACHABLE, FORGED)[number % 2]
+            case FetchNextCa():
+                return (UNREACHABLE, ev.NextCaAbsent())[number % 2]
             case AskOperator():
                 return ev.CaRefused()
             case GenerateKey(key_id=key_id) | DeleteKey(key_id=key_id):
@@ -210,8 +223,17 @@ class Player:
             case _:
                 return ev.EnrollRequested()
 
-    def issued(self, pki: Pki = PKI) -> ev.Event:
-        """SUCCESS with a certificate for the key that is enrolled for."""
+    def bundle(self) -> tuple[bytes, ...]:
+        """What GetCACert shows now: the next CA first, once the server has switched."""
+        if self.pki is PKI or self.now < SERVER_SWITCH:
+            return self.pki.bundle
+        return (*FOLLOWING.bundle, *self.pki.bundle)
+
+    def issued(self, pki: Pki | None = None) -> ev.Event:
+        """SUCCESS with a certificate for the key that is enrolled for, of the CA asked."""
+        ca = self.machine.ca
+        is_next = ca is not None and ca.anchor_der == FOLLOWING.anchor_der
+        pki = pki or (FOLLOWING if is_next else self.pki)
         key = self.machine.new_key
         key_id = key.key_id if key else "key"
         at = self.now.replace(hour=0)
@@ -230,6 +252,10 @@ class Player:
             received(certificates_der=NEW_RA.bundle, capabilities=NO_RENEWAL),
             received(certificates_der=(), capabilities=FULL),
             received(certificates_der=(b"rubbish",), capabilities=FULL),
+            received(certificates_der=FOLLOWING.bundle, capabilities=FULL),
+            next_ca_received(),
+            next_ca_received(STRANGER),
+            ev.NextCaAbsent(),
             ev.CaAccepted(),
             ev.CaRefused(),
             ev.KeyReady(key_id="key", public_key_der=spki(device_key("another"))),
@@ -269,7 +295,7 @@ class Player:
         """One of the events that the state knows, most of them unwelcome."""
         state = self.machine.state
         known = {row.trigger for row in SPECIFIC_ROWS if state in row.sources}
-        fitting = [event for event in map(self.surprise, range(37)) if type(event) in known]
+        fitting = [event for event in map(self.surprise, range(41)) if type(event) in known]
         return fitting[number % len(fitting)] if fitting else self.surprise(number)
 
     def move(self, kind: str, number: int) -> ev.Event:
@@ -403,7 +429,7 @@ KINDS = ("answer", "refusal", "setback", "wake", "surprise")
 steps = st.lists(
     st.tuples(
         st.sampled_from([*KINDS, "answer", "answer"]),
-        st.integers(0, 36),
+        st.integers(0, 40),
         st.sampled_from([0, 0, 0, 1, 90, 4000, 86400, 40 * 86400, -86400, -400 * 86400]),
     ),
     min_size=10,
@@ -456,7 +482,7 @@ def test_a_restart_from_any_record_ends_with_a_certificate(
 def test_every_event_class_is_played() -> None:
     """A new event class has to join the surprises."""
     player = Player(policy(), FULL)
-    played = {type(player.surprise(number)) for number in range(37)} | {ev.RequestBuilt}
+    played = {type(player.surprise(number)) for number in range(41)} | {ev.RequestBuilt}
     assert set(get_args(ev.Event)) <= played
     assert all(fields(event) is not None for event in played)
 
@@ -480,14 +506,16 @@ def taken_rows() -> Iterator[set[tuple[Transition, State]]]:
 
 def test_long_walks_take_nearly_every_row(taken_rows: set[tuple[Transition, State]]) -> None:
     """Long walks with much trouble: invariants hold and hardly a row of the table is missed."""
-    for seed in range(90):
+    for seed in range(120):
         chance = random.Random(seed)
+        pki = ENDING if seed >= 90 else PKI
         player = Player(
             policy(
-                pin=chance.choice([PKI.pin(), None]),
+                pin=chance.choice([pki.pin(), None]),
                 unpinned_ca=chance.choice([UnpinnedCa.ASK, UnpinnedCa.ASK, UnpinnedCa.TOFU]),
                 recovery=list(Recovery)[seed % 3],
-                hands_over=seed >= 60,
+                hands_over=60 <= seed < 105,
+                rollover=RolloverPolicy(mode=chance.choice([RolloverMode.ASK, RolloverMode.AUTO])),
                 uses_challenge=chance.random() < 0.5,
                 poll=PollPolicy(
                     max_polls=chance.choice([1, 2, 9]),
@@ -501,6 +529,7 @@ def test_long_walks_take_nearly_every_row(taken_rows: set[tuple[Transition, Stat
                 ),
             ),
             FULL,
+            pki=pki,
         )
         weights = chance.choice([[20, 5, 2, 4, 0], [10, 5, 3, 3, 1], [8, 6, 6, 3, 1]])
         for _ in range(120):

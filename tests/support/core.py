@@ -97,6 +97,7 @@ class Pki:
     ra: str = "a"
     """Another value: new RA certificates of the same CA."""
     ra_valid_to: datetime = T0 + 20 * LIFETIME
+    valid_to: datetime = T0 + 40 * LIFETIME
 
     @functools.cached_property
     def key(self) -> rsa.RSAPrivateKey:
@@ -108,7 +109,7 @@ class Pki:
         """The CA certificate, self-signed."""
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"CA {self.name}")])
         builder = (
-            _builder(name, self.key.public_key(), T0 - LIFETIME, T0 + 40 * LIFETIME, serial=1)
+            _builder(name, self.key.public_key(), T0 - LIFETIME, self.valid_to, serial=1)
             .issuer_name(name)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_usage(ca=True), critical=True)

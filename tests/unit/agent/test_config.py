@@ -18,6 +18,8 @@ from sceplab_agent.core.policy import (
     EnrollmentPolicy,
     PinAlgorithm,
     Recovery,
+    RolloverMode,
+    RolloverPolicy,
     UnpinnedCa,
 )
 from sceplab_agent.errors import ConfigError
@@ -94,6 +96,10 @@ ceiling_s = 1
 jitter_share = 1
 max_attempts = 3
 
+[trustpoint.lab.rollover]
+mode = "ask"
+check_every_s = 3600
+
 [trustpoint.lab.renewal]
 enabled = false
 at_share = 0.5
@@ -167,6 +173,7 @@ def test_every_key_is_read() -> None:
     assert (policy.poll.max_polls, policy.poll.max_wait_s) == (7, 600)
     assert policy.retry.backoff == Backoff(first_s=1, growth=1, ceiling_s=1, jitter_share=1)
     assert policy.retry.max_attempts == 3
+    assert policy.rollover == RolloverPolicy(mode=RolloverMode.ASK, check_every_s=3600)
     assert dataclasses.astuple(policy.renewal) == (False, 0.5, 14.0, 0.1, False, True, True)
     assert second.store_uri == "soft:/etc/agent/keys?kdf=lab"
     assert second.store_secret == "env:PASS"
@@ -259,6 +266,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ("clock_skew_s = nan", "[trustpoint.lab]", "clock_skew_s: must be from 0 to 86400"),
         ("clock_skew_s = -1", "[trustpoint.lab]", "clock_skew_s: must be from 0 to 86400"),
         ("max_polls = 2.5", "[trustpoint.lab.poll]", "max_polls: must be a whole number"),
+        ('mode = "aks"', "[trustpoint.lab.rollover]", "mode: is one of auto, ask, off"),
         ("enabled = 1", "[trustpoint.lab.renewal]", "enabled: must be true or false"),
         ("dns_names = 'x'", "[trustpoint.lab]", "dns_names: must be an array of texts"),
         ("poll = 7", "[trustpoint.lab]", "poll: must be a table"),

@@ -24,12 +24,20 @@ from sceplab_agent.core.commands import (
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.machine import EnrollmentMachine
 from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
-from sceplab_agent.core.policy import Recovery, RenewalPolicy, UnpinnedCa
+from sceplab_agent.core.next_ca import Consent, NextCa
+from sceplab_agent.core.policy import (
+    Recovery,
+    RenewalPolicy,
+    RolloverMode,
+    RolloverPolicy,
+    UnpinnedCa,
+)
 from sceplab_agent.core.snapshot import read_snapshot, write_snapshot
 from sceplab_agent.core.states import State
-from sceplab_agent.core.values import Failure, HandOffOutcome
+from sceplab_agent.core.values import Failure, HandOffOutcome, Succession, TrustBasis
 from tests.support.core import (
     LIFETIME,
+    PKI,
     REJECTED,
     T0,
     UNREACHABLE,
@@ -84,6 +92,11 @@ def test_no_field_is_forgotten() -> None:
     renewing = read_snapshot(Stage().to_renewal_sent().machine.snapshot())
     assert pending.ca is not None
     assert renewing.transaction is not None
+    heir = replace(
+        pending.ca,
+        basis=TrustBasis.SUCCESSION,
+        succession=Succession(pin=PKI.pin(), anchor_der=b"anchor"),
+    )
     model = Enrollment(
         state=State.RETRY_WAIT,
         goal=Goal.RENEW,
@@ -91,6 +104,8 @@ def test_no_field_is_forgotten() -> None:
         resume=Resume.ASK,
         ca=pending.ca,
         candidate=pending.ca,
+        next_ca=NextCa(ca=heir, learned_at=T0, consent=Consent.ACCEPTED, is_delay_noted=True),
+        next_ca_asked_at=T0,
         active=renewing.active,
         successor=renewing.active,
         is_handoff_open=True,
@@ -355,7 +370,10 @@ def test_an_unset_clock_does_not_end_a_transaction_by_time() -> None:
 
 def test_an_unset_clock_ends_no_certificate() -> None:
     """A clock that was set back does not report an expiry; set right again, it does."""
-    stage = Stage(policy=policy(renewal=RenewalPolicy(enabled=False))).to_installed()
+    quiet = policy(
+        renewal=RenewalPolicy(enabled=False), rollover=RolloverPolicy(mode=RolloverMode.OFF)
+    )
+    stage = Stage(policy=quiet).to_installed()
     stage.now = T0 + 3 * LIFETIME
     stage.give(ev.TrustpointConfigured())
     stage.now = T0 + 2 * LIFETIME

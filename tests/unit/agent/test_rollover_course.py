@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from sceplab_agent.core.events import CaAccepted, EnrollRequested
-from sceplab_agent.core.policy import RolloverMode, RolloverPolicy
+from sceplab_agent.core.events import EnrollRequested
 from sceplab_agent.core.rollover import belongs_to
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import TrustBasis

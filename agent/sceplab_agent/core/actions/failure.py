@@ -39,14 +39,14 @@ _NEXT_STEPS = {
 }
 
 
-def need_operator(turn: Turn, cause: FailureCause, reason: str) -> None:
-    """Says that nothing goes on by itself, and what to do."""
+def need_operator(turn: Turn, cause: FailureCause, reason: str, next_step: str = "") -> None:
+    """Says that nothing goes on by itself, and what to do; by default what fits the cause."""
     turn.notify(
         "operator.needed",
         state=turn.model.state.value,
         cause=cause.value,
         reason=reason,
-        next_step=_NEXT_STEPS[cause],
+        next_step=next_step or _NEXT_STEPS[cause],
     )
 
 

@@ -14,6 +14,8 @@ from sceplab_agent.core.pinning import fingerprint_hex
 from sceplab_agent.core.rollover import NextCaRefused, judge_next_ca
 from sceplab_agent.core.turn import Turn
 
+_NEXT_STEP = "compare the fingerprint with what the CA's operator says, then approve-fingerprint"
+
 
 def ask_for_next_ca(turn: Turn) -> None:
     """Asks the server. Nothing is recorded: a restart asks again."""
@@ -39,8 +41,6 @@ def judge_next(turn: Turn) -> None:
     )
     if isinstance(verdict, NextCaRefused):
         _close_check(turn, "rollover.refused", reason=verdict.reason)
-    elif verdict.ca.anchor_der == model.ca.anchor_der:
-        note_absent(turn)
     else:
         model.next_ca = NextCa(ca=verdict.ca, learned_at=turn.now)
         _close_check(turn, "rollover.known", anchor_sha256=fingerprint_hex(verdict.ca.anchor_der))
@@ -96,7 +96,7 @@ def report_delay(turn: Turn) -> None:
     sha256 = fingerprint_hex(model.next_ca.ca.anchor_der)
     turn.record("rollover.delayed", anchor_sha256=sha256)
     reason = f"the next CA, sha256 {sha256}, should take over now and is not accepted"
-    need_operator(turn, FailureCause.TRUST, reason)
+    need_operator(turn, FailureCause.TRUST, reason, _NEXT_STEP)
 
 
 def _answer(turn: Turn, consent: Consent, event_id: str) -> None:

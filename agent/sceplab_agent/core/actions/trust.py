@@ -47,6 +47,7 @@ def begin_authentication_anew(turn: Turn) -> None:
     turn.model.ca = None
     turn.model.next_ca = None
     turn.model.next_ca_asked_at = None
+    turn.model.schedule(turn.policy)
     begin_authentication(turn)
 
 
