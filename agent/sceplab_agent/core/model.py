@@ -216,6 +216,7 @@ class Enrollment:
     def _check_at(self, ca: TrustedCa, policy: EnrollmentPolicy, jitter: float) -> datetime:
         """When to ask for the next CA: a fleet begins spread over one interval."""
         every = timedelta(seconds=policy.rollover.check_every_s)
-        if self.next_ca_asked_at is not None:
+        # Asked at a moment that was taken back: the clock was ahead then.
+        if self.next_ca_asked_at is not None and self.next_ca_asked_at <= self.newest_at:
             return max(fetch_at(ca), self.next_ca_asked_at + every)
         return fetch_at(ca) + jitter * every

@@ -111,6 +111,7 @@ def _close_check(turn: Turn, event_id: str, **details: str) -> None:
     model = turn.model
     model.awaited = Awaited.NOTHING
     model.next_ca_asked_at = turn.now
+    model.newest_at = max(model.newest_at, turn.now)
     model.schedule(turn.policy)
     moment = model.next_ca_check_at
     turn.record(event_id, **details, again_at=moment.isoformat() if moment else None)
