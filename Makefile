@@ -18,7 +18,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 LOCK_NOTE := \# Pinned by `make lock` from the ranges in pyproject.toml; every file is checked against its hash.
 
-.PHONY: help demo dev clients test quick test-slow check lint types layers fresh fmt bench fuzz docs \
+.PHONY: help demo dev clients test quick test-slow test-exhaustive check lint types layers fresh fmt bench fuzz docs \
 	coverage-table lock dist clean
 
 help: ## list the targets
@@ -43,7 +43,11 @@ quick: dev ## under a minute: no network, no daemon, no program of others
 
 test-slow: ## what is too long for `make test`
 	@scripts/bootstrap.sh test
-	@$(PYTEST) -m "slow" $(ARGS)
+	@$(PYTEST) -m "slow and not exhaustive" $(ARGS)
+
+test-exhaustive: ## power cuts at every moment, thirty years of two hundred seeds; half an hour
+	@scripts/bootstrap.sh test
+	@$(PYTEST) -m "exhaustive" $(ARGS)
 
 check: lint types layers fresh ## lint, types, import layers, freshness of the generated documents
 

@@ -50,6 +50,7 @@ def test_sample_of_the_power_cuts(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", list(STAGES))
 def test_every_power_cut(
     dropped: DroppedWrites, name: str, capsys: pytest.CaptureFixture[str]
@@ -59,6 +60,7 @@ def test_every_power_cut(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", list(STAGES))
 def test_power_cuts_that_keep_a_part(
     dropped: DroppedWrites, name: str, capsys: pytest.CaptureFixture[str]

@@ -55,6 +55,7 @@ def test_a_kill_at_some_moments_leaves_one_certificate(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.daemon
 @pytest.mark.parametrize("keys", list(Keys), ids=lambda keys: keys.value)
 @pytest.mark.parametrize("name", list(STAGES))

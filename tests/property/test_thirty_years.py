@@ -60,6 +60,7 @@ def test_a_life_of_thirty_years(seed: int, report: Callable[[str], None]) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_hundred_lives(report: Callable[[str], None]) -> None:
     """The same for all seeds, in as many processes as there are processors."""
     context = multiprocessing.get_context("spawn")
