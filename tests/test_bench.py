@@ -67,9 +67,9 @@ def test_process_is_seen_from_outside() -> None:
 
         turn()
         before = Activity.of(process.pid)
-        for _ in range(20):
+        for _ in range(2000):  # a reader that finds its line there does not sleep
             turn()
-        assert 1 <= Activity.of(process.pid).since(before).wake_ups <= 60
+        assert 1 <= Activity.of(process.pid).since(before).wake_ups <= 6000
         assert 1_000 < resident_kib(process.pid) < 1_000_000
 
 
