@@ -57,12 +57,13 @@ class FileInstaller:
 
     def install(self, trustpoint: str, command: InstallCertificate) -> None:
         """See `CertificateInstaller.install`."""
-        directory = self._state_dir / trustpoint
+        directory = own = self._state_dir / trustpoint
         if command.is_candidate:
-            directory /= NEXT_DIRECTORY
+            directory = own / NEXT_DIRECTORY
         chain = command.chain_der or (command.certificate_der,)
         try:
-            make_directory(directory, mode=_DIRECTORY_MODE)
+            for place in dict.fromkeys((own, directory)):
+                make_directory(place, mode=_DIRECTORY_MODE)
             for name, certificates_der in (
                 (CA_FILE, chain[-1:]),
                 (CHAIN_FILE, chain),

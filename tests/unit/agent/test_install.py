@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,15 +53,18 @@ def test_files_are_whole_and_readable(tmp_path: Path) -> None:
 
 
 def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
-    """A careless or a strict umask changes nothing."""
+    """A careless or a strict umask changes nothing, also where the candidate comes first."""
+    candidate = replace(command(), is_candidate=True)
     for mask in (0o000, 0o077):
         before = os.umask(mask)
         try:
             FileInstaller(tmp_path).install(f"lab{mask}", command())
+            FileInstaller(tmp_path).install(f"new{mask}", candidate)
         finally:
             os.umask(before)
         assert stat.S_IMODE((tmp_path / f"lab{mask}" / "ca.pem").stat().st_mode) == 0o644
-        assert stat.S_IMODE((tmp_path / f"lab{mask}").stat().st_mode) == 0o700
+        for directory in (f"lab{mask}", f"new{mask}", f"new{mask}/next"):
+            assert stat.S_IMODE((tmp_path / directory).stat().st_mode) == 0o700
 
 
 def test_installing_again_is_harmless(tmp_path: Path) -> None:
