@@ -191,6 +191,15 @@ def test_path_length_is_kept() -> None:
     assert "allows 0 CAs below it and has 1" in found.found
 
 
+def test_pinned_certificate_that_is_no_ca_does_not_vouch() -> None:
+    """Whoever pins a server's own certificate as the CA gets chains that no consumer takes."""
+    pinned = root().issue(replace(CA_WISH, subject="CN=Server", is_ca=False, key=ec_key("sub")))
+    leaf = pinned.issue(PLAIN).certificate
+    (found,) = check_purpose(leaf, [pinned.certificate], Purpose.TLS_CLIENT, present())
+    assert found.what == "chain"
+    assert "'CN=Server' is no CA's" in found.found
+
+
 @pytest.mark.parametrize("kept", ["nothing", "stranger", "expired"])
 def test_chains_that_lead_nowhere(kept: str) -> None:
     """No chain, another CA's, and one that has ended."""
