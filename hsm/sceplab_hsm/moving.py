@@ -53,15 +53,23 @@ def encrypt_key(private_key: PrivateKey, passphrase: Secret) -> bytes:
     return private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption)
 
 
-def decrypt_key(pkcs8: bytes, passphrase: Secret) -> PrivateKey:
-    """The key of such a text, its parts checked against each other.
+def decrypt_key(pkcs8: bytes, passphrase: Secret, *, is_own: bool = False) -> PrivateKey:
+    """The key of such a text.
+
+    Args:
+        pkcs8: DER.
+        passphrase: under which it was encrypted.
+        is_own: a store of ours has just made the text. Otherwise the parts of an RSA key are
+            checked against each other, which costs as much as fifty signatures.
 
     Raises:
         KeyMoveError: wrong passphrase, not encrypted, or no private key.
         MechanismUnsupportedError: neither RSA nor EC.
     """
     try:
-        private_key = load_der_private_key(pkcs8, passphrase.reveal().encode())
+        private_key = load_der_private_key(
+            pkcs8, passphrase.reveal().encode(), unsafe_skip_rsa_key_validation=is_own
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # No cause: its text may tell of the key.
         raise KeyMoveError("no encrypted PKCS#8 key, or wrong passphrase") from None

@@ -83,6 +83,22 @@ def ec_key(name: str) -> LocalKey:
     return LocalKey(ec.generate_private_key(ec.SECP256R1()))
 
 
+def bent_key(key: LocalKey) -> LocalKey:
+    """An RSA key with the same public half that does not work: an exponent of it is wrong."""
+    assert isinstance(key.private_key, rsa.RSAPrivateKey)
+    numbers = key.private_key.private_numbers()
+    bent = rsa.RSAPrivateNumbers(
+        p=numbers.p,
+        q=numbers.q,
+        d=numbers.d,
+        dmp1=numbers.dmp1 + 2,
+        dmq1=numbers.dmq1,
+        iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    )
+    return LocalKey(bent.private_key(unsafe_skip_rsa_key_validation=True))
+
+
 def name(text: str) -> x509.Name:
     """A distinguished name from RFC 4514 text."""
     return x509.Name.from_rfc4514_string(text)

@@ -89,7 +89,8 @@ def check(delivery: Delivery, part: Part, content: bytes, passphrase: Secret | N
     """
     try:
         if part is Part.KEY:
-            _check_key(delivery, load_pem_private_key(content, password=None), part)
+            is_own = delivery.key_pem is not None and content == delivery.key_pem()
+            _check_key(delivery, _load_key(content, is_own=is_own), part)
         elif part is Part.PKCS12:
             _check_pkcs12(delivery, content, passphrase)
         elif content != render(delivery, part, None):
@@ -117,6 +118,11 @@ def _load(certificates_der: Iterable[bytes]) -> list[x509.Certificate]:
     return [x509.load_der_x509_certificate(der) for der in certificates_der]
 
 
+def _load_key(content: bytes, *, is_own: bool) -> object:
+    """A key; one that does not come from our store is checked for use, which takes its time."""
+    return load_pem_private_key(content, None, unsafe_skip_rsa_key_validation=is_own)
+
+
 def _key_pem(delivery: Delivery) -> bytes:
     if delivery.key_pem is None:
         raise BundleError(
@@ -129,7 +135,7 @@ def _key_pem(delivery: Delivery) -> bytes:
 def _pkcs12(delivery: Delivery, passphrase: Secret | None) -> bytes:
     if not passphrase:
         raise BundleError("a PKCS#12 file needs a passphrase that is not empty")
-    key = load_pem_private_key(_key_pem(delivery), password=None)
+    key = _load_key(_key_pem(delivery), is_own=True)
     assert isinstance(key, _KEY_TYPES)
     (certificate,) = _load((delivery.certificate_der,))
     encryption = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sceplab_agent.core.commands import HandOver, InstallCertificate, NoticeLevel, Notify
-from sceplab_agent.errors import JournalError
+from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.handoff.api import Delivery
 from sceplab_agent.handoff.run import MARK, OpenRun
 from sceplab_agent.journal import Detail, StoredSnapshot
@@ -79,7 +79,7 @@ class DeliveryRoom:
         """The key as unencrypted PKCS#8 PEM; it leaves its store encrypted and is opened here."""
         passphrase = Secret(secrets.token_urlsafe(32))
         pkcs8 = mover_of(self._surroundings.store).export_key(key_id, passphrase)
-        return decrypt_key(pkcs8, passphrase).private_bytes(
+        return decrypt_key(pkcs8, passphrase, is_own=True).private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
 
@@ -88,20 +88,18 @@ def read_open_run(trustpoint: str, stored: StoredSnapshot | None) -> OpenRun | N
     """The run that a restart has to go on with.
 
     Raises:
-        JournalError: it is damaged.
+        SnapshotDamagedError: it is damaged.
     """
     data = stored.body.get(MARK) if stored is not None else None
-    if data is None:
+    if stored is None or data is None:
         return None
     try:
         if not isinstance(data, dict):
             raise TypeError
         return OpenRun.from_json(data)
     except (KeyError, TypeError, ValueError) as error:
-        raise JournalError(
-            f"the journal's open hand-off of trustpoint {trustpoint} cannot be used: "
-            f"{type(error).__name__}; restore the journal from a copy"
-        ) from error
+        reason = f"its open hand-off is damaged: {type(error).__name__}"
+        raise SnapshotDamagedError(trustpoint, stored.origin, reason) from error
 
 
 def open_run_mark(stored: StoredSnapshot | None) -> dict[str, object]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from sceplab_agent.audit import KeyAudit
@@ -180,8 +181,17 @@ def _files_at_odds(current: Path) -> Iterator[str]:
     certificate = x509.load_der_x509_certificate(_der_of(current / "certificate.pem"))
     key = current / "key.pem"
     if key.exists():
-        private_key = load_pem_private_key(key.read_bytes(), None)
-        if private_key.public_key() != certificate.public_key():
+        # Used, which is quicker than the check of the library and says as much.
+        private_key = load_pem_private_key(
+            key.read_bytes(), None, unsafe_skip_rsa_key_validation=True
+        )
+        public_key = certificate.public_key()
+        assert isinstance(private_key, RSAPrivateKey)
+        assert isinstance(public_key, RSAPublicKey)
+        signature = private_key.sign(_PROBE, PKCS1v15(), hashes.SHA256())
+        try:
+            public_key.verify(signature, _PROBE, PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
             yield "the key is not the certificate's"
     chain = x509.load_pem_x509_certificates((current / "chain.pem").read_bytes())
     certificate.verify_directly_issued_by(chain[0])

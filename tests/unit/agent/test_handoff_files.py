@@ -22,6 +22,7 @@ from sceplab_agent.handoff.files import FilesHandOff, FilesSettings
 from sceplab_agent.handoff.purposes import Purpose
 from sceplab_agent.handoff.registry import open_handoff
 from tests.support.deliveries import CLIENT, Wish, deliver, generation, present, root
+from tests.support.pki import bent_key, rsa_key
 
 
 def handoff(folder: Path, **settings: object) -> FilesHandOff:
@@ -183,6 +184,17 @@ def test_verify_reads_what_the_consumer_reads(
     path.unlink()
     with pytest.raises(HandOffError, match="No such file"):
         consumer.verify(generation(1), memo)
+
+
+def test_key_that_was_bent_is_found(tmp_path: Path) -> None:
+    """It has the public half of the certificate's and does not work."""
+    consumer, delivery = handoff(tmp_path), deliver(root().issue(Wish()))
+    memo = consumer.prepare(delivery)
+    consumer.install(delivery, memo)
+    assert consumer.verify(delivery, memo)
+    (tmp_path / "out/current/key.pem").write_bytes(bent_key(rsa_key("device")).pem)
+    with pytest.raises(HandOffError, match=r"key\.pem cannot be read"):
+        consumer.verify(delivery, memo)
 
 
 def test_chain_and_purpose_are_looked_at_before_anything_is_written(tmp_path: Path) -> None:

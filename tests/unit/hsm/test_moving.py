@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +31,7 @@ from sceplab_hsm.moving import decrypt_key, mover_of
 from sceplab_hsm.secret import Secret
 from sceplab_hsm.serial import SerialKeyStore
 from tests.support.flawed_stores import PlainStore
+from tests.support.pki import bent_key, rsa_key
 from tests.support.soft_stores import PASSPHRASE, key_path, soft_store
 
 EC = KeyAlgorithm.EC_P256
@@ -173,6 +179,16 @@ def test_stores_without_it_say_what_to_do(tmp_path: Path) -> None:
     """The refusal names the store and the next step."""
     with pytest.raises(MechanismUnsupportedError, match=r"plain:.* make the key inside"):
         mover_of(PlainStore(tmp_path))
+
+
+def test_rsa_key_of_others_is_checked() -> None:
+    """A key whose parts do not belong together is refused, unless our own store has made it."""
+    text = bent_key(rsa_key("device")).private_key.private_bytes(
+        Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(WORD.reveal().encode())
+    )
+    with pytest.raises(KeyMoveError):
+        decrypt_key(text, WORD)
+    assert decrypt_key(text, WORD, is_own=True)
 
 
 @given(st.binary(max_size=400), st.text(max_size=8))
