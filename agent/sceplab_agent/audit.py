@@ -18,7 +18,7 @@ from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.model import Enrollment, Goal
 from sceplab_agent.core.snapshot import read_snapshot
-from sceplab_agent.errors import JournalError
+from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.journal import Journal, StoredSnapshot
 from sceplab_agent.key_claims import KeyClaims
 from sceplab_agent.key_stores import KeyStores
@@ -272,9 +272,7 @@ class KeyAudit:
         try:
             return read_snapshot(stored.body)
         except SnapshotError as error:
-            raise JournalError(
-                f"the journal's snapshot of trustpoint {trustpoint} cannot be used: {error}"
-            ) from error
+            raise SnapshotDamagedError(trustpoint, stored.origin, str(error)) from error
 
     def _stored(self, trustpoint: str) -> StoredSnapshot | None:
         return self._journal.snapshot(trustpoint) if self._journal is not None else None

@@ -13,7 +13,7 @@ from sceplab_agent.cli_output import Output
 from sceplab_agent.config import AgentConfig, load_config
 from sceplab_agent.control_client import ask_agent
 from sceplab_agent.core.values import ActiveCertificate
-from sceplab_agent.errors import JournalError
+from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.handoff.again import HandedAgain, code_of
 from sceplab_agent.handoff.api import Delivery, ProofKind
@@ -91,21 +91,19 @@ def _delivered(config: TrustpointConfig, journal: Journal | None) -> Delivery | 
     """What was handed over last; ``None``: nothing was."""
     stored = journal.snapshot(config.name) if journal is not None else None
     data = stored.body.get("active") if stored is not None else None
-    if data is None:
+    if stored is None or data is None:
         return None
     try:
         active = ActiveCertificate.from_json(cast("dict[str, Any]", data))
     except (KeyError, TypeError, ValueError) as error:
-        raise JournalError(
-            f"the journal's certificate of trustpoint {config.name} cannot be used: "
-            f"{type(error).__name__}"
-        ) from error
+        raise SnapshotDamagedError(config.name, stored.origin, type(error).__name__) from error
     return Delivery(
         trustpoint=config.name,
         generation=active.generation,
         certificate_der=active.certificate_der,
         chain_der=active.chain_der,
         key_uri=join_key_uri(key_home(config, stored).store_uri, active.key_id),
+        expects_key=config.key_exportable,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -84,6 +85,23 @@ def remove_link(path: Path) -> None:
     """
     path.unlink(missing_ok=True)
     sync_directory(path.parent)
+
+
+def set_aside(path: Path) -> Path:
+    """Renames something damaged, durably, so that its bytes are kept: ``NAME.damaged-1`` and so on.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        OSError: it is still in its place.
+    """
+    numbers = itertools.count(1)
+    names = (path.with_name(f"{path.name}.damaged-{number}") for number in numbers)
+    aside = next(name for name in names if not os.path.lexists(name))
+    path.rename(aside)
+    sync_directory(path.parent)
+    return aside
 
 
 def remove_tree(path: Path) -> None:

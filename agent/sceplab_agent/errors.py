@@ -166,6 +166,28 @@ class JournalError(AgentError):
     """The journal cannot be read or written. It is never reset behind the operator's back."""
 
 
+class JournalDamagedError(JournalError):
+    """The journal itself is damaged, gone, or older than it was; no trustpoint can be trusted."""
+
+
+class SnapshotDamagedError(JournalError):
+    """What the journal knows of one trustpoint cannot be used; the others are not concerned.
+
+    Args:
+        trustpoint: its name.
+        origin: where the snapshot is, for people.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, trustpoint: str, origin: str, reason: str) -> None:
+        super().__init__(
+            f"what {origin} knows of trustpoint {trustpoint} cannot be used: {reason}; restore the "
+            "journal from a copy or use the version that wrote it, or begin anew: "
+            f"sceplab-agent set-aside {trustpoint}, then audit and enroll"
+        )
+        self.trustpoint = trustpoint
+
+
 class JournalFullError(JournalError):
     """The journal cannot be written: disk full, read-only or failing. Nothing was lost."""
 

@@ -21,8 +21,33 @@ EVENTS: dict[str, Entry] = {
     "trustpoint.removed": Entry(
         "the trustpoint left the configuration; keys and certificate stay", _WARNING
     ),
+    "journal.set-aside": Entry(
+        "what the journal knew of the trustpoint was damaged; it is kept in the file, and the "
+        "trustpoint begins anew",
+        _WARNING,
+    ),
+    "journal.unreadable": Entry(
+        "an entry of the journal is damaged; shown, not journalled", _WARNING
+    ),
+    "journal.mark-set-aside": Entry(
+        "the mark beside the journal was damaged and is written anew; shown, not journalled",
+        _WARNING,
+    ),
+    "journal.trustpoint-damaged": Entry(
+        "what the journal knows of the trustpoint cannot be used; it is left out, others go on",
+        NoticeLevel.ERROR,
+    ),
     "key-store.fallback": Entry("the fallback store is worked with", _WARNING),
     "key-store.closed": Entry("a key store does not open; it is tried again", NoticeLevel.ERROR),
+    "key.lost": Entry(
+        "the certificate in use has lost its key, or the key is damaged", NoticeLevel.ERROR
+    ),
+    "certificate.file-mended": Entry(
+        "a damaged certificate file was written anew; what was there is set aside", _WARNING
+    ),
+    "certificate.file-fault": Entry(
+        "a certificate file is not what the journal says, and is left as it is", _WARNING
+    ),
     "handoff.prepared": Entry("every consumer is ready for the certificate; the old one is in use"),
     "handoff.verified": Entry("every consumer works with the certificate; there is no way back"),
     "handoff.undone": Entry("every consumer is back at what it used before", _WARNING),

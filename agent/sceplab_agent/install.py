@@ -30,8 +30,8 @@ CHAIN_FILE = "chain.pem"
 CA_FILE = "ca.pem"
 NEXT_DIRECTORY = "next"
 """Below a trustpoint's directory: the certificate that is being handed to its consumers."""
-_DIRECTORY_MODE = 0o700
-_FILE_MODE = 0o644
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o644
 
 
 class CertificateInstaller(Protocol):
@@ -60,17 +60,11 @@ class FileInstaller:
         directory = own = self._state_dir / trustpoint
         if command.is_candidate:
             directory = own / NEXT_DIRECTORY
-        chain = command.chain_der or (command.certificate_der,)
         try:
             for place in dict.fromkeys((own, directory)):
-                make_directory(place, mode=_DIRECTORY_MODE)
-            for name, certificates_der in (
-                (CA_FILE, chain[-1:]),
-                (CHAIN_FILE, chain),
-                # Last: until it is there, the certificate before counts.
-                (CERTIFICATE_FILE, (command.certificate_der,)),
-            ):
-                replace_file(directory / name, _to_pem(certificates_der), mode=_FILE_MODE)
+                make_directory(place, mode=DIRECTORY_MODE)
+            for name, content in pem_files(command.certificate_der, command.chain_der):
+                replace_file(directory / name, content, mode=FILE_MODE)
         except OSError as error:
             raise InstallError(
                 f"cannot write into {directory}: {error.strerror}; the certificate before is "
@@ -88,6 +82,19 @@ class MemoryInstaller:
     def install(self, trustpoint: str, command: InstallCertificate) -> None:
         """See `CertificateInstaller.install`."""
         self.installed[trustpoint] = command
+
+
+def pem_files(
+    certificate_der: bytes, chain_der: tuple[bytes, ...]
+) -> tuple[tuple[str, bytes], ...]:
+    """Names and contents of the files, in the order in which they are to be written."""
+    chain = chain_der or (certificate_der,)
+    return (
+        (CA_FILE, _to_pem(chain[-1:])),
+        (CHAIN_FILE, _to_pem(chain)),
+        # Last: until it is there, the certificate before counts.
+        (CERTIFICATE_FILE, _to_pem((certificate_der,))),
+    )
 
 
 def _to_pem(certificates_der: tuple[bytes, ...]) -> bytes:

@@ -40,6 +40,8 @@ class StoredSnapshot:
     at: datetime
     body: Mapping[str, object]
     """`EnrollmentMachine.snapshot()`; requests and replies are inside, byte for byte."""
+    origin: str = "the journal"
+    """Where it was read, for people."""
 
 
 class Journal(Protocol):
@@ -61,7 +63,8 @@ class Journal(Protocol):
         """The newest snapshot; ``None`` for a trustpoint the journal never heard of.
 
         Raises:
-            JournalError: it is there and cannot be read.
+            SnapshotDamagedError: it cannot be used, or is gone.
+            JournalError: the journal cannot be read.
         """
 
     def entries(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sceplab_agent.core.values import to_bytes
-from sceplab_agent.errors import JournalError
-from sceplab_agent.journal import Journal
+from sceplab_agent.errors import SnapshotDamagedError
+from sceplab_agent.journal import Journal, StoredSnapshot
 from sceplab_hsm.api import KeyHandle, KeyStore
 from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
 
@@ -129,7 +129,7 @@ class KeyClaims:
                 if isinstance(named, Mapping) and named.get("public_key"):
                     key_id, is_owned = str(named.get("key_id")), bool(named.get(owned))
                     claim = KeyClaim(trustpoint, key_id, role, is_owned)
-                    yield claim, _public_key(named["public_key"], trustpoint)
+                    yield claim, _public_key(named["public_key"], trustpoint, stored)
 
 
 def public_key_of(key: KeyHandle) -> bytes:
@@ -137,10 +137,8 @@ def public_key_of(key: KeyHandle) -> bytes:
     return key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _public_key(text: object, trustpoint: str) -> bytes:
+def _public_key(text: object, trustpoint: str, stored: StoredSnapshot) -> bytes:
     try:
         return to_bytes(str(text))
     except ValueError as error:
-        raise JournalError(
-            f"the journal's snapshot of trustpoint {trustpoint} cannot be used: {error}"
-        ) from error
+        raise SnapshotDamagedError(trustpoint, stored.origin, str(error)) from error

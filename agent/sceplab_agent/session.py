@@ -13,7 +13,7 @@ from sceplab_agent.core.events import Event, Restarted, TrustpointConfigured
 from sceplab_agent.core.machine import EnrollmentMachine
 from sceplab_agent.core.schedule import RandomSource
 from sceplab_agent.core.states import State
-from sceplab_agent.errors import JournalError
+from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.executor import Executor, Surroundings
 from sceplab_agent.handoff.again import AGAIN, AGAIN_DONE, AGAIN_FAILED, HandedAgain
@@ -35,7 +35,8 @@ class EnrollmentSession:
         new_transaction_id: see `EnrollmentMachine`.
 
     Raises:
-        JournalError: the journal's snapshot of this trustpoint is damaged or of another version.
+        SnapshotDamagedError: the journal's snapshot of this trustpoint is damaged or of another
+            version.
     """
 
     def __init__(
@@ -63,10 +64,7 @@ class EnrollmentSession:
                 config.policy, stored.body, rng=rng, new_transaction_id=new_transaction_id
             )
         except SnapshotError as error:
-            raise JournalError(
-                f"the journal's snapshot of trustpoint {config.name} cannot be used: {error}; "
-                "use the version that wrote it, or restore the journal from a copy"
-            ) from error
+            raise SnapshotDamagedError(config.name, stored.origin, str(error)) from error
 
     @property
     def name(self) -> str:

@@ -15,9 +15,9 @@ from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.machine import EnrollmentMachine
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import Failure, HandOffOutcome
-from sceplab_agent.errors import JournalError
+from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.install import CERTIFICATE_FILE
-from sceplab_agent.journal import Journal
+from sceplab_agent.journal import Journal, StoredSnapshot
 from sceplab_agent.store_choice import key_home
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_scep.certificates import fingerprint, load_certificate
@@ -121,7 +121,7 @@ def read_status(
         if stored is None:
             found.append(TrustpointStatus(name=config.name, state=State.UNCONFIGURED))
             continue
-        machine = _restore(config, stored.body)
+        machine = _restore(config, stored)
         home = key_home(config, stored)
         status = describe_machine(home, machine, state_dir=state_dir, at=stored.at)
         found.append(replace(status, is_fallback=home is not config))
@@ -197,15 +197,13 @@ def _usage(certificate_der: bytes) -> str:
     return ", ".join(usage_names(load_certificate(certificate_der)))
 
 
-def _restore(config: TrustpointConfig, body: Mapping[str, object]) -> EnrollmentMachine:
+def _restore(config: TrustpointConfig, stored: StoredSnapshot) -> EnrollmentMachine:
     try:
         return EnrollmentMachine.restore(
             config.policy,
-            body,
+            stored.body,
             rng=random.Random(0),  # noqa: S311 - jitter, and a status draws none
             new_transaction_id=str,
         )
     except SnapshotError as error:
-        raise JournalError(
-            f"the journal's snapshot of trustpoint {config.name} cannot be used: {error}"
-        ) from error
+        raise SnapshotDamagedError(config.name, stored.origin, str(error)) from error

@@ -25,6 +25,7 @@ from tests.support.power.cutter import Cutter
 _FILE_CALLS = (
     "mkdir", "rmdir", "unlink", "remove", "rename", "replace", "symlink", "link", "chmod", "fchmod",
     "lchown", "chown", "fchown", "truncate", "ftruncate", "utime", "fsync", "fdatasync",
+    "pwrite",
 )  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _ANSWER_S = 20.0

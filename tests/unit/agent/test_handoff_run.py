@@ -271,5 +271,5 @@ def test_a_damaged_open_run_is_refused(tmp_path: Path) -> None:
     assert stored is not None
     damaged = Record(event_id="x", details={}, snapshot={**stored.body, MARK: {"generation": 2}})
     journal.commit("lab", agent.clock(), damaged)
-    with pytest.raises(JournalError, match="open hand-off of trustpoint lab"):
+    with pytest.raises(JournalError, match="lab cannot be used: its open hand-off is damaged"):
         agent.restart()

@@ -17,7 +17,8 @@ from sceplab_agent.core.values import Part
 from sceplab_agent.errors import JournalError, JournalFullError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.journal import Journal, MemoryJournal, encode_json
-from sceplab_agent.journal_sqlite import SCHEMA_VERSION, SqliteJournal
+from sceplab_agent.journal_file import SCHEMA_VERSION
+from sceplab_agent.journal_sqlite import SqliteJournal
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -123,7 +124,7 @@ def test_file_is_private_and_durable(tmp_path: Path) -> None:
     journal = _open(tmp_path)
     journal.commit("lab", T0, record("PENDING"))
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
-    assert set(modes) == {f"journal.sqlite3{suffix}" for suffix in ("", "-wal", "-shm")}
+    assert set(modes) == {f"journal.sqlite3{suffix}" for suffix in ("", "-wal", "-shm", "-mark")}
     assert set(modes.values()) == {0o600}
     settings = [
         journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -221,7 +222,7 @@ def test_damaged_journal_is_refused_and_kept(tmp_path: Path, damage: object, mod
     path = tmp_path / "journal.sqlite3"
     damage(path)  # type: ignore[operator]
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=r"is damaged .* move it away"):
+    with pytest.raises(JournalError, match=r"is damaged .* sceplab-agent set-aside"):
         _open(tmp_path) if mode == "write" else SqliteJournal.open_read_only(path)
     assert path.read_bytes() == before
 
@@ -230,8 +231,8 @@ def test_unreadable_row_is_damage(tmp_path: Path) -> None:
     """A snapshot that is no JSON is refused when it is read."""
     journal = _open(tmp_path)
     journal.commit("lab", T0, record("PENDING"))
-    journal._connection.execute("UPDATE snapshot SET body = '{\"state\": '")
-    with pytest.raises(JournalError, match="is damaged"):
+    journal._connection.execute("UPDATE snapshot SET body = '{\"version\": '")
+    with pytest.raises(JournalError, match="knows of trustpoint lab cannot be used"):
         journal.snapshot("lab")
     journal.close()
 
@@ -282,7 +283,7 @@ def test_full_disk_is_told_as_such(tmp_path: Path) -> None:
 
 def test_locked_journal_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process that holds the file is named as the reason."""
-    monkeypatch.setattr("sceplab_agent.journal_sqlite._BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("sceplab_agent.journal_file._BUSY_TIMEOUT_S", 0.01)
     journal = _open(tmp_path)
     other = sqlite3.connect(tmp_path / "journal.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -468,9 +468,9 @@ def test_damaged_snapshot_is_told_and_kept(tmp_path: Path) -> None:
     agent.driver.feed(EnrollRequested())
     at, _ = journal._snapshots["lab"]
     journal._snapshots["lab"] = (at, '{"version": 1, "state": "PENDING"}')
-    with pytest.raises(JournalError, match="snapshot of trustpoint lab cannot be used"):
+    with pytest.raises(JournalError, match="knows of trustpoint lab cannot be used"):
         agent.restart()
-    with pytest.raises(JournalError, match="snapshot of trustpoint lab cannot be used"):
+    with pytest.raises(JournalError, match="knows of trustpoint lab cannot be used"):
         read_status([agent.trustpoint()], journal, state_dir=None)
 
 
