@@ -35,6 +35,8 @@ class Delivery:
     """Passphrase or PIN of the key store, for consumers that open the store themselves."""
     key_pem: Callable[[], bytes] | None = field(default=None, repr=False)
     """Private key as unencrypted PKCS#8 PEM; ``None``: it does not leave its store."""
+    expects_key: bool = False
+    """Whether the consumer is to have had the key, which is not at hand any more."""
 
 
 class HandOff(Protocol):

@@ -13,7 +13,6 @@ import grp
 import os
 import pwd
 import re
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,13 +25,15 @@ from sceplab_agent.durable import replace_file
 from sceplab_agent.errors import HandOffError
 from sceplab_agent.handoff.api import Delivery, Memo
 from sceplab_agent.handoff.bundle import PUBLIC_PARTS, BundleError, Part, check, check_chain, render
-from sceplab_agent.handoff.generations import GenerationError, Generations
+from sceplab_agent.handoff.generations import OPEN_TO_READERS, GenerationError, Generations
 from sceplab_agent.handoff.purposes import Purpose
+from sceplab_agent.handoff.read_back import read_back, require_access
 from sceplab_agent.handoff.safe_directory import UnsafeDirectoryError
 from sceplab_agent.handoff.usage_checks import read_purpose, require_purpose
 from sceplab_hsm.errors import KeyStoreError
 from sceplab_hsm.secret import Secret, resolve_secret
 
+_MENDED_BY_AGAIN = (BundleError, GenerationError, FileNotFoundError)
 _MODE = re.compile(r"0?[0-7]{3}")
 NEW, PREVIOUS = "new", "previous"
 """What the memo names: generations, the previous one empty where there is none."""
@@ -171,7 +172,7 @@ class FilesHandOff:
 
     def parts(self, delivery: Delivery) -> tuple[Part, ...]:
         """The files of a delivery."""
-        leaves = delivery.key_pem is not None
+        leaves = delivery.key_pem is not None or delivery.expects_key
         return self._settings.parts or (*PUBLIC_PARTS, *([Part.KEY] if leaves else []))
 
     def secrets(self, delivery: Delivery) -> list[str]:
@@ -196,17 +197,29 @@ class FilesHandOff:
     def check_installed(self, delivery: Delivery) -> None:
         """Holds what a consumer finds now against what was delivered last.
 
+        The agent's user counts as the one whose the directory is: root may look, too.
+
         Raises:
-            HandOffError: it is not that.
+            HandOffError: it is not that; the message names the file.
         """
-        with self._failures():
-            if not self._generations.current():
-                raise GenerationError(
-                    f"{self._generations.link} leads to no certificate; nothing was handed over yet"
-                )
-            parts = self._settings.parts or {*PUBLIC_PARTS, *self.installed()}
-            self._check_directory(delivery, self._generations.link, parts)
-            check_chain(delivery)
+        link = self._generations.link
+        try:
+            with self._failures():
+                self._generations.require_safe(user=self._user())
+                if not self._generations.current():
+                    is_gone = link.is_symlink()
+                    why = "its directory is gone" if is_gone else "nothing was handed over yet"
+                    raise GenerationError(f"{link} leads to no certificate; {why}")
+                parts = set(self.parts(delivery))
+                if not self._settings.parts:
+                    parts |= {part for part in Part if os.path.lexists(link / part.file_name)}
+                self._check_directory(delivery, link, [part for part in Part if part in parts])
+                check_chain(delivery)
+        except HandOffError as error:
+            if not isinstance(error.__cause__, _MENDED_BY_AGAIN):
+                raise
+            reason = f"{error.reason}; run: sceplab-agent handoff again"
+            raise HandOffError(self._name, reason, may_pass=error.may_pass) from error
 
     def _render(self, delivery: Delivery) -> dict[Part, bytes]:
         passphrase = self._passphrase()
@@ -220,16 +233,23 @@ class FilesHandOff:
     def _check_directory(
         self, delivery: Delivery, directory: Path, parts: Iterable[Part] = ()
     ) -> None:
-        passphrase, owner = self._passphrase(), self._owner()
+        passphrase, (uid, gid) = self._passphrase(), self._owner()
+        around = directory.stat()
+        require_access(directory, around, OPEN_TO_READERS, (self._user(), around.st_gid))
+        # What nobody asked for is as whoever made the directory.
+        owner = (around.st_uid if uid < 0 else uid, around.st_gid if gid < 0 else gid)
         for part in parts or self.parts(delivery):
             path = directory / part.file_name
-            content, status = _read(path)
-            check(delivery, part, content, passphrase)
-            if stat.S_IMODE(status.st_mode) != self._mode(part):
-                raise BundleError(f"{path} has mode {stat.S_IMODE(status.st_mode):o}")
-            for wanted, found in zip(owner, (status.st_uid, status.st_gid), strict=True):
-                if wanted not in {-1, found}:
-                    raise BundleError(f"{path} belongs to another user or group")
+            content, status = read_back(path)
+            try:
+                check(delivery, part, content, passphrase)
+            except BundleError as error:
+                raise BundleError(f"{directory}: {error}") from error
+            require_access(path, status, self._mode(part), owner)
+
+    def _user(self) -> int:
+        """Number of the user whose the directory is."""
+        return self._settings.directory.stat().st_uid
 
     def _is_delivered(self, delivery: Delivery, name: str) -> bool:
         try:
@@ -328,17 +348,3 @@ def _number(name: str, look_up: Callable[[], int]) -> int:
     if not name:
         return -1
     return int(name) if name.isdecimal() else look_up()
-
-
-def _read(path: Path) -> tuple[bytes, os.stat_result]:
-    """Content of a regular file that is no link, and its status."""
-    # Not blocking: a pipe in its place would keep the agent for ever.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    try:
-        with open(os.open(path, flags), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise BundleError(f"{path} is no file")
-            return file.read(), status
-    except IsADirectoryError as error:
-        raise BundleError(f"{path} is no file") from error

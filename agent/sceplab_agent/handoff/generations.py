@@ -29,7 +29,8 @@ from sceplab_agent.handoff.safe_directory import require_own
 
 LINK = "current"
 _NAME = re.compile(r"generation-[1-9][0-9]{0,17}(-[1-9][0-9]{0,8})?")
-_OPEN_TO_READERS = 0o755
+OPEN_TO_READERS = 0o755
+"""Permission bits of the directories."""
 
 
 class GenerationError(Exception):
@@ -54,17 +55,20 @@ class Generations:
             OSError: it cannot be made.
             UnsafeDirectoryError: others can change it.
         """
-        make_directory(self.directory, mode=_OPEN_TO_READERS)
+        make_directory(self.directory, mode=OPEN_TO_READERS)
         require_own(self.directory)
 
-    def require_safe(self) -> None:
+    def require_safe(self, *, user: int | None = None) -> None:
         """Looks again whether nobody else can change the directory.
+
+        Args:
+            user: see `require_own`.
 
         Raises:
             OSError: it is not there.
             UnsafeDirectoryError: others can change it.
         """
-        require_own(self.directory)
+        require_own(self.directory, user=user)
 
     def current(self) -> str:
         """Name of the generation in use; empty: none is, or it is gone.
@@ -135,8 +139,9 @@ class Generations:
         path = self.path(name)
         if self.exists(name):
             remove_tree(path)
-        make_directory(path, mode=_OPEN_TO_READERS)
-        path.chmod(_OPEN_TO_READERS)  # whatever the umask left of it
+        make_directory(path, mode=OPEN_TO_READERS)
+        # Whatever the umask left of it; where the directory gives its group to files, so does this.
+        path.chmod(OPEN_TO_READERS | path.stat().st_mode & stat.S_ISGID)
         return path
 
     def switch(self, name: str) -> None:

@@ -14,30 +14,32 @@ class UnsafeDirectoryError(Exception):
     """Somebody else could put other files, or links, in the place of ours."""
 
 
-def require_own(path: Path) -> None:
+def require_own(path: Path, *, user: int | None = None) -> None:
     """Refuses a directory, or a way to it, that others can change.
 
-    Every directory from the root on belongs to root or to this process's user and is writable by
-    its owner alone. A sticky one on the way (``/tmp``) is taken: what is in it stays its owner's.
+    Every directory from the root on belongs to root or to the agent's user and is writable by its
+    owner alone. A sticky one on the way (``/tmp``) is taken: what is in it stays its owner's.
     Links on the way are followed and held to the same; the directory itself is none.
 
     Args:
         path: absolute; it exists.
+        user: number of the agent's user; ``None``: this process's.
 
     Raises:
         UnsafeDirectoryError: not so; the message says what to change.
         OSError: it cannot be looked at.
     """
+    user = os.geteuid() if user is None else user
     for place in (*reversed(path.parents), path):
-        _require_own_entry(place, is_last=place == path)
+        _require_own_entry(place, user, is_last=place == path)
     real = path.resolve(strict=True)
     for place in (*reversed(real.parents), real):
-        _require_own_entry(place, is_last=place == real)
+        _require_own_entry(place, user, is_last=place == real)
 
 
-def _require_own_entry(place: Path, *, is_last: bool) -> None:
+def _require_own_entry(place: Path, user: int, *, is_last: bool) -> None:
     status = place.lstat()
-    if status.st_uid not in {_ROOT, os.geteuid()}:
+    if status.st_uid not in {_ROOT, user}:
         raise UnsafeDirectoryError(
             f"{place} belongs to user {status.st_uid}, who can replace what is written there; "
             "choose a directory of root or of the agent's own user"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,65 @@ def test_files_are_proved_by_a_handshake(tmp_path: Path, server: tuple[ServerSta
     code, (proof,) = verify(agent)
     assert code == ExitCode.FAILED
     assert "certificate.pem" in str(proof["text"])
+
+
+def _edit(path: Path) -> None:
+    path.write_text("# mine\n" + path.read_text())
+
+
+def _put_link(path: Path) -> None:
+    """A link to a copy with the same content."""
+    path.rename(path.with_name("copy"))
+    path.symlink_to("copy")
+
+
+def _leave_dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("gone")
+
+
+SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
+    ("key.pem", Path.unlink, "current/key.pem: No such file"),
+    ("key.pem", _leave_dangling, "current/key.pem is a symbolic link"),
+    ("key.pem", _put_link, "current/key.pem is a symbolic link"),
+    ("key.pem", lambda path: path.chmod(0o644), "current/key.pem has mode 644 and not 600"),
+    ("key.pem", lambda path: os.chown(path, 1, -1), "current/key.pem belongs to another user"),
+    ("key.pem", lambda path: os.chown(path, -1, 1), "current/key.pem belongs to another user"),
+    ("chain.pem", Path.unlink, "current/chain.pem: No such file"),
+    ("ca.pem", lambda path: path.chmod(0o600), "current/ca.pem has mode 600 and not 644"),
+    ("certificate.pem", _edit, "current: certificate.pem holds other certificates"),
+    ("", lambda path: path.resolve().chmod(0o700), "current has mode 700 and not 755"),
+    ("", lambda path: shutil.rmtree(path.resolve()), "its directory is gone"),
+    ("", Path.unlink, "nothing was handed over yet"),
+]
+"""File, what is done to it, and what is said of it. Without a file: the link."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_whatever_the_consumer_would_stumble_over_is_named(
+    tmp_path: Path, server: tuple[ServerState, str]
+) -> None:
+    """Each damage is found with its file, and one more hand-off mends it."""
+    agent = configure(tmp_path, *server, extra=HANDOFF)
+    assert agent.run("enroll").status == 0
+    for file, spoil, words in SPOILT:
+        spoil(tmp_path / "certificates" / "current" / file if file else _link(tmp_path))
+        code, (proof,) = verify(agent)
+        assert (code, proof["ok"]) == (ExitCode.FAILED, False), words
+        assert words in str(proof["text"])
+        assert str(proof["text"]).endswith("; run: sceplab-agent handoff again")
+        again = agent.run("handoff again")
+        assert again.status == 0, again.out + again.err
+        code, (proof,) = verify(agent)
+        assert (code, proof["proof"]) == (ExitCode.OK, "tls-handshake"), proof
+    (tmp_path / "certificates").chmod(0o777)
+    code, (proof,) = verify(agent)
+    assert code == ExitCode.FAILED
+    assert "chmod go-w" in str(proof["text"])
+
+
+def _link(folder: Path) -> Path:
+    return folder / "certificates" / "current"
 
 
 def test_refused_purpose_keeps_the_agent_without_certificate(
