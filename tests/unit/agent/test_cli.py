@@ -350,7 +350,7 @@ def test_enroll_gets_a_certificate(lab: Lab) -> None:
     assert lab.folder.files() == {
         "agent.toml", "otp", "passphrase",
         "keys/store.header", "keys/lab.key",
-        "state/journal.sqlite3",
+        "state/journal.sqlite3", "state/journal.sqlite3-mark",
         "state/lab/certificate.pem", "state/lab/chain.pem", "state/lab/ca.pem",
     }  # fmt: skip
     assert stat.S_IMODE((lab.folder.path / "state").stat().st_mode) == 0o700
