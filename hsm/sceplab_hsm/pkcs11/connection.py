@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -43,6 +44,9 @@ _SESSION_LOST = (
 )
 _HALF_WRITTEN = (codes.GeneralError, codes.UserPinNotInitialized)
 """What logging in to a token may give whose file is being written; or else these are meant."""
+
+_KEEPS_NOTHING_SYNCED = "SoftHSM project"
+"""Manufacturer of tokens whose files are in nobody's care."""
 
 
 class TokenConnection:
@@ -142,6 +146,16 @@ class TokenConnection:
         """
         self.module.restart()
         self.session(is_fresh=True)
+
+    def make_durable(self) -> None:
+        """Has what was made or destroyed survive a power cut.
+
+        SoftHSM syncs none of its files. Where they are only its own process knows, which may be
+        ``p11-kit server``; so the whole machine's are written back. Tokens of others see to it
+        themselves.
+        """
+        if self.identity.manufacturer == _KEEPS_NOTHING_SYNCED:
+            os.sync()
 
     def release(self) -> None:
         """One user less; the last one logs out and forgets the PIN."""

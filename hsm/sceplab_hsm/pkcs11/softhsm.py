@@ -130,6 +130,7 @@ def _make_token(target: Path, label: str, *, pin: str, so_pin: str) -> None:
         _run([sys.executable, "-c", _SET_PINS], environment, json.dumps(told))
         (made,) = staging.iterdir()
         made.rename(target)
+        os.sync()  # SoftHSM has synced none of it
 
 
 def _read(reference: str) -> str:

@@ -117,7 +117,9 @@ class Pkcs11KeyStore:
             connection.call(
                 lambda session: self._make(session, key_id, algorithm, cka_id), is_storing=True
             )
-            return Pkcs11KeyHandle(self, key_id, self.find(key_id))
+            found = self.find(key_id)
+        connection.make_durable()
+        return Pkcs11KeyHandle(self, key_id, found)
 
     def get(self, key_id: str) -> Pkcs11KeyHandle:
         """Finds a key.
@@ -147,9 +149,11 @@ class Pkcs11KeyStore:
             KeyNotFoundError: no such key.
             AmbiguousKeyError: several of that name.
         """
+        connection = self.connection
         self._call_for(
             key_id, lambda session: objects.destroy(session, self._one(session, key_id), key_id)
         )
+        connection.make_durable()
 
     def close(self) -> None:
         """Lets go of the token; the last store of the process on it logs out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import random
 import shutil
@@ -70,6 +71,8 @@ class DroppedWrites:
         synced = "sync in-use.new\nmv in-use.new in-use.pem\nsync ."
         hook.write_text(hook.read_text().replace("mv in-use.new in-use.pem", synced))
         self._ends: dict[str, Saved] = {"": site.save("blank")}
+        self.lost_tokens = 0
+        """Restarts that found no token, see `_bring_token_back`."""
 
     def record(self, stage: Stage) -> Recording:
         """Runs a stage undisturbed, after those before it."""
@@ -105,7 +108,7 @@ class DroppedWrites:
             recording: of the stage.
             seeds: how often chance decides, at each moment, what else was written back.
         """
-        traced = TracedDisk(self.site.folder.resolve(), recording.begin)
+        traced = TracedDisk(self.site.folder.resolve(), copy.deepcopy(recording.begin))
         traced.expect_children(recording.calls)
         rng, known, answers, is_asking = random.Random(1), set(), 0, False
         for call in recording.calls:
@@ -137,10 +140,27 @@ class DroppedWrites:
         site.clock.seconds = depots[min(cut.answers + 1, len(depots) - 1)].seconds
         issued = site.server.issued()
         problems = check_consumers(site.folder, issued, has_one=bool(stage.after))
+        problems += self._bring_token_back(recording)
         problems += self._child(lambda: self._run("enroll"))
         if len(site.server.requests()) < stage.certificates:
             problems += self._child(lambda: self._run(stage.command))
         return problems + self._check(stage)
+
+    def _bring_token_back(self, recording: Recording) -> list[str]:
+        """Puts a token's file back that SoftHSM had emptied at its login, as an operator does.
+
+        Before that the agent has to say that the token is gone.
+        """
+        begin = recording.begin.seen()
+        problems: list[str] = []
+        for path in self.site.folder.glob("hsm/tokens/*/token.object"):
+            if not path.stat().st_size:
+                self.lost_tokens += 1
+                told = self._child(lambda: self._run("enroll"))
+                if not (len(told) == 1 and "TokenMissingError" in told[0]):
+                    problems.append(f"the token is gone, and the agent says: {told}")
+                path.write_bytes(begin[path.relative_to(self.site.folder).as_posix()].content)
+        return problems
 
     def _check(self, stage: Stage) -> list[str]:
         site = self.site
