@@ -115,13 +115,16 @@ def create(path: Path) -> None:
     """
     require_none_before(path)
     temporary = path.with_name(f"{path.name}.new")
-    temporary.unlink(missing_ok=True)
+    for suffix in ("", "-journal", *COMPANIONS):
+        temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
     os.close(descriptor)
     connection = connect(temporary, "rw")
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(_SCHEMA)
+        # Here: a power cut in it leaves what only a connection that can write puts right.
+        connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
     temporary.rename(path)
