@@ -38,6 +38,12 @@ class Charon:
 
     socket: Path
     log: Path
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Ends it as a crash would; its socket stays behind."""
+        self.process.kill()
+        self.process.wait(30)
 
     def talk(self) -> vici.Session:
         """A session; close its transport."""
@@ -116,7 +122,7 @@ def running_charon(
             return control.exists()
 
         wait_until(is_up, f"charon at {control}")
-        yield Charon(control, log)
+        yield Charon(control, log, daemon)
     finally:
         daemon.terminate()
         daemon.wait(30)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from sceplab_agent.config_table import ConfigTable
 from sceplab_agent.errors import ConfigProblem
 from sceplab_agent.handoff.api import Delivery
+from sceplab_agent.handoff.ike_connection import IkeConnection
 from sceplab_agent.handoff.registry import open_handoff
 from sceplab_agent.handoff.strongswan import StrongSwanHandOff
 from sceplab_hsm.api import KeyHandle
@@ -56,6 +57,28 @@ def file_key() -> LocalKey:
 def pem_of(key: LocalKey) -> bytes:
     """The private key as PKCS#8 PEM, not encrypted."""
     return key.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _definition(name: str) -> dict[str, Any]:
+    """The connection as one of the two ends has it."""
+    is_router = name == ROUTER
+    here, there = (_ROUTER_NET, _GATEWAY_NET) if is_router else (_GATEWAY_NET, _ROUTER_NET)
+    port, peer = (_ROUTER_PORT, _GATEWAY_PORT) if is_router else (_GATEWAY_PORT, _ROUTER_PORT)
+    return {
+        "version": 2,
+        "local_addrs": port,
+        "remote_addrs": [peer],
+        "proposals": "aes128gcm16-prfsha256-curve25519",
+        "local": {"id": name},
+        "remote": {"auth": "pubkey", "id": GATEWAY if is_router else ROUTER},
+        "children": {
+            "net": {
+                "local_ts": f"{here}/32",
+                "remote_ts": f"{there}/32",
+                "esp_proposals": ["aes128gcm16"],
+            }
+        },
+    }
 
 
 @dataclass
@@ -127,36 +150,33 @@ class IpsecSite:
     ) -> StrongSwanHandOff:
         """A hand-off, made from a table as a configuration file has it."""
         daemon = daemon or self.router
-        here, there = (_ROUTER_NET, _GATEWAY_NET) if name == ROUTER else (_GATEWAY_NET, _ROUTER_NET)
-        port, peer = (
-            (_ROUTER_PORT, _GATEWAY_PORT) if name == ROUTER else (_GATEWAY_PORT, _ROUTER_PORT)
-        )
         table = {
             "socket": str(daemon.socket),
             "connection": "site",
             "timeout_s": 10,
             **settings,
-            "definition": {
-                "version": 2,
-                "local_addrs": port,
-                "remote_addrs": [peer],
-                "proposals": "aes128gcm16-prfsha256-curve25519",
-                "local": {"id": name},
-                "remote": {"auth": "pubkey", "id": GATEWAY if name == ROUTER else ROUTER},
-                "children": {
-                    "net": {
-                        "local_ts": f"{here}/32",
-                        "remote_ts": f"{there}/32",
-                        "esp_proposals": ["aes128gcm16"],
-                    }
-                },
-            },
+            "definition": _definition(name),
         }
         problems: list[ConfigProblem] = []
         handoff = open_handoff("strongswan", ConfigTable(table, "", problems), self.folder)
         assert not problems, problems
         assert isinstance(handoff, StrongSwanHandOff)
         return handoff
+
+    def accept_any(self) -> None:
+        """From now on the gateway takes every certificate of its CA for the router again."""
+        self._accept({})
+
+    def accept_only(self, certificate: x509.Certificate) -> None:
+        """From now on the gateway takes this very certificate of the router and no other."""
+        self._accept({"certs": [certificate.public_bytes(Encoding.DER)]})
+
+    def _accept(self, condition: Mapping[str, object]) -> None:
+        certificates = self.gateway.ask("list_certs", type="X509", flag="ANY")
+        (own,) = [bytes(one["data"]) for one in certificates if one.get("has_privkey") == b"yes"]
+        section: Any = IkeConnection("site", _definition(GATEWAY)).with_certificate(own)
+        section["site"]["remote"] |= condition
+        self.gateway.ask("load_conn", **section)
 
     def delivery(
         self,

@@ -35,6 +35,8 @@ class Delivery:
     """Passphrase or PIN of the key store, for consumers that open the store themselves."""
     key_pem: Callable[[], bytes] | None = field(default=None, repr=False)
     """Private key as unencrypted PKCS#8 PEM; ``None``: it does not leave its store."""
+    previous: Callable[[], Delivery] | None = field(default=None, repr=False)
+    """The certificate in use until now, for a consumer that has forgotten it; ``None``: none is."""
     expects_key: bool = False
     """Whether the consumer is to have had the key, which is not at hand any more."""
 

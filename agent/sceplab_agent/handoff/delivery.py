@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sceplab_agent.core.commands import HandOver, InstallCertificate, NoticeLevel, Notify
+from sceplab_agent.core.values import ActiveCertificate
 from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.handoff.api import Delivery
 from sceplab_agent.handoff.run import MARK, OpenRun
@@ -39,6 +41,16 @@ class DeliveryRoom:
 
     def deliver(self, command: HandOver) -> Delivery:
         """See `RunKeeper.deliver`."""
+        stored = self._surroundings.journal.snapshot(self._trustpoint)
+        data = stored.body.get("active") if stored is not None else None
+        if not isinstance(data, dict):
+            return self._deliver(command)
+        before = hand_over(ActiveCertificate.from_json(data))
+        if before.generation == command.generation:
+            return self._deliver(command)
+        return replace(self._deliver(command), previous=lambda: self._deliver(before))
+
+    def _deliver(self, command: HandOver) -> Delivery:
         store = self._surroundings.store
         key = store.get(command.key_id)
         leaves = store.capabilities().moves_keys and any(
@@ -82,6 +94,16 @@ class DeliveryRoom:
         return decrypt_key(pkcs8, passphrase, is_own=True).private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
+
+
+def hand_over(active: ActiveCertificate) -> HandOver:
+    """Says of the certificate in use what a hand-off has to know."""
+    return HandOver(
+        generation=active.generation,
+        key_id=active.key_id,
+        certificate_der=active.certificate_der,
+        chain_der=active.chain_der,
+    )
 
 
 def read_open_run(trustpoint: str, stored: StoredSnapshot | None) -> OpenRun | None:

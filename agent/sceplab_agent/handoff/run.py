@@ -137,7 +137,7 @@ class HandOffRun:
         """
         try:
             if self._open is not None and not self._goes_on(command, self._open):
-                self._undo(self._open)
+                self._undo(self._open, "another certificate or other consumers")
             delivery = self._keeper.deliver(command)
             run = self._open or self._prepare(command, delivery)
             if not run.is_verified:
@@ -160,9 +160,20 @@ class HandOffRun:
         return HandedOver(proof=run.proof)
 
     def hand_again(self, trustpoint: str, command: HandOver) -> list[HandedAgain]:
-        """Hands the certificate in use over once more; see `again`. An open run comes first."""
-        if self._open is not None:
-            text = "a hand-off is under way and comes first; run: sceplab-agent renew"
+        """Hands the certificate in use over once more; see `again`.
+
+        An open run is rolled back first, unless every consumer works with its certificate already.
+        """
+        reason = ""
+        if self._open is not None and self._open.is_verified:
+            reason = "every consumer has its successor, which has only to be put in place"
+        elif self._open is not None:
+            try:
+                self._undo(self._open, "the certificate before is handed over once more")
+            except (HandOffError, KeyStoreError) as error:
+                reason = f"a hand-off is under way and cannot be undone: {error}"
+        if reason:
+            text = f"{clean_text(reason, max_chars=_REASON_CHARS)}; run: sceplab-agent renew"
             return [HandedAgain(trustpoint=trustpoint, is_done=False, text=text)]
         handoffs = self._handoffs.values()
         return hand_again(trustpoint, handoffs, lambda: self._keeper.deliver(command))
@@ -210,13 +221,13 @@ class HandOffRun:
         self._open = run
         return run
 
-    def _undo(self, run: OpenRun) -> None:
+    def _undo(self, run: OpenRun, reason: str) -> None:
         """Rolls an open run back that is not of the certificate to be handed over now."""
         for name in {name for name, _ in run.memos} - set(self._handoffs):
-            reason = f"{name} took part in a hand-off and is not configured any more; look after it"
-            self._keeper.tell(LEFTOVER, reason=reason)
+            left = f"{name} took part in a hand-off and is not configured any more; look after it"
+            self._keeper.tell(LEFTOVER, reason=left)
         self._roll_back(run, self._keeper.deliver(run.command), None)
-        self._close(run, "another certificate or other consumers")
+        self._close(run, reason)
 
     def _close(self, run: OpenRun, reason: str) -> None:
         self._open = None
@@ -238,7 +249,8 @@ class HandOffRun:
                 failures.append(error)
         if failures:
             first = cause or failures[0]
-            told = [first.reason, *(f"not brought back: {error.reason}" for error in failures)]
+            told = [f"not brought back: {error.reason}" for error in failures]
+            told[:0] = [cause.reason] if cause is not None else []
             raise HandOffError(
                 first.handoff,
                 "; ".join(dict.fromkeys(told)),

@@ -134,11 +134,7 @@ class StrongSwanHandOff:
     def install(self, delivery: Delivery, memo: Memo) -> None:
         """See `HandOff.install`. SAs that are up stay so; new ones are made with the new key."""
         with self._failures(), self._daemon() as daemon:
-            for der in delivery.chain_der:
-                daemon.load_authority(der, is_anchor=der == delivery.chain_der[-1])
-            load_key(daemon, delivery, self._settings.token)
-            connection = self._settings.connection
-            daemon.load_connection(connection.with_certificate(delivery.certificate_der))
+            self._load(daemon, delivery)
 
     def verify(self, delivery: Delivery, memo: Memo) -> str:
         """See `HandOff.verify`. Connects to the peer anew and waits for the CHILD_SA.
@@ -150,7 +146,9 @@ class StrongSwanHandOff:
         before = memo.get(OLD_SPIS, "").split()
         with self._failures(), self._daemon() as daemon:
             if all(one.der != delivery.certificate_der for one in daemon.own_certificates()):
-                raise IkeDaemonError("the daemon has not the new certificate with its key")
+                raise IkeDaemonError(
+                    "the daemon has not the new certificate with its key, as after a restart"
+                )
             if settings.initiates:
                 sa = make_anew(daemon, connection=name, child=child, timeout_s=settings.timeout_s)
             else:
@@ -207,13 +205,16 @@ class StrongSwanHandOff:
                 daemon.unload_key(key_identifier(old))
 
     def roll_back(self, delivery: Delivery, memo: Memo) -> None:
-        """See `HandOff.roll_back`. A tunnel that is still the old one is not touched."""
+        """See `HandOff.roll_back`. A tunnel that is still the old one is not touched.
+
+        A daemon that was restarted meanwhile is given the certificate before once more.
+        """
         connection = self._settings.connection
         old = base64.b64decode(memo.get(OLD_CERTIFICATE, ""))
         new_key = key_identifier(delivery.certificate_der)
         with self._failures(), self._daemon() as daemon:
             if old:
-                self._bring_back(daemon, old, memo)
+                self._bring_back(daemon, old, delivery, memo)
             elif memo.get(WAS_LOADED):
                 raise IkeDaemonError(
                     f"what connection '{connection.name}' used before is not known; "
@@ -264,14 +265,26 @@ class StrongSwanHandOff:
             HAD_KEY: "yes" if has_key else "",
         }
 
-    def _bring_back(self, daemon: IkeDaemon, old: bytes, memo: Memo) -> None:
+    def _load(self, daemon: IkeDaemon, delivery: Delivery) -> None:
+        """Has the daemon know CA certificates, key and connection."""
+        for der in delivery.chain_der:
+            daemon.load_authority(der, is_anchor=der == delivery.chain_der[-1])
+        load_key(daemon, delivery, self._settings.token)
+        connection = self._settings.connection
+        daemon.load_connection(connection.with_certificate(delivery.certificate_der))
+
+    def _bring_back(self, daemon: IkeDaemon, old: bytes, delivery: Delivery, memo: Memo) -> None:
         settings, connection = self._settings, self._settings.connection
-        if key_identifier(old) not in daemon.loaded_keys():
-            raise IkeDaemonError(
-                "the daemon has lost the key of the certificate before, as after a restart; "
-                "run: sceplab-agent renew"
-            )
-        daemon.load_connection(connection.with_certificate(old))
+        if key_identifier(old) in daemon.loaded_keys():
+            daemon.load_connection(connection.with_certificate(old))
+        else:
+            previous = delivery.previous() if delivery.previous is not None else None
+            if previous is None or previous.certificate_der != old:
+                raise IkeDaemonError(
+                    "the daemon has lost the key of the certificate before, as after a restart, "
+                    "and that is none of ours; run: swanctl --load-all"
+                )
+            self._load(daemon, previous)
         name, child = connection.name, settings.wanted_child
         before = memo.get(OLD_SPIS, "").split()
         up = daemon.security_associations(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,14 @@ from tests.support.consumers import MemoryConsumer
 from tests.support.scripted_peer import Agent
 from tests.support.server import make_server, serve_in_thread
 from tests.support.waiting import wait_until
-from tests.unit.agent.test_handoff_run import STEPS, PowerCut, generation, handing_agent, ids
+from tests.unit.agent.test_handoff_run import (
+    STEPS,
+    PowerCut,
+    full_for_active,
+    generation,
+    handing_agent,
+    ids,
+)
 
 FILES = """\
 key = { exportable = true }
@@ -126,23 +134,69 @@ def test_plug_in_that_breaks_is_named(tmp_path: Path) -> None:
     assert done.is_done
 
 
-def test_open_hand_off_comes_first(tmp_path: Path) -> None:
-    """A renewal that could not be rolled back is not overtaken."""
+class Away(MemoryConsumer):
+    """A consumer that cannot be brought back as long as it is away."""
 
-    class Stuck(MemoryConsumer):
-        def roll_back(self, delivery: Delivery, memo: Memo) -> None:
+    is_away = False
+
+    def roll_back(self, delivery: Delivery, memo: Memo) -> None:
+        """See `HandOff.roll_back`."""
+        if self.is_away:
             raise HandOffError(self.name, "is away")
+        super().roll_back(delivery, memo)
 
-    consumer = Stuck()
+
+def test_open_hand_off_is_undone_first(tmp_path: Path) -> None:
+    """A consumer that comes back is given the certificate in use, and the renewal goes on later."""
+    consumer = Away()
     agent = handing_agent(tmp_path, consumer)
-    consumer.fails_at = "verify"
+    consumer.fails_at, consumer.is_away = "verify", True
     agent.driver.feed(RenewRequested())
+    assert (agent.state, consumer.in_use) == (State.RETRY_WAIT, 2)
     consumer.fails_at = ""
     consumer.steps.clear()
     (told,) = again(agent)
     assert not told.is_done
-    assert "run: sceplab-agent renew" in told.text
+    assert "cannot be undone: hand-off memory: not brought back: is away; run:" in told.text
     assert not consumer.steps
+    consumer.is_away = False
+    (told,) = again(agent)
+    assert (told.is_done, consumer.in_use, consumer.committed) == (True, 1, 1)
+    assert consumer.steps == ["roll_back", "prepare", "install", "verify", "commit"]
+    agent.driver.run_until(lambda session: session.state is State.INSTALLED)
+    assert (consumer.in_use, consumer.committed) == (2, 2)
+
+
+def test_verified_hand_off_comes_first(tmp_path: Path) -> None:
+    """Where every consumer works with the renewed certificate nobody goes back to the old one."""
+    consumer = MemoryConsumer()
+    agent = handing_agent(tmp_path, consumer)
+    agent.installer.install = full_for_active(agent.installer.install)  # type: ignore[method-assign]
+    agent.driver.feed(RenewRequested())
+    consumer.steps.clear()
+    (told,) = again(agent)
+    assert (told.is_done, consumer.steps, consumer.in_use) == (False, [], 2)
+    assert "run: sceplab-agent renew" in told.text
+
+
+def test_consumers_can_ask_for_what_was_before(tmp_path: Path) -> None:
+    """A renewal brings the certificate in use along, with its key; a first one and `again` none."""
+
+    class Forgetful(MemoryConsumer):
+        def verify(self, delivery: Delivery, memo: Memo) -> str:
+            before.append(delivery.previous and delivery.previous())
+            return super().verify(delivery, memo)
+
+    before: list[Delivery | None] = []
+    consumer = Forgetful()
+    agent = handing_agent(tmp_path, consumer, config={"key_exportable": True})
+    agent.driver.feed(RenewRequested())
+    again(agent)
+    first, second, repeated = before
+    assert (first, repeated) == (None, None)
+    assert second is not None
+    assert second.key_pem is not None
+    assert replace(second, key_pem=None) == replace(consumer.deliveries[0], key_pem=None)
 
 
 def test_nothing_is_handed_over_without_a_certificate(tmp_path: Path) -> None:
