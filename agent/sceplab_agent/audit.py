@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -25,7 +25,7 @@ from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.store_choice import ABSENCES, key_home, require_known_home
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyInfo, KeyStore
-from sceplab_hsm.errors import KeyStoreError
+from sceplab_hsm.errors import KeyDamagedError, KeyStoreError
 
 _RETIRED = "retired key"
 
@@ -39,6 +39,10 @@ class Fault(enum.Enum):
     """Of a trustpoint that the journal knows and the configuration does not any more."""
     MISSING = "missing"
     """A trustpoint of the journal names it, and the store lacks it."""
+    DAMAGED = "damaged"
+    """A trustpoint of the journal needs it, and it does not open."""
+    UNCLEAR = "unclear"
+    """It bears the name of a trustpoint of which the journal is damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +108,20 @@ class KeyAudit:
         self._journal = journal
         self._stores = stores
         self._claims = KeyClaims(journal)
+        self._unread: dict[str, SnapshotDamagedError] = {}
         self._tenants = [variant for c in config.trustpoints for variant in c.variants()]
         """Each trustpoint with each store that may hold its keys."""
+
+    @property
+    def unread(self) -> Mapping[str, SnapshotDamagedError]:
+        """Trustpoints of which the journal is damaged, as far as `run` has met them."""
+        return self._unread
 
     def run(self, configs: Sequence[TrustpointConfig]) -> list[StoreAudit]:
         """Audits the stores of these trustpoints, each store once.
 
         Raises:
-            JournalError: a snapshot cannot be read.
+            JournalError: the journal cannot be read.
             KeyStoreError: keys are in a store that the configuration no longer names.
         """
         places: dict[object, TrustpointConfig] = {}
@@ -185,9 +195,17 @@ class KeyAudit:
         present = {**before, **_listing(store)}
         for trustpoint, key in named:
             info = present.get(key.key_id)
-            if info is not None and key.public_key_der in (b"", info.public_key_der):
-                continue
             remark = f"the {key.role} of trustpoint {trustpoint}"
+            if info is not None and key.public_key_der in (b"", info.public_key_der):
+                if damage := _damage(store, key.key_id):
+                    yield KeyFinding(
+                        fault=Fault.DAMAGED,
+                        store=uri,
+                        key_id=key.key_id,
+                        trustpoint=trustpoint,
+                        remark=f"{remark}: {damage}",
+                    )
+                continue
             if info is not None:
                 remark += "; another key bears its name"
             yield KeyFinding(
@@ -210,6 +228,7 @@ class KeyAudit:
         for config in [*neighbours, *others]:
             named |= {key.key_id for key in self._keys_of(config)}
             is_fresh = all(key.role == _RETIRED for key in self._named(config.name))
+            is_fresh &= config.name not in self._unread
             if is_fresh or not config.policy.owns_key:
                 # The first enrollment will find it; or the operator keeps it.
                 named.add(config.policy.first_key_id)
@@ -226,6 +245,9 @@ class KeyAudit:
             if key is not None and key.public_key_der in (b"", info.public_key_der):
                 fault = Fault.REMOVED
                 remark = f"the {key.role} of trustpoint {owner}, which is no longer configured"
+            elif owner := _bearer(key_id, [c for c in neighbours if c.name in self._unread]):
+                fault = Fault.UNCLEAR
+                remark = f"bears a name of trustpoint {owner}, of which the journal is damaged"
             else:
                 fault, owner = Fault.ORPHAN, _bearer(key_id, neighbours)
                 remark = f"bears a name of trustpoint {owner}" if owner else "of unknown origin"
@@ -272,10 +294,15 @@ class KeyAudit:
         try:
             return read_snapshot(stored.body)
         except SnapshotError as error:
-            raise SnapshotDamagedError(trustpoint, stored.origin, str(error)) from error
+            self._unread[trustpoint] = SnapshotDamagedError(trustpoint, stored.origin, str(error))
+            return None
 
     def _stored(self, trustpoint: str) -> StoredSnapshot | None:
-        return self._journal.snapshot(trustpoint) if self._journal is not None else None
+        try:
+            return self._journal.snapshot(trustpoint) if self._journal is not None else None
+        except SnapshotDamagedError as error:
+            self._unread[trustpoint] = error
+            return None
 
     def _named_at(self, trustpoint: str) -> datetime:
         """When the journal last named a key for a trustpoint; else when it last heard of it."""
@@ -288,6 +315,14 @@ class KeyAudit:
             named = [entry.at for entry in entries if entry.event_id == "enrollment.key"]
             moment = named[-1] if named else moment
         return moment
+
+
+def _damage(store: KeyStore, key_id: str) -> str:
+    try:
+        store.get(key_id)
+    except KeyDamagedError as error:
+        return str(error)
+    return ""
 
 
 def _listing(store: KeyStore) -> dict[str, KeyInfo]:

@@ -52,6 +52,12 @@ is deleted unless asked for, and then only what bears the name of a key of this 
 and is older than every transaction under way.
 """
 
+_ASIDE_EPILOG = """\
+For when another command says that the journal, or what it knows of a trustpoint, is damaged. It
+is moved beside its place with every byte, and the trustpoint begins anew; certificate files and
+keys stay. Afterwards audit shows which keys and files nobody names any more. Where nothing is
+damaged nothing is done. End a running agent first.
+"""
 
 _HANDOFF_EPILOG = """\
 The strongest proof there is: the consumer authenticates, else a TLS handshake in memory with the
@@ -114,6 +120,12 @@ def build_parser(prog: str = "sceplab-agent") -> argparse.ArgumentParser:
         help="delete orphans that bear our trustpoints' names",
     )
     audit.add_argument("--yes", action="store_true", help="do not ask before deleting")
+    aside = _add(commands, "set-aside", "take damage out of the way", epilog=_ASIDE_EPILOG)
+    aside.add_argument(
+        "--accept-older",
+        action="store_true",
+        help="go on with a journal that is older than it was",
+    )
     _add_handoff(commands)
     for command in (enroll, run, renew):
         command.add_argument(
@@ -134,7 +146,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "sceplab-agent") -> i
     """
     arguments = build_parser(prog).parse_args(argv)
     # From here on the heavier modules are needed.
-    from sceplab_agent import cli_audit, cli_commands, cli_control, cli_handoff
+    from sceplab_agent import cli_audit, cli_commands, cli_control, cli_handoff, cli_set_aside
     from sceplab_agent.cli_output import Output
     from sceplab_agent.core.errors import CoreError
     from sceplab_hsm.errors import KeyStoreError
@@ -142,6 +154,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "sceplab-agent") -> i
     output = Output(as_json=arguments.json, is_quiet=arguments.quiet)
     modules = {
         "audit": cli_audit,
+        "set-aside": cli_set_aside,
         "handoff": cli_handoff,
         "events": cli_control,
         "approve-fingerprint": cli_control,

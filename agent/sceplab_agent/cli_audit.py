@@ -6,9 +6,11 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sceplab_agent.audit import Fault, KeyAudit, KeyFinding, StoreAudit
+from sceplab_agent.audit_files import FileFinding, audit_files, kept_aside
 from sceplab_agent.cli_output import Output
 from sceplab_agent.config import load_config
 from sceplab_agent.errors import ConfigError, ConfigProblem
@@ -45,13 +47,35 @@ def audit(arguments: argparse.Namespace, output: Output) -> int:
         key_audit = KeyAudit(config, journal, stores)
         audits = key_audit.run(configs)
         if arguments.delete_orphans:
+            for error in key_audit.unread.values():
+                raise error  # what looks like an orphan may be its key
             deleted = _deletable(audits, key_audit.started_at())
             if deleted and not arguments.yes:
                 _require_consent(deleted, is_quiet=arguments.json)
             for finding in deleted:
                 key_audit.delete(finding)
             audits = key_audit.run(configs) if deleted else audits
-    return _tell(audits, deleted, output)
+        found = Found(
+            audits=audits,
+            deleted=deleted,
+            unread=[str(error) for error in key_audit.unread.values()],
+            files=audit_files(configs, journal, config.state_dir),
+            aside=kept_aside(config.state_dir),
+        )
+    return _tell(found, output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What an audit found."""
+
+    audits: Sequence[StoreAudit]
+    deleted: Sequence[KeyFinding]
+    unread: Sequence[str]
+    """Why the journal says nothing of a trustpoint, one text for each."""
+    files: Sequence[FileFinding]
+    aside: Sequence[str]
+    """Files that were set aside; for information."""
 
 
 def _deletable(audits: Sequence[StoreAudit], started_at: datetime | None) -> list[KeyFinding]:
@@ -91,10 +115,12 @@ def _require_consent(findings: Sequence[KeyFinding], *, is_quiet: bool) -> None:
     raise ConfigError("--delete-orphans", (ConfigProblem("", reason),))
 
 
-def _tell(audits: Sequence[StoreAudit], deleted: Sequence[KeyFinding], output: Output) -> int:
+def _tell(found: Found, output: Output) -> int:
+    audits, deleted = found.audits, found.deleted
     findings = [finding for audit in audits for finding in audit.findings]
     errors = [audit for audit in audits if audit.error]
-    code = ExitCode.KEY_STORE if errors else ExitCode.FAILED if findings else ExitCode.OK
+    is_wrong = bool(findings or found.unread or found.files)
+    code = ExitCode.KEY_STORE if errors else ExitCode.FAILED if is_wrong else ExitCode.OK
     if output.as_json:
         output.document(
             {
@@ -112,6 +138,9 @@ def _tell(audits: Sequence[StoreAudit], deleted: Sequence[KeyFinding], output: O
                 ],
                 "findings": [finding.to_json() for finding in findings],
                 "deleted": [finding.to_json() for finding in deleted],
+                "unread": list(found.unread),
+                "files": [finding.to_json() for finding in found.files],
+                "set_aside": list(found.aside),
             }
         )
         return int(code)
@@ -119,6 +148,12 @@ def _tell(audits: Sequence[StoreAudit], deleted: Sequence[KeyFinding], output: O
         output.text(_describe(audit))
     for finding in deleted:
         output.text(f"deleted {finding.key_id} in {finding.store}")
+    for file in found.files:
+        output.text(f"{file.trustpoint}: {file.path}: {file.remark}")
+    for text in found.unread:
+        output.text(text)
+    for path in found.aside:
+        output.text(f"set aside, and kept until you delete it: {path}")
     if any(finding.fault is Fault.ORPHAN for finding in findings):
         output.text(_ADVICE)
     elif code is ExitCode.OK:

@@ -25,7 +25,7 @@ from sceplab_agent.http_transport import StdlibTransport
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.outcome import raise_for_outcome
 from sceplab_agent.service import AgentService, Outside
-from sceplab_agent.service_status import service_statuses
+from sceplab_agent.service_status import service_statuses, status_code, unopened_code
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.status import TrustpointStatus, read_status
 from sceplab_agent.terminal import terminal_kept
@@ -80,7 +80,7 @@ def cancel(arguments: argparse.Namespace, output: Output) -> int:
         sessions = service.cancel(configs)
         code = ExitCode.OK
         for name, closed in service.unopened.items():
-            code = _fail(output, f"{name}: {closed}", ExitCode.KEY_STORE)
+            code = _fail(output, f"{name}: {closed}", unopened_code(closed))
         return output.statuses(_statuses(service, configs, sessions), code)
 
 
@@ -114,7 +114,7 @@ def status(arguments: argparse.Namespace, output: Output) -> int:
     finally:
         if journal is not None:
             journal.close()
-    return output.statuses(statuses, ExitCode.OK)
+    return output.statuses(statuses, status_code(statuses))
 
 
 def _ask(
@@ -172,7 +172,7 @@ def _tell(
         session = by_name.get(config.name)
         if session is None:
             closed = service.unopened[config.name]
-            codes.append(_fail(output, f"{config.name}: {closed}", ExitCode.KEY_STORE))
+            codes.append(_fail(output, f"{config.name}: {closed}", unopened_code(closed)))
             continue
         try:
             raise_for_outcome(session)

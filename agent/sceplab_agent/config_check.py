@@ -11,7 +11,13 @@ from sceplab_agent.config_paths import is_unmade
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.policy import UnpinnedCa
 from sceplab_agent.durable import is_read_only
-from sceplab_agent.errors import ConfigError, ConfigProblem, HandOffError, JournalFullError
+from sceplab_agent.errors import (
+    ConfigError,
+    ConfigProblem,
+    HandOffError,
+    JournalError,
+    JournalFullError,
+)
 from sceplab_agent.handoff.api import Reachable
 from sceplab_agent.handoff.consumer_pin import missing_pins
 from sceplab_agent.journal import StoredSnapshot
@@ -87,7 +93,9 @@ def _check_journal(
         finding = f"no journal in {config.state_dir} yet; the first enrollment makes it"
         return [finding], dict.fromkeys(c.name for c in configs)
     try:
-        read_status(configs, journal, state_dir=config.state_dir)
+        statuses = read_status(configs, journal, state_dir=config.state_dir)
+        if unread := [status.failure for status in statuses if status.is_unreadable]:
+            raise JournalError("\n".join(unread))
         snapshots = {c.name: journal.snapshot(c.name) for c in configs}
     finally:
         journal.close()

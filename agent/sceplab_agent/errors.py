@@ -170,6 +170,10 @@ class JournalDamagedError(JournalError):
     """The journal itself is damaged, gone, or older than it was; no trustpoint can be trusted."""
 
 
+class JournalOlderError(JournalDamagedError):
+    """The journal ends before an entry that was written: an old copy, or its end was lost."""
+
+
 class SnapshotDamagedError(JournalError):
     """What the journal knows of one trustpoint cannot be used; the others are not concerned.
 

@@ -1,20 +1,28 @@
 """Holds the certificate files of a trustpoint against the journal, and mends what is damaged.
 
 The journal has what the files have, so a damaged file is written anew; what was there is set aside.
-A file with another certificate is whole: somebody put it there, or the journal is older than it.
+Files of another certificate of the same CA are whole and stay: the journal may be older than they.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_agent.core.values import ActiveCertificate
 from sceplab_agent.durable import make_directory, replace_file, set_aside
-from sceplab_agent.install import DIRECTORY_MODE, FILE_MODE, pem_files
+from sceplab_agent.install import (
+    CERTIFICATE_FILE,
+    CHAIN_FILE,
+    DIRECTORY_MODE,
+    FILE_MODE,
+    pem_files,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +32,9 @@ class FileFault:
     path: Path
     reason: str
     is_damage: bool
-    """Whether it is no certificate at all; else it is another one."""
+    """Whether it may be written anew."""
     content: bytes
     """What it should be."""
-
-    def __str__(self) -> str:
-        return f"{self.path} {self.reason}"
 
 
 def find_file_faults(
@@ -42,45 +47,73 @@ def find_file_faults(
         trustpoint: its name.
         active: the certificate in use; no other one is being installed.
     """
-    return list(_faults(state_dir / trustpoint, active))
+    directory = state_dir / trustpoint
+    faults = [
+        FileFault(path=path, reason=reason, is_damage=True, content=content)
+        for name, content in pem_files(active.certificate_der, active.chain_der)
+        if (reason := _fault(path := directory / name, content))
+    ]
+    if not any(fault.path.name == CERTIFICATE_FILE for fault in faults):
+        return faults
+    issuers = [*active.chain_der, *_ders(directory / CHAIN_FILE)]
+    others = _ders(directory / CERTIFICATE_FILE)
+    if not (others and _is_issued(others[0], issuers)):
+        return faults
+    path = directory / CERTIFICATE_FILE
+    reason = "is another certificate than the journal's; is the journal an old copy?"
+    return [FileFault(path=path, reason=reason, is_damage=False, content=b"")]
 
 
-def mend_file(fault: FileFault) -> Path | None:
-    """Writes a damaged file anew.
+def tell_file_fault(fault: FileFault) -> tuple[str, dict[str, str]]:
+    """Mends a fault where that can be done; an event's name and details of what came of it."""
+    told = {"file": str(fault.path), "reason": fault.reason}
+    if not fault.is_damage:
+        step = "run sceplab-agent audit; a renewal replaces the file"
+        return "certificate.file-fault", {**told, "next_step": step}
+    try:
+        aside = _mend(fault)
+    except OSError as error:
+        step = f"it cannot be written anew: {error.strerror}; give the agent access to it"
+        return "certificate.file-fault", {**told, "next_step": step}
+    return "certificate.file-mended", {**told, "set_aside": aside}
 
-    Returns:
-        Where its bytes are kept; ``None``: there was no file.
 
-    Raises:
-        OSError: it cannot be written.
-    """
-    assert fault.is_damage
-    aside = set_aside(fault.path) if fault.path.is_symlink() or fault.path.exists() else None
-    make_directory(fault.path.parent, mode=DIRECTORY_MODE)
-    replace_file(fault.path, fault.content, mode=FILE_MODE)
+def _mend(fault: FileFault) -> str:
+    """Writes a file anew; where what was there is kept, empty when there was nothing."""
+    path, aside = fault.path, ""
+    make_directory(path.parent, mode=DIRECTORY_MODE)
+    if path.is_symlink() or path.exists():
+        aside = str(set_aside(path))
+    replace_file(path, fault.content, mode=FILE_MODE)
     return aside
 
 
-def _faults(directory: Path, active: ActiveCertificate) -> Iterator[FileFault]:
-    for name, content in pem_files(active.certificate_der, active.chain_der):
-        path = directory / name
-        try:
-            found = path.read_bytes()
-        except OSError as error:
-            reason = f"cannot be read: {error.strerror}"
-            yield FileFault(path=path, reason=reason, is_damage=True, content=content)
-            continue
-        if found == content:
-            continue
-        is_whole = _is_whole(found)
-        reason = "has another certificate than the journal" if is_whole else "is damaged"
-        yield FileFault(path=path, reason=reason, is_damage=not is_whole, content=content)
-
-
-def _is_whole(content: bytes) -> bool:
-    """Whether certificates can be read, and whether they are written as an installation writes."""
+def _fault(path: Path, content: bytes) -> str:
     try:
-        certificates = x509.load_pem_x509_certificates(content)
-        return all(one.signature and one.public_key() is not None for one in certificates)
-    except (ValueError, TypeError):
-        return False
+        return "" if path.read_bytes() == content else "is damaged"
+    except FileNotFoundError:
+        return "is gone"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def _ders(path: Path) -> list[bytes]:
+    try:
+        return [
+            one.public_bytes(Encoding.DER)
+            for one in x509.load_pem_x509_certificates(path.read_bytes())
+        ]
+    except (OSError, ValueError):
+        return []
+
+
+def _is_issued(certificate_der: bytes, issuers_der: Iterable[bytes]) -> bool:
+    """Whether a CA of these signed the certificate: then no bit of it was changed."""
+    certificate = x509.load_der_x509_certificate(certificate_der)
+    for issuer_der in issuers_der:
+        try:
+            certificate.verify_directly_issued_by(x509.load_der_x509_certificate(issuer_der))
+        except (InvalidSignature, TypeError, ValueError):
+            continue
+        return True
+    return False

@@ -14,7 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from sceplab_agent.durable import MAKE_ROOM, NO_ROOM, is_read_only, sync_directory
-from sceplab_agent.errors import JournalDamagedError, JournalError, JournalFullError
+from sceplab_agent.errors import (
+    JournalDamagedError,
+    JournalError,
+    JournalFullError,
+    JournalOlderError,
+)
 from sceplab_agent.journal_mark import MarkError, mark_path, read_mark
 from sceplab_agent.text import clean_text
 
@@ -75,7 +80,7 @@ def open_checked(path: Path) -> sqlite3.Connection:
         _check(connection, path)
         found = newest(connection)
         if found < noted:
-            raise JournalDamagedError(
+            raise JournalOlderError(
                 f"the journal {path} is older than it was: it ends with entry {found}, and entry "
                 f"{noted} was written; restore a newer copy, go on with this one if it is a copy "
                 "that you put there: sceplab-agent set-aside --accept-older, or begin anew: "
@@ -212,7 +217,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     if application_id != _APPLICATION_ID:
         raise damaged(path, "its application id is wrong")
     if version > SCHEMA_VERSION:
-        raise JournalError(
+        raise JournalDamagedError(
             f"{path} was written by a newer version (schema {version}, this one knows "
             f"{SCHEMA_VERSION}); use that version again, or if there is none, {_NEXT_STEP}"
         )

@@ -45,7 +45,9 @@ class KeyClaims:
         self._journal = journal
 
     def find(self, public_key_der: bytes, *, without: str = "") -> KeyClaim | None:
-        """The claim on a key; ``None``: nobody needs it.
+        """The claim on a key; ``None``: nobody needs it, as far as can be read.
+
+        A trustpoint whose snapshot is damaged claims nothing here; `delete` refuses then.
 
         Args:
             public_key_der: SubjectPublicKeyInfo, DER.
@@ -54,7 +56,7 @@ class KeyClaims:
         Raises:
             JournalError: the journal cannot be read.
         """
-        claims = self._claims(without)
+        claims = self._claims(without, is_strict=False)
         return next((claim for claim, claimed in claims if claimed == public_key_der), None)
 
     def delete(self, store: KeyStore, key_id: str, *, trustpoint: str = "") -> None:
@@ -113,23 +115,32 @@ class KeyClaims:
             return next((claim for claim, _ in claims if claim.key_id == key_id), None)
         return next((claim for claim, claimed in claims if claimed == public_key_der), None)
 
-    def _claims(self, without: str) -> Iterator[tuple[KeyClaim, bytes]]:
+    def _claims(self, without: str, *, is_strict: bool = True) -> Iterator[tuple[KeyClaim, bytes]]:
         """Claims with the public keys they are on."""
         if self._journal is None:
             return
         for trustpoint in self._journal.trustpoints():
-            stored = self._journal.snapshot(trustpoint) if trustpoint != without else None
-            if stored is None:
+            if trustpoint == without:
                 continue
-            for part, owned, role in (
-                ("active", "is_key_ours", "key in use"),
-                ("new_key", "is_ours", "new key"),
-            ):
-                named = stored.body.get(part)
-                if isinstance(named, Mapping) and named.get("public_key"):
-                    key_id, is_owned = str(named.get("key_id")), bool(named.get(owned))
-                    claim = KeyClaim(trustpoint, key_id, role, is_owned)
-                    yield claim, _public_key(named["public_key"], trustpoint, stored)
+            try:
+                yield from _claims_of(trustpoint, self._journal.snapshot(trustpoint))
+            except SnapshotDamagedError:
+                if is_strict:
+                    raise
+
+
+def _claims_of(trustpoint: str, stored: StoredSnapshot | None) -> Iterator[tuple[KeyClaim, bytes]]:
+    if stored is None:
+        return
+    for part, owned, role in (
+        ("active", "is_key_ours", "key in use"),
+        ("new_key", "is_ours", "new key"),
+    ):
+        named = stored.body.get(part)
+        if isinstance(named, Mapping) and named.get("public_key"):
+            key_id, is_owned = str(named.get("key_id")), bool(named.get(owned))
+            claim = KeyClaim(trustpoint, key_id, role, is_owned)
+            yield claim, _public_key(named["public_key"], trustpoint, stored)
 
 
 def public_key_of(key: KeyHandle) -> bytes:

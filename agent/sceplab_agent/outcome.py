@@ -55,6 +55,8 @@ def raise_for_outcome(session: EnrollmentSession) -> None:
     """
     machine = session.machine
     failure = machine.failure
+    if failure is None and machine.state in ENROLLED and (fault := session.find_key_fault()):
+        raise EnrollmentFailedError(session.name, FailureCause.KEY_STORE, fault)
     if machine.state is State.PENDING or (machine.state in ENROLLED and failure is None):
         return
     if failure is None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.config import AgentConfig
 from sceplab_agent.config_view import mask_uri
-from sceplab_agent.core.commands import NoticeLevel, Notify, Record
+from sceplab_agent.core.commands import Notify, Record
 from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.events import (
     EnrollmentCancelled,
@@ -22,14 +22,21 @@ from sceplab_agent.core.events import (
 from sceplab_agent.core.schedule import RandomSource
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.blocking import BlockingDriver
-from sceplab_agent.errors import ConfigError, ConfigProblem, EnrollmentFailedError
+from sceplab_agent.errors import (
+    ConfigError,
+    ConfigProblem,
+    EnrollmentFailedError,
+    SnapshotDamagedError,
+)
+from sceplab_agent.event_catalogue import EVENTS
 from sceplab_agent.exchange import run_exchange
 from sceplab_agent.executor import Surroundings
 from sceplab_agent.handoff.again import HandedAgain
 from sceplab_agent.handoff.consumer_pin import secret_for_consumers
 from sceplab_agent.handoff.delivery import open_run_mark
 from sceplab_agent.install import FileInstaller
-from sceplab_agent.journal import Journal
+from sceplab_agent.installed_files import find_file_faults, tell_file_fault
+from sceplab_agent.journal import Detail, Journal
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_names import require_own_names
 from sceplab_agent.key_stores import KeyStores
@@ -83,7 +90,7 @@ class AgentService:
         self._journal: Journal | None = None
         self._stores: KeyStores | None = None
         self._resources = contextlib.ExitStack()
-        self._unopened: dict[str, KeyStoreError] = {}
+        self._unopened: dict[str, KeyStoreError | SnapshotDamagedError] = {}
 
     def __enter__(self) -> AgentService:
         """Takes the state directory and opens the journal; key stores open when first needed.
@@ -94,8 +101,11 @@ class AgentService:
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(StateDirLock(self._config.state_dir))
-            self._journal = SqliteJournal.create_or_open(self._config.state_dir / FILE_NAME)
-            stack.callback(self._journal.close)
+            journal = SqliteJournal.create_or_open(self._config.state_dir / FILE_NAME)
+            stack.callback(journal.close)
+            self._journal = journal
+            if journal.remark:
+                self._notice("-", "journal.mark-set-aside", {"reason": journal.remark})
             self._stores = KeyStores(now=self._outside.clock)
             stack.callback(self._stores.close)
             self._resources = stack.pop_all()
@@ -140,8 +150,8 @@ class AgentService:
         return self._journal
 
     @property
-    def unopened(self) -> Mapping[str, KeyStoreError]:
-        """Trustpoints that were left out because their key store did not open, and why."""
+    def unopened(self) -> Mapping[str, KeyStoreError | SnapshotDamagedError]:
+        """Trustpoints left out because their key store or journal cannot be used, and why."""
         return self._unopened
 
     def session(self, config: TrustpointConfig) -> EnrollmentSession:
@@ -153,7 +163,8 @@ class AgentService:
         Raises:
             KeyStoreError: its key store does not open, or is that of a trustpoint whose keys have
                 the same names.
-            JournalError: its snapshot is unreadable, or the journal cannot be written.
+            SnapshotDamagedError: what the journal knows of it is damaged.
+            JournalError: the journal cannot be written.
         """
         assert self._stores is not None
         outside = self._outside
@@ -265,22 +276,36 @@ class AgentService:
         return told
 
     def open_session(self, config: TrustpointConfig) -> EnrollmentSession | None:
-        """The session, or ``None`` and a word in `unopened` when the key store does not open."""
+        """The session, or ``None`` and a word in `unopened`: others can go on without it."""
         try:
             session = self.session(config)
-        except KeyStoreError as error:
+        except (KeyStoreError, SnapshotDamagedError) as error:
             self._unopened[config.name] = error
-            self._observers.noticed(
-                config.name,
-                Notify(
-                    event_id="key-store.closed",
-                    level=NoticeLevel.ERROR,
-                    details={"cause": FailureCause.KEY_STORE.value, "reason": str(error)},
-                ),
-            )
+            is_store = isinstance(error, KeyStoreError)
+            event_id = "key-store.closed" if is_store else "journal.trustpoint-damaged"
+            cause = FailureCause.KEY_STORE.value if is_store else "journal"
+            self._notice(config.name, event_id, {"cause": cause, "reason": str(error)})
             return None
         self._unopened.pop(config.name, None)
+        self._inspect(session)
         return session
+
+    def _inspect(self, session: EnrollmentSession) -> None:
+        """Tells what is wrong with key and files of the certificate in use; mends the files."""
+        machine, state_dir = session.machine, self._config.state_dir
+        if fault := session.look_for_key():
+            details = {"cause": FailureCause.KEY_STORE.value, "reason": fault}
+            self._notice(session.name, "key.lost", details)
+        if machine.active is None or machine.successor or machine.transaction:
+            return  # the files are those of the next certificate, perhaps
+        for found in find_file_faults(state_dir, session.name, machine.active):
+            event_id, told = tell_file_fault(found)
+            self._notice(session.name, event_id, told)
+
+    def _notice(self, trustpoint: str, event_id: str, details: Mapping[str, Detail]) -> None:
+        level = EVENTS[event_id].level
+        notice = Notify(event_id=event_id, level=level, details=details)
+        self._observers.noticed(trustpoint, notice)
 
     def note_unopened(
         self, configs: Sequence[TrustpointConfig], sessions: Mapping[str, EnrollmentSession]

@@ -7,10 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from sceplab_agent.core.events import FailureCause
+from sceplab_agent.errors import SnapshotDamagedError
+from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.service import AgentService
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.status import TrustpointStatus, describe_machine, read_status
 from sceplab_agent.trustpoint import TrustpointConfig
+from sceplab_hsm.errors import KeyStoreError
 
 
 def service_statuses(
@@ -28,7 +31,7 @@ def service_statuses(
         now: current time, UTC.
 
     Raises:
-        JournalError: a snapshot cannot be read.
+        JournalError: the journal cannot be read.
     """
     state_dir = service.config.state_dir
     statuses = []
@@ -40,10 +43,25 @@ def service_statuses(
                     session.config, session.machine, state_dir=state_dir, at=now
                 )
             is_fallback = session.config.store_uri != config.store_uri and bool(status.key_store)
-            statuses.append(replace(status, is_fallback=is_fallback))
+            status = replace(status, is_fallback=is_fallback)
+            fault = session.find_key_fault() if not status.failure else ""
+            if fault:
+                status = replace(status, failure=fault, failure_cause=FailureCause.KEY_STORE)
+            statuses.append(status)
             continue
         (status,) = read_status([config], service.journal, state_dir=state_dir)
-        closed = str(service.unopened.get(config.name, ""))
-        cause = FailureCause.KEY_STORE if closed else None
-        statuses.append(replace(status, failure=closed, failure_cause=cause))
+        closed = service.unopened.get(config.name)
+        cause = FailureCause.KEY_STORE if isinstance(closed, KeyStoreError) else None
+        text = str(closed or status.failure) if closed or status.is_unreadable else ""
+        statuses.append(replace(status, failure=text, failure_cause=cause))
     return statuses
+
+
+def status_code(statuses: Sequence[TrustpointStatus]) -> ExitCode:
+    """What ``status`` ends with: how trustpoints stand is no failure, not to know it is one."""
+    return ExitCode.FAILED if any(one.is_unreadable for one in statuses) else ExitCode.OK
+
+
+def unopened_code(error: KeyStoreError | SnapshotDamagedError) -> ExitCode:
+    """The exit code of a trustpoint that has no session."""
+    return error.exit_code if isinstance(error, SnapshotDamagedError) else ExitCode.KEY_STORE

@@ -17,6 +17,7 @@ from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.executor import Executor, Surroundings
 from sceplab_agent.handoff.again import AGAIN, AGAIN_DONE, AGAIN_FAILED, HandedAgain
+from sceplab_agent.key_faults import find_key_fault
 from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig
 
@@ -52,6 +53,8 @@ class EnrollmentSession:
         """Held while the machine changes; for other threads that look at it."""
         self._clock = surroundings.clock
         self._observer = surroundings.observer
+        self._store = surroundings.store
+        self._lost_generation: int | None = None
         self._executor = Executor(config, surroundings)
         stored = surroundings.journal.snapshot(config.name)
         if stored is None:
@@ -65,6 +68,25 @@ class EnrollmentSession:
             )
         except SnapshotError as error:
             raise SnapshotDamagedError(config.name, stored.origin, str(error)) from error
+
+    def find_key_fault(self) -> str:
+        """What is wrong with the key of the certificate in use, if it was found wrong before.
+
+        Empty: nothing. `look_for_key` has to have looked for the same certificate.
+        """
+        active = self.machine.active
+        if active is None or active.generation != self._lost_generation:
+            return ""
+        return self.look_for_key()
+
+    def look_for_key(self) -> str:
+        """As `find_key_fault`, whatever was found before."""
+        active = self.machine.active
+        if active is None:
+            return ""
+        fault = find_key_fault(self._store, active)
+        self._lost_generation = active.generation if fault else None
+        return fault
 
     @property
     def name(self) -> str:

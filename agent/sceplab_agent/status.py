@@ -72,6 +72,8 @@ class TrustpointStatus:
     failure_cause: FailureCause | None = None
     at: datetime | None = None
     """When the journal heard of it last."""
+    is_unreadable: bool = False
+    """Whether the journal's word of it is damaged; then the state is FAILED until it is mended."""
 
     def to_json(self) -> dict[str, str | int | None]:
         """JSON-ready form; moments as ISO 8601."""
@@ -113,19 +115,35 @@ def read_status(
         state_dir: where certificates are installed; ``None``: not in files.
 
     Raises:
-        JournalError: a snapshot cannot be read.
+        JournalError: the journal cannot be read.
     """
     found = []
     for config in configs:
-        stored = journal.snapshot(config.name) if journal is not None else None
-        if stored is None:
-            found.append(TrustpointStatus(name=config.name, state=State.UNCONFIGURED))
-            continue
-        machine = _restore(config, stored)
-        home = key_home(config, stored)
-        status = describe_machine(home, machine, state_dir=state_dir, at=stored.at)
-        found.append(replace(status, is_fallback=home is not config))
+        try:
+            found.append(_read_one(config, journal, state_dir))
+        except SnapshotDamagedError as error:
+            path = state_dir / config.name / CERTIFICATE_FILE if state_dir else None
+            unread = TrustpointStatus(
+                name=config.name,
+                state=State.FAILED,
+                certificate_file=str(path) if path and path.exists() else "",
+                failure=str(error),
+                is_unreadable=True,
+            )
+            found.append(unread)
     return found
+
+
+def _read_one(
+    config: TrustpointConfig, journal: Journal | None, state_dir: Path | None
+) -> TrustpointStatus:
+    stored = journal.snapshot(config.name) if journal is not None else None
+    if stored is None:
+        return TrustpointStatus(name=config.name, state=State.UNCONFIGURED)
+    machine = _restore(config, stored)
+    home = key_home(config, stored)
+    status = describe_machine(home, machine, state_dir=state_dir, at=stored.at)
+    return replace(status, is_fallback=home is not config)
 
 
 def describe_machine(

@@ -26,6 +26,7 @@ from sceplab_agent.errors import (
     JournalError,
     JournalFullError,
     RequestRefusedError,
+    SnapshotDamagedError,
 )
 from sceplab_agent.service import AgentService
 from sceplab_agent.session import EnrollmentSession
@@ -200,8 +201,11 @@ class ServiceHost:
     def _summary(self) -> str:
         sessions = self._loop.sessions
         states = Counter(session.state.value for session in sessions.values())
-        closed = len(set(self._service.unopened) - sessions.keys())
-        states["key store not open"] = closed
-        states["opening"] = len(self._loop.configs) - len(sessions) - closed
+        unopened = self._service.unopened
+        closed = [error for name, error in unopened.items() if name not in sessions]
+        damaged = sum(isinstance(error, SnapshotDamagedError) for error in closed)
+        states["damaged in the journal"] = damaged
+        states["key store not open"] = len(closed) - damaged
+        states["opening"] = len(self._loop.configs) - len(sessions) - len(closed)
         told = ", ".join(f"{number} {name}" for name, number in sorted((+states).items()))
         return f"{len(self._loop.configs)} trustpoints: {told}"

@@ -14,6 +14,7 @@ from sceplab_agent.drivers.aio import Errand
 from sceplab_agent.errors import RequestRefusedError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.service import AgentService
+from sceplab_agent.service_status import unopened_code
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.transport import ThreadedTransport
 from sceplab_agent.trustpoint import TrustpointConfig
@@ -145,6 +146,9 @@ class ServiceLoop:
             raise RequestRefusedError(
                 f"there is no trustpoint '{name}'; known: {known}", exit_code=ExitCode.CONFIGURATION
             )
+        closed = self.service.unopened.get(name)
+        if closed is not None and name not in self.sessions:
+            raise RequestRefusedError(f"{name}: {closed}", exit_code=unopened_code(closed))
         return self._workers[name].ask(errand)
 
     def _begin(self, config: TrustpointConfig) -> None:

@@ -25,7 +25,7 @@ from sceplab_agent.handoff.again import HandedAgain, code_of
 from sceplab_agent.journal import JournalEntry
 from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled, raise_for_outcome
 from sceplab_agent.pursuit import events_to_enroll
-from sceplab_agent.service_status import service_statuses
+from sceplab_agent.service_status import service_statuses, status_code
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.status import TrustpointStatus
 from sceplab_agent.trustpoint import TrustpointConfig
@@ -82,7 +82,12 @@ class Operations:
 
     async def _status(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
         statuses = self.statuses(self._select(request))
-        yield {"ok": True, "exit_code": 0, "trustpoints": [one.to_json() for one in statuses]}
+        code = int(status_code(statuses))
+        yield {
+            "ok": not code,
+            "exit_code": code,
+            "trustpoints": [one.to_json() for one in statuses],
+        }
 
     async def _renew(self, request: Request) -> AsyncIterator[Mapping[str, object]]:
         configs = self._select(request)
@@ -190,16 +195,26 @@ class Operations:
     async def _pursue(
         self, configs: Sequence[TrustpointConfig], begin: Errand, *, wait: bool
     ) -> Mapping[str, object]:
-        for asked in [self._loop.ask(config.name, begin) for config in configs]:
-            await asked
-        names = [config.name for config in configs]
+        refused: list[RequestRefusedError] = []
+        asked: dict[str, asyncio.Future[State]] = {}
+        for config in configs:
+            try:
+                asked[config.name] = self._loop.ask(config.name, begin)
+            except RequestRefusedError as error:
+                refused.append(error)
+        if refused and not asked:
+            raise refused[0]
+        for answer in asked.values():
+            await answer
+        names = list(asked)
         while wait:
             bell = self._bell.next
             sessions = self._loop.sessions
             if all(is_settled(sessions[name]) for name in names if name in sessions):
                 break
             await bell.wait()
-        errors, codes = [], []
+        errors = [str(error) for error in refused]
+        codes = [error.exit_code for error in refused]
         for name in names:
             try:
                 raise_for_outcome(self._loop.sessions[name])

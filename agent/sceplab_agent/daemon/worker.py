@@ -100,7 +100,7 @@ class Worker:
         """
         if self._driver is None:
             raise RequestRefusedError(
-                f"{self.config.name}: its key store is not open; see: sceplab-agent status",
+                f"{self.config.name}: its key store is not open yet; see: sceplab-agent status",
                 exit_code=ExitCode.KEY_STORE,
             )
         return self._driver.ask(errand)

@@ -16,6 +16,7 @@ from sceplab_agent.audit import Fault, KeyAudit, KeyFinding
 from sceplab_agent.config import AgentConfig, load_config
 from sceplab_agent.core.events import EnrollRequested, RenewRequested
 from sceplab_agent.exit_codes import ExitCode
+from sceplab_agent.install import FileInstaller
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_claims import KeyClaimedError
 from sceplab_agent.key_stores import KeyStores
@@ -80,7 +81,7 @@ def audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Audited:
     (tmp_path / "state").mkdir(mode=0o700)
     write_secret(tmp_path / "pass", PASSPHRASE)
     journal = SqliteJournal.create_or_open(tmp_path / "state" / FILE_NAME)
-    agent = Agent(tmp_path, journal=journal)
+    agent = Agent(tmp_path, journal=journal, installer=FileInstaller(tmp_path / "state"))
     agent.driver.feed(EnrollRequested())
     found = Audited(tmp_path, agent, capsys)
     found.configure("lab")

@@ -1,0 +1,38 @@
+"""``sceplab-agent set-aside``: takes what is damaged out of the way; every byte is kept."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from sceplab_agent.cli_output import Output
+from sceplab_agent.config import load_config
+from sceplab_agent.exit_codes import ExitCode
+from sceplab_agent.set_aside import set_damage_aside
+from sceplab_agent.state_dir import StateDirLock
+
+_NEXT_STEP = (
+    "run sceplab-agent audit: it shows keys and files that nobody names any more; then enroll"
+)
+
+
+def set_aside(arguments: argparse.Namespace, output: Output) -> int:
+    """Sets a damaged journal aside, or what a journal knows of damaged trustpoints."""
+    config = load_config(arguments.config)
+    configs = config.select(tuple(arguments.trustpoints))
+    with StateDirLock(config.state_dir):
+        done = set_damage_aside(
+            config.state_dir,
+            configs,
+            accept_older=arguments.accept_older,
+            now=datetime.now(UTC),
+        )
+    if output.as_json:
+        document = {"ok": True, "exit_code": 0, "set_aside": [one.to_json() for one in done]}
+        output.document(document)
+        return ExitCode.OK
+    for one in done:
+        output.text(f"{one.trustpoint or 'the journal'}: {one.reason}")
+        output.text(f"  set aside: {one.path}")
+    output.text(_NEXT_STEP if done else "nothing is damaged; nothing was done")
+    return ExitCode.OK
