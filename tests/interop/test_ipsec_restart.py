@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sceplab_agent.exit_codes import ExitCode
 from tests.support.agent_cli import AgentFolder
 from tests.support.agent_process import Running, configure
 from tests.support.ipsec_site import IpsecSite, enroll, file_key, now
+from tests.support.programs import require_program
 from tests.support.server import make_server, serve_in_thread
 from tests.support.soft_stores import soft_store
 from tests.support.waiting import wait_until
@@ -142,3 +144,25 @@ def test_the_agent_ends_with_the_old_certificate(site: IpsecSite, is_back: bool)
         assert agent.run("handoff verify").status == ExitCode.OK
         assert x509.load_pem_x509_certificate(agent.certificate.read_bytes()) != old
         assert len(site.router.ask("get_keys")["keys"]) == 1
+
+
+def test_reload_of_the_unit_forgets_and_is_mended(site: IpsecSite) -> None:
+    """``swanctl --load-all`` drops what its files do not name: the drop-in hands over again."""
+    site.start()
+    key = file_key()
+    delivery = site.delivery(enroll(site.server, "CN 1", key), key)
+    site.hand_over(delivery)
+    swanctl = require_program("swanctl", package="strongswan-swanctl")
+    (site.folder / "c").mkdir()
+    (site.folder / "c" / "swanctl.conf").touch()
+    site.spaces[0].run(
+        swanctl, "--load-all", "--noprompt", "--uri", f"unix://{site.router.socket}",
+        env={**os.environ, "SWANCTL_DIR": str(site.folder / "c")},
+    )  # fmt: skip
+    assert not site.router.ask("get_keys")["keys"]
+    handoff = site.handoff()
+    with pytest.raises(HandOffError, match="run: sceplab-agent handoff again"):
+        handoff.prove(delivery)
+    site.hand_over(delivery)
+    handoff.prove(delivery)
+    assert site.router.children() == ["net"]

@@ -200,3 +200,28 @@ def test_unit_file_is_what_systemd_understands(tmp_path: Path) -> None:
     )
     told = [line for line in done.stderr.splitlines() if "sceplab" in line]
     assert (done.returncode, told) == (0, [])
+
+
+def test_drop_in_of_charon_is_what_systemd_understands(tmp_path: Path) -> None:
+    """It extends a unit like strongSwan's with the command that hands over once more.
+
+    The README of the agent names it.
+    """
+    analyze = require_program("systemd-analyze", package="systemd")
+    drop_in = ROOT / "docs" / "strongswan-sceplab-agent.conf"
+    assert f"(../docs/{drop_in.name})" in (ROOT / "agent" / "README.md").read_text()
+    text = drop_in.read_text().replace("/usr/bin/sceplab-agent", "/bin/echo")
+    assert text.count("=-/bin/echo handoff again -c /etc/sceplab-agent\n") == 2
+    (tmp_path / "strongswan.service.d").mkdir()
+    (tmp_path / "strongswan.service.d" / "sceplab-agent.conf").write_text(text)
+    unit = tmp_path / "strongswan.service"
+    unit.write_text("[Service]\nType=notify\nExecStart=/bin/true\nExecReload=/bin/true\n")
+    done = subprocess.run(
+        [str(analyze), "verify", "--recursive-errors=no", "--man=no", str(unit)],
+        env={**os.environ, "SYSTEMD_LOG_TARGET": "console"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = [line for line in done.stderr.splitlines() if "sceplab" in line or "strongswan" in line]
+    assert (done.returncode, told) == (0, [])
