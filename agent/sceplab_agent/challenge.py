@@ -19,6 +19,8 @@ class ChallengeSource:
         is_interactive: whether ``resolve`` asks a person, which is never done only to redact.
     """
 
+    __slots__ = ("_is_interactive", "_last", "_resolve")
+
     def __init__(self, resolve: Callable[[], Secret], *, is_interactive: bool = False) -> None:
         self._resolve = resolve
         self._is_interactive = is_interactive

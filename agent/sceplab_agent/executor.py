@@ -87,6 +87,22 @@ class Executor:
         surroundings: key store, journal, installer and so on.
     """
 
+    __slots__ = (
+        "_builder",
+        "_challenge",
+        "_claims",
+        "_client",
+        "_clock",
+        "_config",
+        "_installer",
+        "_journal",
+        "_marks",
+        "_observer",
+        "_reader",
+        "_run",
+        "_store",
+    )
+
     def __init__(self, config: TrustpointConfig, surroundings: Surroundings) -> None:
         self._config = config
         self._store = surroundings.store
@@ -96,7 +112,6 @@ class Executor:
         self._clock = surroundings.clock
         self._observer = surroundings.observer
         self._marks = surroundings.marks
-        self._snapshot: Mapping[str, object] = {}
         stored = surroundings.journal.snapshot(config.name)
         self._run = HandOffRun(
             surroundings.handoffs,
@@ -126,8 +141,8 @@ class Executor:
         """
         match command:
             case Record():
-                self._snapshot = {**command.snapshot, **self._marks}
-                self._commit(replace(command, snapshot={**self._snapshot, **self._run.marks}))
+                snapshot = {**command.snapshot, **self._marks, **self._run.marks}
+                self._commit(replace(command, snapshot=snapshot))
             case Notify():
                 self._observer.noticed(self._config.name, command)
             case AskOperator():
@@ -159,8 +174,11 @@ class Executor:
 
     def _keep_run(self, event_id: str, run: OpenRun | None, details: Mapping[str, Detail]) -> None:
         """Commits a step of a hand-off beside the machine's snapshot, which stays as it was."""
-        marks = {MARK: run.to_json()} if run is not None else {}
-        snapshot = {**self._snapshot, **marks}
+        stored = self._journal.snapshot(self._config.name)
+        assert stored is not None, "the machine's record comes before its command"
+        snapshot = {name: part for name, part in stored.body.items() if name != MARK}
+        if run is not None:
+            snapshot[MARK] = run.to_json()
         self._commit(Record(event_id=event_id, details=details, snapshot=snapshot))
 
     def _fetch_ca(self) -> Exchange[Event]:

@@ -41,6 +41,8 @@ class KeyClaims:
         journal: ``None``: there is none, and so no claim.
     """
 
+    __slots__ = ("_journal",)
+
     def __init__(self, journal: Journal | None) -> None:
         self._journal = journal
 

@@ -52,6 +52,8 @@ class Reviver:
         clock: now, aware UTC.
     """
 
+    __slots__ = ("_clock", "_driver", "_every_s", "_timer")
+
     def __init__(
         self, driver: AsyncDriver, *, every_s: float, clock: Callable[[], datetime]
     ) -> None:

@@ -49,6 +49,8 @@ class ScepClient:
             is sent (T-14).
     """
 
+    __slots__ = ("_identifier", "_unsupported_count", "_url")
+
     def __init__(self, url: str, *, ca_identifier: str = "") -> None:
         self._url = url
         self._identifier = quote(ca_identifier, safe="") if ca_identifier else None

@@ -40,6 +40,8 @@ class EnrollmentSession:
             version.
     """
 
+    __slots__ = ("_clock", "_executor", "_observer", "config", "lock", "machine")
+
     def __init__(
         self,
         config: TrustpointConfig,

@@ -62,6 +62,8 @@ class RequestBuilder:
         observer: shown every certification request.
     """
 
+    __slots__ = ("_challenge", "_config", "_observer", "_random_bytes", "_store")
+
     def __init__(
         self,
         config: TrustpointConfig,
@@ -195,6 +197,8 @@ class ReplyReader:
         config: name and floor.
         challenge: blacked out of whatever the server says.
     """
+
+    __slots__ = ("_challenge", "_config")
 
     def __init__(self, config: TrustpointConfig, *, challenge: ChallengeSource) -> None:
         self._config = config

@@ -1,7 +1,7 @@
 """The parts of an enrollment that outlive a process, each with its JSON form.
 
-The large ones never change once they exist, so their JSON is made once and shared by all
-snapshots, its text included.
+The large ones never change once they exist, so their JSON is made once for the snapshots that
+follow each other, its text included. What trustpoints have of their CA is kept once for all.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import enum
 import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.policy import CaPin, PinAlgorithm
+from sceplab_agent.core.sharing import shared
 from sceplab_scep.attributes import FailInfo, MessageType
 from sceplab_scep.capabilities import Capabilities
 
@@ -31,6 +33,19 @@ class Part(Json):
         super().__init__(fields)
         self.text = ""
         """As JSON text, once somebody has made it."""
+
+
+class _Large(Protocol):
+    """A part that takes time to write."""
+
+    def write(self) -> Part:
+        """JSON-ready form, made anew."""
+
+
+@lru_cache(maxsize=32)
+def _written(part: _Large) -> Part:
+    """What `write` gives. Only the last few are remembered: at rest nobody needs them."""
+    return part.write()
 
 
 class TrustBasis(enum.Enum):
@@ -93,28 +108,32 @@ class TrustedCa:
     """When the anchor was first trusted, UTC."""
     succession: Succession | None = None
     """Set when the CA before vouched for this one."""
-    _json: list[Part] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("anchor_der", "issuer_der", "chain_der", "recipient_der", "signers_der"):
+            object.__setattr__(self, name, shared(getattr(self, name)))
+        object.__setattr__(self, "capabilities", shared(self.capabilities))
 
     def to_json(self) -> Json:
         """JSON-ready form."""
-        if not self._json:
-            succession = self.succession
-            later = {"succession": succession.to_json()} if succession is not None else {}
-            self._json.append(
-                Part(
-                    **later,
-                    anchor=to_text(self.anchor_der),
-                    issuer=to_text(self.issuer_der),
-                    chain=to_texts(self.chain_der),
-                    recipient=to_text(self.recipient_der),
-                    signers=to_texts(self.signers_der),
-                    capabilities=sorted(self.capabilities.keywords),
-                    capabilities_listed=list(self.capabilities.listed),
-                    basis=self.basis.value,
-                    since=self.since.isoformat(),
-                )
-            )
-        return self._json[0]
+        return _written(self)
+
+    def write(self) -> Part:
+        """See `to_json`."""
+        succession = self.succession
+        later = {"succession": succession.to_json()} if succession is not None else {}
+        return Part(
+            **later,
+            anchor=to_text(self.anchor_der),
+            issuer=to_text(self.issuer_der),
+            chain=to_texts(self.chain_der),
+            recipient=to_text(self.recipient_der),
+            signers=to_texts(self.signers_der),
+            capabilities=sorted(self.capabilities.keywords),
+            capabilities_listed=list(self.capabilities.listed),
+            basis=self.basis.value,
+            since=self.since.isoformat(),
+        )
 
     @classmethod
     def from_json(cls, data: Json) -> TrustedCa:
@@ -156,28 +175,30 @@ class ActiveCertificate:
     jitter: float
     """Drawn once for this certificate, 0 to 1: spreads the renewals of a fleet."""
     installed_at: datetime
-    _json: list[Part] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chain_der", shared(self.chain_der))
 
     def to_json(self) -> Json:
         """JSON-ready form."""
-        if not self._json:
-            self._json.append(
-                Part(
-                    generation=self.generation,
-                    key_id=self.key_id,
-                    is_key_ours=self.is_key_ours,
-                    certificate=to_text(self.certificate_der),
-                    chain=to_texts(self.chain_der),
-                    public_key=to_text(self.public_key_der),
-                    serial_number=f"{self.serial_number:x}",
-                    subject=self.subject,
-                    not_before=self.not_before.isoformat(),
-                    not_after=self.not_after.isoformat(),
-                    jitter=self.jitter,
-                    installed_at=self.installed_at.isoformat(),
-                )
-            )
-        return self._json[0]
+        return _written(self)
+
+    def write(self) -> Part:
+        """See `to_json`."""
+        return Part(
+            generation=self.generation,
+            key_id=self.key_id,
+            is_key_ours=self.is_key_ours,
+            certificate=to_text(self.certificate_der),
+            chain=to_texts(self.chain_der),
+            public_key=to_text(self.public_key_der),
+            serial_number=f"{self.serial_number:x}",
+            subject=self.subject,
+            not_before=self.not_before.isoformat(),
+            not_after=self.not_after.isoformat(),
+            jitter=self.jitter,
+            installed_at=self.installed_at.isoformat(),
+        )
 
     @classmethod
     def from_json(cls, data: Json) -> ActiveCertificate:
@@ -243,7 +264,6 @@ class SentMessage:
     sender_nonce: bytes
     digest_hex: str
     """SHA-256 of ``message_der``."""
-    _json: list[Part] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, message_type: MessageType, message_der: bytes, sender_nonce: bytes) -> SentMessage:
@@ -257,16 +277,16 @@ class SentMessage:
 
     def to_json(self) -> Json:
         """JSON-ready form."""
-        if not self._json:
-            self._json.append(
-                Part(
-                    message_type=int(self.message_type),
-                    message=to_text(self.message_der),
-                    sender_nonce=to_text(self.sender_nonce),
-                    digest=self.digest_hex,
-                )
-            )
-        return self._json[0]
+        return _written(self)
+
+    def write(self) -> Part:
+        """See `to_json`."""
+        return Part(
+            message_type=int(self.message_type),
+            message=to_text(self.message_der),
+            sender_nonce=to_text(self.sender_nonce),
+            digest=self.digest_hex,
+        )
 
     @classmethod
     def from_json(cls, data: Json) -> SentMessage:

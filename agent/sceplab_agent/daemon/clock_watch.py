@@ -17,8 +17,8 @@ from sceplab_agent.drivers.pause import LONGEST_S
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.session import EnrollmentSession
 
-LOOK_EVERY_S = LONGEST_S / 2
-"""With the driver's own pause: a jump is known after at most a minute."""
+LOOK_EVERY_S = LONGEST_S
+"""A jump is known after at most a minute; nothing else wakes a service at rest."""
 STEP_S = 1.0
 """From this difference on, deadlines are looked at again."""
 JUMP_S = 60.0
@@ -66,11 +66,14 @@ class ClockWatch:
         self._last = self._read()
 
     def look(self) -> Shift:
-        """What happened since the last look."""
-        then, self._last = self._last, self._read()
-        wall_s = (self._last[0] - then[0]).total_seconds()
-        awake_s, elapsed_s = self._last[1] - then[1], self._last[2] - then[2]
-        return Shift(jumped_s=wall_s - elapsed_s, slept_s=max(elapsed_s - awake_s, 0.0))
+        """What happened since the last look that found something: small steps add up."""
+        then, now = self._last, self._read()
+        wall_s = (now[0] - then[0]).total_seconds()
+        awake_s, elapsed_s = now[1] - then[1], now[2] - then[2]
+        shift = Shift(jumped_s=wall_s - elapsed_s, slept_s=max(elapsed_s - awake_s, 0.0))
+        if shift.needs_look:
+            self._last = now
+        return shift
 
     def _read(self) -> tuple[datetime, float, float]:
         return self._clock(), self._awake(), self._elapsed()

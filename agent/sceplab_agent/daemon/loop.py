@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from sceplab_agent.service_status import unopened_code
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.transport import ThreadedTransport
 from sceplab_agent.trustpoint import TrustpointConfig
+
+_OPENING_AT_ONCE = 16
+"""Of one key store. A thousand at once take memory that the process never gives back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ class ServiceLoop:
         self._transport = ThreadedTransport(outside.transport)
         self._means = Means(
             open_session=service.open_session,
+            doors=defaultdict(lambda: asyncio.Semaphore(_OPENING_AT_ONCE)),
             transport=self._transport,
             clock=outside.clock,
             rng=outside.rng,

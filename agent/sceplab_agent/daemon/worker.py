@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, fields
@@ -15,6 +14,7 @@ from sceplab_agent.core.schedule import RandomSource, longest_wait_s, wait_s
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.aio import AsyncDriver, Errand
 from sceplab_agent.drivers.threads import run_in_thread
+from sceplab_agent.drivers.wake_up import WakeUp
 from sceplab_agent.errors import RequestRefusedError
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.exit_codes import ExitCode
@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 CHANGED_EVENT = "trustpoint.changed"
 REMOVED_EVENT = "trustpoint.removed"
+_LONGEST_SLEEP_S = 86_400.0
+"""The service's `ClockWatch` wakes everybody when the clock was set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Means:
 
     open_session: Callable[[TrustpointConfig], EnrollmentSession | None]
     """``None``: the key store did not open; the reason was told."""
+    doors: Mapping[str, asyncio.Semaphore]
+    """How many trustpoints of a key store, by its URI, may be opening at once."""
     transport: AsyncHttpTransport
     clock: Callable[[], datetime]
     """Now, aware UTC."""
@@ -54,6 +58,17 @@ class Worker:
         means: what it works with.
     """
 
+    __slots__ = (
+        "_changed",
+        "_driver",
+        "_former",
+        "_is_leaving",
+        "_means",
+        "_served",
+        "config",
+        "session",
+    )
+
     def __init__(self, config: TrustpointConfig, means: Means) -> None:
         self.config = config
         self.session: EnrollmentSession | None = None
@@ -61,7 +76,7 @@ class Worker:
         self._driver: AsyncDriver | None = None
         self._former: AsyncDriver | None = None
         self._served: TrustpointConfig | None = None
-        self._changed = asyncio.Event()
+        self._changed = WakeUp()
         self._is_leaving = False
 
     async def run(self) -> None:
@@ -119,7 +134,9 @@ class Worker:
         if session is None:
             return
         means = self._means
-        driver = AsyncDriver(session, means.transport, clock=means.clock)
+        driver = AsyncDriver(
+            session, means.transport, clock=means.clock, longest_sleep_s=_LONGEST_SLEEP_S
+        )
         self.session, self._driver = session, driver
         means.tell()
         if self._former is not None:
@@ -128,12 +145,12 @@ class Worker:
         if self._served is not None and self._served != config:
             driver.ask(partial(_note_change, self._served, config))
         self._served = config
-        if not self._changed.is_set():
+        if not self._changed.is_set:
             for event in events_to_enroll(session, means.clock(), again=False):
                 await driver.feed(event)
         every_s = longest_wait_s(config.policy.retry.backoff)
         with Reviver(driver, every_s=every_s, clock=means.clock):
-            if self._changed.is_set():
+            if self._changed.is_set:
                 driver.retire()
             await driver.serve()
         self._driver, self._former = None, driver
@@ -141,17 +158,19 @@ class Worker:
     async def _open(self, config: TrustpointConfig) -> EnrollmentSession | None:
         """The session; ``None``: there is another configuration by now."""
         for failures in itertools.count():
-            opening = run_in_thread(partial(self._means.open_session, config))
-            session = await self._unless_changed(opening)
-            if session is not None or self._changed.is_set():
+            session = await self._unless_changed(self._open_in_turn(config))
+            if session is not None or self._changed.is_set:
                 return session
             self._means.tell()
             pause = wait_s(config.policy.retry.backoff, failures, self._means.rng)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._changed.wait()
+            await self._changed.wait(pause)
+            if self._changed.is_set:
                 return None
         raise AssertionError
+
+    async def _open_in_turn(self, config: TrustpointConfig) -> EnrollmentSession | None:
+        async with self._means.doors[config.store_uri]:
+            return await run_in_thread(partial(self._means.open_session, config))
 
     async def _unless_changed(self, work: Coroutine[None, None, T]) -> T | None:
         task = asyncio.ensure_future(work)

@@ -7,7 +7,6 @@ transport is given (`ThreadedTransport` wraps the blocking one).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from sceplab_agent.core.events import DeadlineReached, Event
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.pause import LONGEST_S, Pause
 from sceplab_agent.drivers.threads import completed, in_thread
+from sceplab_agent.drivers.wake_up import WakeUp
 from sceplab_agent.errors import RequestRefusedError
 from sceplab_agent.exchange import Answer, Exchange, Finished, HttpRequest, advance, ask_async
 from sceplab_agent.session import EnrollmentSession
@@ -66,6 +66,17 @@ class AsyncDriver:
         longest_sleep_s: clocks jump; nothing sleeps longer than this in one go.
     """
 
+    __slots__ = (
+        "_arrived",
+        "_events",
+        "_is_retired",
+        "_offload",
+        "_pause",
+        "_transport",
+        "_turn",
+        "session",
+    )
+
     def __init__(
         self,
         session: EnrollmentSession,
@@ -81,7 +92,7 @@ class AsyncDriver:
         self._pause = Pause(clock, longest_sleep_s)
         # An empty asyncio.Queue takes 2 KiB, and a service has a thousand drivers.
         self._events: list[Event | _Asked | None] = []
-        self._arrived = asyncio.Event()
+        self._arrived = WakeUp()
         self._turn = asyncio.Lock()
         self._is_retired = False
 
@@ -179,9 +190,7 @@ class AsyncDriver:
                 self._pause.serve(deadline)
                 return DeadlineReached()
             self._arrived.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._arrived.wait()
+            await self._arrived.wait(seconds)
         return self._events.pop(0) if self._events else None
 
     async def _run(self, exchange: Exchange[None]) -> State:

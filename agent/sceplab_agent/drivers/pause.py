@@ -18,6 +18,8 @@ class Pause:
         longest_s: upper bound of one sleep.
     """
 
+    __slots__ = ("_clock", "_longest_s", "_served")
+
     def __init__(self, clock: Callable[[], datetime], longest_s: float = LONGEST_S) -> None:
         self._clock = clock
         self._longest_s = longest_s

@@ -34,6 +34,8 @@ class DeliveryRoom:
         keep: commits a journal entry with the open run.
     """
 
+    __slots__ = ("_keep", "_surroundings", "_trustpoint")
+
     def __init__(self, trustpoint: str, surroundings: Surroundings, keep: Keep) -> None:
         self._trustpoint = trustpoint
         self._surroundings = surroundings

@@ -117,6 +117,8 @@ class HandOffRun:
         open_run: what the journal holds; ``None``: nothing is in the middle.
     """
 
+    __slots__ = ("_handoffs", "_keeper", "_open")
+
     def __init__(
         self, handoffs: Sequence[HandOff], keeper: RunKeeper, open_run: OpenRun | None
     ) -> None:
