@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.measure import cpu_us
-from tests.bench.proc import Activity, resident_kib
+from tests.bench.proc import resident_kib
 from tests.bench.record import Record
 from tests.bench.registry import Effort
 from tests.support.source_tree import ROOT, source_environment
@@ -53,24 +53,9 @@ def test_measurement_is_the_median_round() -> None:
 
 
 def test_process_is_seen_from_outside() -> None:
-    """What a process has in memory and how often it woke up are read from the kernel's files."""
-    loop = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
-    with subprocess.Popen(
-        [sys.executable, "-c", loop], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def turn() -> None:
-            print("again", file=process.stdin, flush=True)
-            assert process.stdout.readline() == "again\n"
-
-        turn()
-        before = Activity.of(process.pid)
-        for _ in range(2000):  # a reader that finds its line there does not sleep
-            turn()
-        assert 1 <= Activity.of(process.pid).since(before).wake_ups <= 6000
-        assert 1_000 < resident_kib(process.pid) < 1_000_000
+    """What a process has in memory is read from the kernel's files."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert 100 < resident_kib(process.pid) < 1_000_000
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ class Reviver:
 
     Args:
         driver: serves the trustpoint.
-        every_s: how often to look, seconds.
+        every_s: how long after giving up, seconds.
         clock: now, aware UTC.
     """
 
@@ -63,25 +63,32 @@ class Reviver:
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._every_s, self._look)
+        self._driver.at_rest = self._arm
 
     def __exit__(self, *_: object) -> None:
+        self._driver.at_rest = None
         if self._timer is not None:
             self._timer.cancel()
 
+    def _arm(self) -> None:
+        if self._timer is None and self._has_given_up():
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._every_s, self._look)
+
     def _look(self) -> None:
-        session, now = self._driver.session, self._clock()
-        failure, active = session.machine.failure, session.machine.active
-        # While a certificate is valid, the machine itself renews it again.
-        if (
-            self._driver.is_idle
-            and session.state is State.FAILED
+        self._timer = None
+        if self._driver.is_idle and self._has_given_up():
+            for event in events_to_enroll(self._driver.session, self._clock(), again=False):
+                self._driver.post(event)
+
+    def _has_given_up(self) -> bool:
+        machine = self._driver.session.machine
+        failure, active = machine.failure, machine.active
+        return (
+            machine.state is State.FAILED
             and failure is not None
             and failure.cause in _OWN_TROUBLE
             and not (failure.cause is FailureCause.HANDOFF and failure.is_lasting)
-            and (active is None or active.not_after <= now)
-        ):
-            for event in events_to_enroll(session, now, again=False):
-                self._driver.post(event)
-        self.__enter__()
+            # While a certificate is valid, the machine itself renews it again.
+            and (active is None or active.not_after <= self._clock())
+        )

@@ -145,12 +145,12 @@ class Worker:
         if self._served is not None and self._served != config:
             driver.ask(partial(_note_change, self._served, config))
         self._served = config
-        if not self._changed.is_set:
+        if not self._changed.is_set():
             for event in events_to_enroll(session, means.clock(), again=False):
                 await driver.feed(event)
         every_s = longest_wait_s(config.policy.retry.backoff)
         with Reviver(driver, every_s=every_s, clock=means.clock):
-            if self._changed.is_set:
+            if self._changed.is_set():
                 driver.retire()
             await driver.serve()
         self._driver, self._former = None, driver
@@ -159,12 +159,12 @@ class Worker:
         """The session; ``None``: there is another configuration by now."""
         for failures in itertools.count():
             session = await self._unless_changed(self._open_in_turn(config))
-            if session is not None or self._changed.is_set:
+            if session is not None or self._changed.is_set():
                 return session
             self._means.tell()
             pause = wait_s(config.policy.retry.backoff, failures, self._means.rng)
             await self._changed.wait(pause)
-            if self._changed.is_set:
+            if self._changed.is_set():
                 return None
         raise AssertionError
 

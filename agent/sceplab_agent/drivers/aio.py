@@ -74,6 +74,7 @@ class AsyncDriver:
         "_pause",
         "_transport",
         "_turn",
+        "at_rest",
         "session",
     )
 
@@ -87,6 +88,8 @@ class AsyncDriver:
         longest_sleep_s: float = LONGEST_S,
     ) -> None:
         self.session = session
+        self.at_rest: Callable[[], None] | None = None
+        """Called in the loop each time `serve` begins to wait."""
         self._transport = transport
         self._offload = offload
         self._pause = Pause(clock, longest_sleep_s)
@@ -190,6 +193,8 @@ class AsyncDriver:
                 self._pause.serve(deadline)
                 return DeadlineReached()
             self._arrived.clear()
+            if self.at_rest is not None:
+                self.at_rest()
             await self._arrived.wait(seconds)
         return self._events.pop(0) if self._events else None
 

@@ -17,7 +17,6 @@ class WakeUp:
         self._is_set = False
         self._waiter: asyncio.Future[None] | None = None
 
-    @property
     def is_set(self) -> bool:
         """Whether it was set and not cleared since."""
         return self._is_set
