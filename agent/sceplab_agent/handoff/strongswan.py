@@ -19,8 +19,8 @@ IKE_SA is made with it, and the one before is deleted when that has its CHILD_SA
 all the time, whatever ``make_before_break`` says. The old key is forgotten last. A side that does
 not initiate waits for its peer to connect anew. CA certificates stay loaded.
 
-The daemon keeps all this in memory. After its restart, and after ``swanctl --load-all``, which takes
-out what swanctl's files do not name, ``sceplab-agent handoff again`` hands it over once more
+The daemon keeps all this in memory. After its restart, and after ``swanctl --load-all``, which
+takes out what swanctl's files do not name, ``sceplab-agent handoff again`` hands it over once more
 (``docs/strongswan-sceplab-agent.conf``); until then ``handoff verify`` says that it is missing.
 
 Spec: keystores-and-handoff 6.2 to 6.4; feature row K1.
