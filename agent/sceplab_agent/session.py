@@ -40,7 +40,16 @@ class EnrollmentSession:
             version.
     """
 
-    __slots__ = ("_clock", "_executor", "_observer", "config", "lock", "machine")
+    __slots__ = (
+        "_clock",
+        "_executor",
+        "_lost_generation",
+        "_observer",
+        "_store",
+        "config",
+        "lock",
+        "machine",
+    )
 
     def __init__(
         self,
