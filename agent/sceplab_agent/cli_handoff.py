@@ -72,9 +72,12 @@ def _verify(config: AgentConfig, configs: Sequence[TrustpointConfig], output: Ou
 
 
 def _prove_all(config: TrustpointConfig, journal: Journal | None) -> list[Proof]:
-    delivery = _delivered(config, journal)
+    reason = "there is no certificate; run: sceplab-agent enroll"
+    try:
+        delivery = _delivered(config, journal)
+    except SnapshotDamagedError as error:
+        delivery, reason = None, str(error)
     if delivery is None:
-        reason = "there is no certificate; run: sceplab-agent enroll"
         return [
             Proof(
                 trustpoint=config.name,
