@@ -10,16 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sceplab_agent.errors import HandOffError
 from sceplab_agent.handoff.wpa_control import WpaControl
-from sceplab_agent.handoff.wpa_supplicant import WpaSettings, WpaSupplicantHandOff
 from sceplab_hsm.api import KeyAlgorithm
 from tests.support import softhsm
+from tests.support.dot1x import hand_over, make_handoff
 from tests.support.eap_site import Campus, write_credentials
 from tests.support.hostapd import (
     DEVICE,
@@ -58,27 +57,6 @@ def folder() -> Iterator[Path]:
     """A folder of a short name that is nobody else's: control sockets have short paths."""
     with tempfile.TemporaryDirectory(prefix="dot1x-") as name:
         yield Path(name)
-
-
-def make_handoff(
-    control: Path, folder: Path, timeout_s: float = 20, **more: object
-) -> WpaSupplicantHandOff:
-    """The hand-off to the network of the lab."""
-    settings = WpaSettings(
-        control=control, directory=folder / "handoff", timeout_s=timeout_s, **more  # type: ignore[arg-type]
-    )  # fmt: skip
-    return WpaSupplicantHandOff(
-        "port", settings, clock=lambda: datetime.now(UTC), monotonic=time.monotonic
-    )
-
-
-def hand_over(handoff, delivery) -> str:  # type: ignore[no-untyped-def]
-    """All steps of a hand-off that goes well."""
-    memo = handoff.prepare(delivery)
-    handoff.install(delivery, memo)
-    proof = handoff.verify(delivery, memo)
-    handoff.commit(delivery, memo)
-    return proof
 
 
 def value(control: Path, folder: Path, field: str) -> str:

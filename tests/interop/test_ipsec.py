@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,26 +39,6 @@ _LOST_AT_MOST = 8
 """Packets at 200 a second. What the gateway sends with a new SA before the router has it is lost,
 one at most on an idle machine; a tunnel that goes down loses all until it is up again."""
 _LOOKS = 30
-
-
-@pytest.fixture
-def site() -> Iterator[IpsecSite]:
-    """Two routers; what runs there is ended with the test."""
-    with tempfile.TemporaryDirectory(prefix="ike-") as folder, IpsecSite(Path(folder)) as site:
-        yield site
-
-
-@pytest.fixture
-def report(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
-) -> Callable[[str], None]:
-    """Prints a line that is seen also where tests pass."""
-
-    def show(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n{request.node.name}: {line}")
-
-    return show
 
 
 def keep_up(site: IpsecSite, renew: Callable[[], object]) -> str:

@@ -51,16 +51,18 @@ class Namespace:
 
         Args:
             other: the namespace.
-            here: name and address with prefix length of this end, as in ``port0 192.0.2.1/24``.
+            here: name of this end, and address with prefix length if it has one, as in
+                ``port0 192.0.2.1/24``.
             there: of the other end.
         """
-        (name, address), (peer, peer_address) = here.split(), there.split()
+        (name, *addresses), (peer, *peer_addresses) = here.split(), there.split()
         self.run(
             "ip", "link", "add", name, "type", "veth",
             "peer", "name", peer, "netns", str(other._pid),
         )  # fmt: skip
-        for space, end, value in ((self, name, address), (other, peer, peer_address)):
-            space.run("ip", "address", "add", value, "dev", end)
+        for space, end, values in ((self, name, addresses), (other, peer, peer_addresses)):
+            for value in values:
+                space.run("ip", "address", "add", value, "dev", end)
             space.run("ip", "link", "set", end, "up")
 
     def add_loopback(self, address: str) -> None:
