@@ -98,6 +98,7 @@ NEW = [(name, how) for name in PLATFORMS for how in ("telnet", "ssh2")]
 OLD = [(name, how) for name in ("cisco_iosxe", "juniper_junos") for how in ("telnet", "paramiko")]
 
 
+@pytest.mark.covers("K10")
 @pytest.mark.parametrize(
     ("generation", "platform", "how"),
     [
