@@ -43,7 +43,7 @@ quick: dev ## under a minute: no network, no daemon, no program of others
 
 test-slow: ## what is too long for `make test`
 	@scripts/bootstrap.sh test
-	@$(PYTEST) -m "slow and not exhaustive" $(ARGS)
+	@$(PYTEST) -m "slow and not exhaustive" $(WORKERS) $(ARGS)
 
 test-exhaustive: ## power cuts at every moment, thirty years of two hundred seeds; half an hour
 	@scripts/bootstrap.sh test

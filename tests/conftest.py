@@ -1,6 +1,8 @@
 """What every test gets: the network guard, the bookkeeping of covered rows, the fuzzing effort."""
 
 import os
+from collections import defaultdict
+from typing import Any
 
 from _pytest.terminal import TerminalReporter
 from hypothesis import HealthCheck, settings
@@ -18,14 +20,29 @@ settings.register_profile("long", _PATIENT, max_examples=10_000)
 settings.load_profile(os.environ.get("SCEPLAB_FUZZ", "short"))
 
 
+_SUMS = {
+    "console_bytes": "{total:,} fuzzed bytes typed at {tests} consoles",
+    "kills": "the agent was killed {total:,} times and started again",
+    "power_cuts": "the agent was started again after {total:,} power cuts",
+    "lives": "{total:,} lives of thirty years",
+}
+"""Properties of tests that are numbers, and what is said of their sum."""
+_LINES = ("effects", "power_cut_stages", "course")
+"""Properties of tests that are said as they are."""
+
+
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Says how many bytes were typed at consoles, also when the tests ran in several processes."""
-    reports = terminalreporter.getreports("passed")
-    counts = [
-        value
-        for report in reports
-        for name, value in report.user_properties
-        if name == "console_bytes"
+    """Says what tests counted, also when they ran in several processes."""
+    reports = [
+        report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)
     ]
-    if counts:
-        terminalreporter.write_line(f"{sum(counts):,} fuzzed bytes typed at {len(counts)} consoles")
+    told: defaultdict[str, list[Any]] = defaultdict(list)
+    for report in reports:
+        for name, value in report.user_properties:
+            told[name].append(value)
+    for name in _LINES:
+        for line in sorted(set(told[name])):
+            terminalreporter.write_line(line)
+    for name, text in _SUMS.items():
+        if told[name]:
+            terminalreporter.write_line(text.format(total=sum(told[name]), tests=len(told[name])))

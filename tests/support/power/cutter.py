@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,6 +22,7 @@ _CHANGING = frozenset(
         *("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.symlink", "os.link", "os.chmod"),
         *("os.chown", "os.truncate", "os.utime", "os.posix_spawn", "os.system"),
         *("socket.connect", "socket.sendto", "socket.sendmsg", "http.client.send"),
+        *("socket.send", "socket.sendall", "socket.sendfile"),
         *("subprocess.Popen", "sqlite3.connect"),
     }
 )
@@ -44,6 +46,7 @@ class Cutter:
         self._tree = self._look()
         if cut is None:
             sys.addaudithook(self._witness)
+            self._watch_sockets()
 
     @property
     def effects(self) -> int:
@@ -95,16 +98,22 @@ class Cutter:
         if self._cut is not None:
             return frozenset()
         self._is_looking = True
-        found = []
-        for path in self._folder.rglob("*"):
-            # SQLite's shared memory is gone with the last process; its locks change it.
-            if not path.name.endswith("-shm"):
-                status = path.lstat()
-                change = 0 if path.is_dir() else status.st_mtime_ns
-                entry = (status.st_mode, status.st_ino, status.st_size, change)
-                found.append((os.fspath(path.relative_to(self._folder)), *entry))
+        found: set[tuple[Any, ...]] = set()
+        _list_tree(os.fspath(self._folder), found)
         self._is_looking = False
         return frozenset(found)
+
+    def _watch_sockets(self) -> None:
+        # What is sent on a connection that stands is no audit event.
+        for name in ("send", "sendall", "sendfile"):
+            setattr(socket.socket, name, self._watched(name, getattr(socket.socket, name)))
+
+    def _watched(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **options: Any) -> Any:
+            self._witness("socket." + name, ())
+            return call(*args, **options)
+
+        return run
 
     def _witness(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self._is_looking:
@@ -115,3 +124,16 @@ class Cutter:
             is_change = isinstance(flags, int) and bool(flags & _WRITING)
         if is_change and not any(name.startswith("! ") for name in self._open):
             self.ghosts.append(f"{event} {str(arguments)[:120]} within {self._open}")
+
+
+def _list_tree(folder: str, found: set[tuple[Any, ...]]) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # SQLite's shared memory is gone with the last process; its locks change it.
+            if not entry.name.endswith("-shm"):
+                status = entry.stat(follow_symlinks=False)
+                is_folder = entry.is_dir(follow_symlinks=False)
+                change = 0 if is_folder else status.st_mtime_ns
+                found.add((entry.path, status.st_mode, status.st_ino, status.st_size, change))
+                if is_folder:
+                    _list_tree(entry.path, found)

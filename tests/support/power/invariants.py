@@ -93,6 +93,11 @@ def check_server(server: PowerServer, stage: Stage) -> list[str]:
     issued = server.issued()
     if len(issued) != stage.certificates:
         problems.append(f"server: {len(issued)} certificates issued, not {stage.certificates}")
+    for der in issued[stage.active - 1 : stage.active]:
+        try:
+            x509.load_der_x509_certificate(der).verify_directly_issued_by(server.anchor(stage.ca))
+        except InvalidSignature:
+            problems.append(f"server: certificate {stage.active} is not of CA {stage.ca}")
     return problems
 
 
@@ -133,6 +138,8 @@ def _check_certificate(
     (anchor,) = x509.load_pem_x509_certificates((folder / "state/lab/ca.pem").read_bytes())
     if chain[-1] != anchor:
         yield "chain.pem does not end with ca.pem"
+    if model.ca is None or model.ca.anchor_der != anchor.public_bytes(Encoding.DER):
+        yield "ca.pem is not the CA that is trusted"
     certificate = x509.load_der_x509_certificate(active.certificate_der)
     for issuer in chain:
         certificate.verify_directly_issued_by(issuer)

@@ -53,14 +53,19 @@ class Lane:
         self._begins: dict[str, Saved] = {}
         self._ends: dict[str, Saved] = {"": site.save("blank")}
 
-    def record(self, stage: Stage) -> Recording:
-        """Runs a stage undisturbed, after those before it, and checks its end."""
+    def record(self, stage: Stage, *, stray: str = "") -> Recording:
+        """Runs a stage undisturbed, after those before it, and checks its end.
+
+        Args:
+            stage: which.
+            stray: an effect of `strays` that the agent is given for once.
+        """
         if stage.after not in self._ends:
             self.record(STAGES[stage.after])
         self.site.put_back(self._ends[stage.after])
         stage.prepare(self.site)
         self._begins[stage.name] = self.site.save(f"{stage.name}-begin")
-        told = self._order(work="record", command=stage.command, cut=None)
+        told = self._order(work="record", command=stage.command, cut=None, stray=stray)
         problems = [*told.get("error", "").splitlines(), *self._check(stage)]
         assert not problems, f"{stage.name} undisturbed: {problems}"
         self._ends[stage.name] = self.site.save(stage.name)

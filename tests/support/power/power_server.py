@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cryptography import x509
+
 from sceplab_ndes.depot import RequestRecord
 from sceplab_ndes.exchange import ScepHttpRequest, ScepHttpResponse
+from sceplab_ndes.hierarchy import CaPlan
 from sceplab_ndes.server import NdesHttpServer
 from sceplab_ndes.settings import ServerProfile
 from sceplab_ndes.state import ServerState
@@ -19,6 +22,8 @@ from tests.support.power.shared_clock import SharedClock
 from tests.support.server import make_server
 
 _SETTINGS = {"template": {"approval": "manual"}}
+CA_LIFE = timedelta(days=200)
+_PLAN = CaPlan(ca_lifetime_days=CA_LIFE.days, ra_lifetime_days=CA_LIFE.days)
 _THINKING = timedelta(seconds=1)
 """How long a request waits before the operator approves it."""
 
@@ -75,6 +80,16 @@ class PowerServer:
         with self._lock:
             return [record.certificate for record in self.state.administration.certificates()]
 
+    def roll_over(self, switch_at: datetime) -> None:
+        """The operator prepares the next CA."""
+        with self._lock:
+            self.state.rollover(switch_at, self._clock())
+
+    def anchor(self, number: int) -> x509.Certificate:
+        """Root of the CA of that number."""
+        with self._lock:
+            return self.state.generations.numbered(number).hierarchy.root.certificate
+
     @contextmanager
     def running(self) -> Iterator[NdesHttpServer]:
         """Listens as long as the block runs."""
@@ -94,4 +109,6 @@ class PowerServer:
             self.state.close()
 
     def _open(self) -> ServerState:
-        return make_server(settings=_SETTINGS, depot_path=self._depot_path, now=self._clock())
+        return make_server(
+            settings=_SETTINGS, depot_path=self._depot_path, plan=_PLAN, now=self._clock()
+        )

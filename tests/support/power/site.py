@@ -19,14 +19,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
+from sceplab_agent.core.rollover import FETCH_SHARE
 from sceplab_hsm.pkcs11.softhsm import init_softhsm
 from tests.support.agent_cli import AgentFolder
-from tests.support.power.power_server import PowerServer
+from tests.support.power.power_server import CA_LIFE, PowerServer
 from tests.support.power.shared_clock import SharedClock
 from tests.support.programs import require_program
 
@@ -58,7 +59,7 @@ esac
 _TRUSTPOINT = """\
 poll = {{ first_s = 60, ceiling_s = 60, max_polls = 20 }}
 retry = {{ first_s = 10, ceiling_s = 60, max_attempts = 8, jitter_share = 0 }}
-renewal = {{ new_key = {new_key}, jitter_share = 0 }}
+renewal = {{ new_key = {new_key}, at_share = 0.9, jitter_share = 0 }}
 key = {{ exportable = {exportable} }}
 
 [[trustpoint.lab.handoff]]
@@ -72,6 +73,12 @@ directory = "service"
 command = ["/bin/sh", "{hook}"]
 steps = ["install", "verify", "rollback"]
 """
+
+ASKED_AT = FETCH_SHARE * CA_LIFE
+"""From the site's begin on: when the agent asks for the next CA."""
+SWITCHED_AT = ASKED_AT + timedelta(days=2)
+"""When the server's next CA becomes the current one."""
+_LEAD = timedelta(hours=1)
 
 
 class Keys(enum.Enum):
@@ -145,6 +152,12 @@ class PowerSite:
     def set_verdict(self, *, is_good: bool) -> None:
         """Whether the consumer will work with what it is given next."""
         (self.folder / "service" / "verdict").write_text("good\n" if is_good else "bad\n")
+
+    def prepare_rollover(self) -> None:
+        """Some time later: the server has a next CA, and the agent is about to ask for it."""
+        begin = self.clock()
+        self.clock.sleep((ASKED_AT - _LEAD).total_seconds())
+        self.server.roll_over(begin + SWITCHED_AT)
 
     def save(self, name: str) -> Saved:
         """Keeps everything as it is now; no agent runs."""

@@ -31,6 +31,8 @@ class Stage:
     """Which of them is in use then, from 1."""
     key_ids: tuple[str, ...]
     """All keys in the store then."""
+    ca: int = 0
+    """Number of the server's CA that issued the certificate in use."""
 
 
 STAGES = {
@@ -79,6 +81,16 @@ STAGES = {
             certificates=3,
             active=3,
             key_ids=("lab.2",),
+        ),
+        Stage(
+            name="rollover",
+            after="enroll",
+            command="follow",
+            prepare=lambda site: site.prepare_rollover(),
+            certificates=2,
+            active=2,
+            key_ids=("lab.2",),
+            ca=1,
         ),
     )
 }

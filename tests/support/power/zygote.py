@@ -20,6 +20,7 @@ from tests.support.power.cutter import Cutter
 from tests.support.power.invariants import check_rest
 from tests.support.power.shared_clock import SharedClock
 from tests.support.power.stages import STAGES
+from tests.support.power.strays import add_stray
 
 
 def _record(order: dict[str, Any], clock: SharedClock) -> dict[str, Any]:
@@ -27,6 +28,8 @@ def _record(order: dict[str, Any], clock: SharedClock) -> dict[str, Any]:
     folder = Path(order["folder"])
     cutter = Cutter(folder, order["cut"])
     count_effects(cutter)
+    if stray := order.get("stray"):
+        add_stray(stray, folder)
     state = run_agent(folder, order["command"], clock)
     modules = sorted(sys.modules)
     return {
