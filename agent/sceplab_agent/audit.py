@@ -15,14 +15,13 @@ from datetime import datetime
 from sceplab_agent.config import AgentConfig
 from sceplab_agent.config_paths import is_unmade, may_be_one_store, place_of
 from sceplab_agent.config_view import mask_uri
-from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.model import Enrollment, Goal
-from sceplab_agent.core.snapshot import read_snapshot
 from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.journal import Journal, StoredSnapshot
 from sceplab_agent.key_claims import KeyClaims
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.store_choice import ABSENCES, key_home, require_known_home
+from sceplab_agent.stored_model import read_stored
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.api import KeyInfo, KeyStore
 from sceplab_hsm.errors import KeyDamagedError, KeyStoreError
@@ -292,9 +291,9 @@ class KeyAudit:
         if stored is None:
             return None
         try:
-            return read_snapshot(stored.body)
-        except SnapshotError as error:
-            self._unread[trustpoint] = SnapshotDamagedError(trustpoint, stored.origin, str(error))
+            return read_stored(trustpoint, stored)
+        except SnapshotDamagedError as error:
+            self._unread[trustpoint] = error
             return None
 
     def _stored(self, trustpoint: str) -> StoredSnapshot | None:

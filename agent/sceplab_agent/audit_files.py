@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.model import Enrollment
-from sceplab_agent.core.snapshot import read_snapshot
 from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.handoff.files import FilesHandOff
 from sceplab_agent.handoff.run import MARK
 from sceplab_agent.install import CERTIFICATE_FILE, NEXT_DIRECTORY
 from sceplab_agent.installed_files import find_file_faults
 from sceplab_agent.journal import Journal
+from sceplab_agent.stored_model import read_stored
 from sceplab_agent.trustpoint import TrustpointConfig
 
 _ASIDE = "*.damaged-[0-9]*"
@@ -64,8 +63,8 @@ def _findings(
 ) -> Iterator[tuple[Path, str]]:
     try:
         stored = journal.snapshot(config.name) if journal is not None else None
-        model = read_snapshot(stored.body) if stored is not None else Enrollment()
-    except (SnapshotDamagedError, SnapshotError):
+        model = read_stored(config.name, stored) if stored is not None else Enrollment()
+    except SnapshotDamagedError:
         return  # it is told by itself, and nothing can be said of its files
     if model.successor or model.transaction or (stored is not None and MARK in stored.body):
         return

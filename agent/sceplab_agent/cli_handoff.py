@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
 
 from sceplab_agent.cli_commands import make_service
 from sceplab_agent.cli_control import require_ok
 from sceplab_agent.cli_output import Output
 from sceplab_agent.config import AgentConfig, load_config
 from sceplab_agent.control_client import ask_agent
-from sceplab_agent.core.values import ActiveCertificate
 from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.handoff.again import HandedAgain, code_of
@@ -21,6 +19,7 @@ from sceplab_agent.handoff.proof import Proof, prove
 from sceplab_agent.journal import Journal
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.store_choice import key_home
+from sceplab_agent.stored_model import read_stored
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.uri import join_key_uri
 
@@ -93,13 +92,9 @@ def _prove_all(config: TrustpointConfig, journal: Journal | None) -> list[Proof]
 def _delivered(config: TrustpointConfig, journal: Journal | None) -> Delivery | None:
     """What was handed over last; ``None``: nothing was."""
     stored = journal.snapshot(config.name) if journal is not None else None
-    data = stored.body.get("active") if stored is not None else None
-    if stored is None or data is None:
+    active = read_stored(config.name, stored).active if stored is not None else None
+    if active is None:
         return None
-    try:
-        active = ActiveCertificate.from_json(cast("dict[str, Any]", data))
-    except (KeyError, TypeError, ValueError) as error:
-        raise SnapshotDamagedError(config.name, stored.origin, type(error).__name__) from error
     return Delivery(
         trustpoint=config.name,
         generation=active.generation,

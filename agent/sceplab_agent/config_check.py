@@ -22,10 +22,12 @@ from sceplab_agent.handoff.api import Reachable
 from sceplab_agent.handoff.consumer_pin import missing_pins
 from sceplab_agent.journal import StoredSnapshot
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
+from sceplab_agent.key_faults import find_key_fault
 from sceplab_agent.key_names import require_own_names
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.status import read_status
 from sceplab_agent.store_choice import foresee_store, holds_key
+from sceplab_agent.stored_model import read_stored
 from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_hsm.errors import KeyStoreError, SecretUnavailableError
@@ -113,7 +115,13 @@ def _check_stores(
             f"{trustpoint.name}: falls back to {mask_uri(chosen.store_uri)} instead of "
             f"{mask_uri(trustpoint.store_uri)}: {reason}"
         )
-    return [*told, _check_store(chosen, stores, has_key=holds_key(stored))]
+    told.append(_check_store(chosen, stores, has_key=holds_key(stored)))
+    active = read_stored(trustpoint.name, stored).active if stored is not None else None
+    if active is not None:
+        fault = find_key_fault(stores.open(chosen, create=False), active)
+        if fault:
+            raise KeyStoreError(f"{trustpoint.name}: {fault}")
+    return told
 
 
 def _check_store(trustpoint: TrustpointConfig, stores: KeyStores, *, has_key: bool) -> str:

@@ -46,6 +46,7 @@ from sceplab_agent.pursuit import events_to_enroll
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.state_dir import StateDirLock
 from sceplab_agent.store_choice import FALLBACK_EVENT, StoreChoice, choose_store
+from sceplab_agent.stored_model import read_stored
 from sceplab_agent.transaction import RandomBytes
 from sceplab_agent.transport import HttpTransport
 from sceplab_agent.trustpoint import TrustpointConfig
@@ -168,7 +169,10 @@ class AgentService:
         """
         assert self._stores is not None
         outside = self._outside
-        choice = choose_store(config, self.journal.snapshot(config.name), self._stores)
+        stored = self.journal.snapshot(config.name)
+        if stored is not None:
+            read_stored(config.name, stored)
+        choice = choose_store(config, stored, self._stores)
         require_own_names(choice.config, self._config.trustpoints, self._stores.are_one)
         surroundings = Surroundings(
             store=choice.store,

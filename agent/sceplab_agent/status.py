@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sceplab_agent.config_view import mask_uri
-from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.machine import EnrollmentMachine
 from sceplab_agent.core.states import State
@@ -19,6 +18,7 @@ from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.install import CERTIFICATE_FILE
 from sceplab_agent.journal import Journal, StoredSnapshot
 from sceplab_agent.store_choice import key_home
+from sceplab_agent.stored_model import read_stored
 from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_scep.certificates import fingerprint, load_certificate
 from sceplab_scep.key_usage import usage_names
@@ -140,6 +140,7 @@ def _read_one(
     stored = journal.snapshot(config.name) if journal is not None else None
     if stored is None:
         return TrustpointStatus(name=config.name, state=State.UNCONFIGURED)
+    read_stored(config.name, stored)
     machine = _restore(config, stored)
     home = key_home(config, stored)
     status = describe_machine(home, machine, state_dir=state_dir, at=stored.at)
@@ -216,12 +217,9 @@ def _usage(certificate_der: bytes) -> str:
 
 
 def _restore(config: TrustpointConfig, stored: StoredSnapshot) -> EnrollmentMachine:
-    try:
-        return EnrollmentMachine.restore(
-            config.policy,
-            stored.body,
-            rng=random.Random(0),  # noqa: S311 - jitter, and a status draws none
-            new_transaction_id=str,
-        )
-    except SnapshotError as error:
-        raise SnapshotDamagedError(config.name, stored.origin, str(error)) from error
+    return EnrollmentMachine.restore(
+        config.policy,
+        stored.body,
+        rng=random.Random(0),  # noqa: S311 - jitter, and a status draws none
+        new_transaction_id=str,
+    )

@@ -132,7 +132,10 @@ class ServiceHost:
                 text = f"the control socket in {state_dir} cannot be made: {error.strerror}"
                 if error.errno in NO_ROOM:
                     raise JournalFullError(f"{text}; {MAKE_ROOM}") from error
-                raise JournalError(f"{text}; give this user access to the directory") from error
+                step = "give this user access to the directory"
+                if isinstance(error, IsADirectoryError):
+                    step = f"{error.filename} is a directory, move it away"
+                raise JournalError(f"{text}; {step}") from error
             stack.callback(control_socket.remove, state_dir)
             await stack.enter_async_context(ControlServer(table, metrics).listening(listener))
             if self._options.metrics is not None:

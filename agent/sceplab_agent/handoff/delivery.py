@@ -15,6 +15,8 @@ from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.handoff.api import Delivery
 from sceplab_agent.handoff.run import MARK, OpenRun
 from sceplab_agent.journal import Detail, StoredSnapshot
+from sceplab_hsm.api import KeyStore
+from sceplab_hsm.errors import KeyDamagedError, KeyMoveError
 from sceplab_hsm.moving import decrypt_key, mover_of
 from sceplab_hsm.secret import Secret
 
@@ -55,9 +57,7 @@ class DeliveryRoom:
     def _deliver(self, command: HandOver) -> Delivery:
         store = self._surroundings.store
         key = store.get(command.key_id)
-        leaves = store.capabilities().moves_keys and any(
-            info.exportable for info in store.list_keys() if info.key_id == command.key_id
-        )
+        leaves = _leaves(store, command.key_id)
         return Delivery(
             trustpoint=self._trustpoint,
             generation=command.generation,
@@ -106,6 +106,21 @@ def hand_over(active: ActiveCertificate) -> HandOver:
         certificate_der=active.certificate_der,
         chain_der=active.chain_der,
     )
+
+
+def _leaves(store: KeyStore, key_id: str) -> bool:
+    """Whether a key may leave its store."""
+    if not store.capabilities().moves_keys:
+        return False
+    try:
+        return any(info.exportable for info in store.list_keys() if info.key_id == key_id)
+    except KeyDamagedError:
+        # Another key's file, or this key would not have opened: so it is tried.
+        try:
+            mover_of(store).export_key(key_id, Secret(secrets.token_urlsafe(32)))
+        except KeyMoveError:
+            return False
+        return True
 
 
 def read_open_run(trustpoint: str, stored: StoredSnapshot | None) -> OpenRun | None:
