@@ -45,6 +45,7 @@ def cut_all(lane: Lane, name: str, first: int, stride: int, record: Record) -> N
     assert problems == [], name
 
 
+@pytest.mark.covers("M9", "C-29", "S-46", "T-40")
 @pytest.mark.parametrize("keys", list(Keys), ids=lambda keys: keys.value)
 def test_a_kill_at_some_moments_leaves_one_certificate(
     tmp_path: Path, keys: Keys, record_property: Record

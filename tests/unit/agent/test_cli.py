@@ -336,7 +336,7 @@ def test_vanished_key_store_is_not_made_anew(lab: Lab) -> None:
     assert not (lab.folder.path / "keys").exists()
 
 
-@pytest.mark.covers("A9", "A30", "C22")
+@pytest.mark.covers("A9", "A30", "C22", "C-01")
 def test_enroll_gets_a_certificate(lab: Lab) -> None:
     """One command ends with files, a journal, and a summary; nothing else is left behind."""
     password = lab.new_password()

@@ -92,6 +92,15 @@ def test_capabilities_are_read() -> None:
     ]
 
 
+@pytest.mark.covers("C-23")
+@pytest.mark.parametrize("content_type", ["", "text/html", "application/x-pki-message", "\0"])
+def test_capabilities_are_read_whatever_they_are_called(content_type: str) -> None:
+    """The content type of the answer decides nothing."""
+    wire = Wire(HttpResponse(status=200, content_type=content_type, body=b"AES\nSHA-256\n"))
+    capabilities = run_exchange(ScepClient(URL).fetch_capabilities(), wire)
+    assert capabilities.keywords == {"AES", "SHA-256"}
+
+
 @pytest.mark.covers("T-14")
 def test_identifier_is_escaped() -> None:
     """A CA identifier goes out as ``message``, percent-escaped."""
