@@ -23,7 +23,7 @@ from sceplab_agent.handoff.consumer_pin import missing_pins
 from sceplab_agent.journal import StoredSnapshot
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.key_faults import find_key_fault
-from sceplab_agent.key_names import require_own_names
+from sceplab_agent.key_names import KeyNames, require_own_names
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.status import read_status
 from sceplab_agent.store_choice import foresee_store, holds_key
@@ -62,8 +62,9 @@ def check_surroundings(
     try:
         for trustpoint in configs:
             findings += _check_stores(trustpoint, snapshots[trustpoint.name], stores)
+        names = KeyNames(config.trustpoints)
         for variant in [variant for trustpoint in configs for variant in trustpoint.variants()]:
-            require_own_names(variant, config.trustpoints, stores.are_one)
+            require_own_names(variant, names, stores.are_one)
     finally:
         stores.close()
     return list(dict.fromkeys(findings))

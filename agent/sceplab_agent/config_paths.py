@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os.path
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -103,15 +104,18 @@ def may_be_one_store(one: str, other: str) -> bool:
 
     The module does not count: one token shows behind several.
     """
-    if place_of(one) == place_of(other):
-        return True
     first, second = _token_of(one), _token_of(other)
     if first is None or second is None:
-        return False
+        return place_of(one) == place_of(other)
     if (first.module_path, first.module_name) != (second.module_path, second.module_name):
         first, second = replace(first, slot_id=None), replace(second, slot_id=None)
     told = (*_attributes(first), first.slot_id), (*_attributes(second), second.slot_id)
     return all(a is None or b is None or a == b for a, b in zip(*told, strict=True))
+
+
+def is_token(uri: str) -> bool:
+    """Whether the store is a token, as far as the URI tells."""
+    return _token_of(uri) is not None
 
 
 def is_unmade(uri: str) -> bool:
@@ -127,6 +131,7 @@ def is_unmade(uri: str) -> bool:
         return False  # the store itself says what is wrong
 
 
+@lru_cache(maxsize=1024)
 def _token_of(uri: str) -> Pkcs11Uri | None:
     """What the URI of a token says, one behind a wrapper too; ``None``: it is none, or wrong."""
     try:

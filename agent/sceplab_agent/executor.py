@@ -75,6 +75,8 @@ class Surroundings:
     """Consumers of the certificate, with different names."""
     key_secret: Callable[[], Secret] | None = field(default=None, repr=False)
     """Passphrase or PIN of the store, for consumers that open it themselves."""
+    claims: KeyClaims | None = None
+    """Of the journal; ``None``: the executor makes its own, which costs time with many others."""
     marks: Mapping[str, object] = field(default_factory=dict)
     """What every snapshot keeps beside the machine's own part; see `store_choice`."""
 
@@ -107,7 +109,7 @@ class Executor:
         self._config = config
         self._store = surroundings.store
         self._journal = surroundings.journal
-        self._claims = KeyClaims(surroundings.journal)
+        self._claims = surroundings.claims or KeyClaims(surroundings.journal)
         self._installer = surroundings.installer
         self._clock = surroundings.clock
         self._observer = surroundings.observer

@@ -84,6 +84,9 @@ class Journal(Protocol):
     def trustpoints(self) -> list[str]:
         """Names the journal has a snapshot of, sorted."""
 
+    def versions(self) -> Mapping[str, int]:
+        """For each of them ``seq`` of its newest snapshot, to tell whether it is another one."""
+
     def close(self) -> None:
         """Releases it. Twice is harmless."""
 
@@ -95,12 +98,14 @@ class MemoryJournal:
         self._lock = threading.Lock()
         self._entries: list[tuple[str, datetime, str, str]] = []
         self._snapshots: dict[str, tuple[datetime, str]] = {}
+        self._newest: dict[str, int] = {}
 
     def commit(self, trustpoint: str, at: datetime, record: Record) -> JournalEntry:
         """See `Journal.commit`."""
         details, snapshot = encode_json(record.details), encode_json(record.snapshot)
         with self._lock:
             self._entries.append((trustpoint, at, record.event_id, details))
+            self._newest[trustpoint] = len(self._entries)
             self._snapshots[trustpoint] = (at, snapshot)
             return self._entry(len(self._entries))
 
@@ -119,6 +124,10 @@ class MemoryJournal:
     def trustpoints(self) -> list[str]:
         """See `Journal.trustpoints`."""
         return sorted(self._snapshots)
+
+    def versions(self) -> Mapping[str, int]:
+        """See `Journal.versions`."""
+        return {name: self._newest[name] for name in self.trustpoints()}
 
     def close(self) -> None:
         """Keeps everything: another machine may be restored from it."""

@@ -10,7 +10,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -195,6 +195,10 @@ class SqliteJournal:
     def trustpoints(self) -> list[str]:
         """See `Journal.trustpoints`."""
         return [name for (name,) in self._select("SELECT trustpoint FROM snapshot ORDER BY 1", ())]
+
+    def versions(self) -> Mapping[str, int]:
+        """See `Journal.versions`."""
+        return dict(self._select("SELECT trustpoint, seq FROM snapshot ORDER BY 1", ()))
 
     def close(self) -> None:
         """See `Journal.close`."""

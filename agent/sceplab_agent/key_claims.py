@@ -37,14 +37,19 @@ class KeyClaim:
 class KeyClaims:
     """The keys that the trustpoints of a journal need, as it stands at each question.
 
+    A question reads only what is new since the one before, so one object serves all trustpoints
+    of a process. Usable by several threads.
+
     Args:
         journal: ``None``: there is none, and so no claim.
     """
 
-    __slots__ = ("_journal",)
+    __slots__ = ("_journal", "_known")
 
     def __init__(self, journal: Journal | None) -> None:
         self._journal = journal
+        self._known: dict[str, tuple[int, list[tuple[KeyClaim, bytes]]]] = {}
+        """By trustpoint: version of its snapshot, and its claims."""
 
     def find(self, public_key_der: bytes, *, without: str = "") -> KeyClaim | None:
         """The claim on a key; ``None``: nobody needs it, as far as can be read.
@@ -121,14 +126,20 @@ class KeyClaims:
         """Claims with the public keys they are on."""
         if self._journal is None:
             return
-        for trustpoint in self._journal.trustpoints():
+        for trustpoint, version in self._journal.versions().items():
             if trustpoint == without:
                 continue
-            try:
-                yield from _claims_of(trustpoint, self._journal.snapshot(trustpoint))
-            except SnapshotDamagedError:
-                if is_strict:
-                    raise
+            known = self._known.get(trustpoint)
+            if known is None or known[0] != version:
+                try:
+                    stored = self._journal.snapshot(trustpoint)
+                    known = version, list(_claims_of(trustpoint, stored))
+                except SnapshotDamagedError:
+                    if is_strict:
+                        raise
+                    continue
+                self._known[trustpoint] = known
+            yield from known[1]
 
 
 def _claims_of(trustpoint: str, stored: StoredSnapshot | None) -> Iterator[tuple[KeyClaim, bytes]]:

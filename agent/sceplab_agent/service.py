@@ -38,7 +38,8 @@ from sceplab_agent.install import FileInstaller
 from sceplab_agent.installed_files import find_file_faults, tell_file_fault
 from sceplab_agent.journal import Detail, Journal
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
-from sceplab_agent.key_names import require_own_names
+from sceplab_agent.key_claims import KeyClaims
+from sceplab_agent.key_names import KeyNames, require_own_names
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.observer import Observer, Observers
 from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled
@@ -86,9 +87,11 @@ class AgentService:
 
     def __init__(self, config: AgentConfig, outside: Outside) -> None:
         self._config = config
+        self._key_names = KeyNames(config.trustpoints)
         self._outside = outside
         self._observers = Observers(outside.observer)
         self._journal: Journal | None = None
+        self._claims = KeyClaims(None)
         self._stores: KeyStores | None = None
         self._resources = contextlib.ExitStack()
         self._unopened: dict[str, KeyStoreError | SnapshotDamagedError] = {}
@@ -105,6 +108,7 @@ class AgentService:
             journal = SqliteJournal.create_or_open(self._config.state_dir / FILE_NAME)
             stack.callback(journal.close)
             self._journal = journal
+            self._claims = KeyClaims(journal)
             if journal.remark:
                 self._notice("-", "journal.mark-set-aside", {"reason": journal.remark})
             self._stores = KeyStores(now=self._outside.clock)
@@ -140,6 +144,7 @@ class AgentService:
             reason = "cannot change while the agent runs; stop it, then start it anew"
             raise ConfigError(config.file, (ConfigProblem("agent.state_dir", reason),))
         self._config = config
+        self._key_names = KeyNames(config.trustpoints)
         names = {trustpoint.name for trustpoint in config.trustpoints}
         for name in self._unopened.keys() - names:
             del self._unopened[name]
@@ -173,7 +178,7 @@ class AgentService:
         if stored is not None:
             read_stored(config.name, stored)
         choice = choose_store(config, stored, self._stores)
-        require_own_names(choice.config, self._config.trustpoints, self._stores.are_one)
+        require_own_names(choice.config, self._key_names, self._stores.are_one)
         surroundings = Surroundings(
             store=choice.store,
             journal=self.journal,
@@ -186,6 +191,7 @@ class AgentService:
             observer=self._observers,
             handoffs=choice.config.handoffs,
             key_secret=secret_for_consumers(choice.config),
+            claims=self._claims,
             marks=choice.marks,
         )
         session = EnrollmentSession(

@@ -11,7 +11,7 @@ from sceplab_agent.core.events import EnrollmentCancelled, EnrollRequested, Rene
 from sceplab_agent.core.policy import RenewalPolicy
 from sceplab_agent.core.states import State
 from sceplab_agent.errors import JournalError
-from sceplab_agent.journal import MemoryJournal
+from sceplab_agent.journal import MemoryJournal, StoredSnapshot
 from sceplab_agent.key_claims import KeyClaimedError, KeyClaims
 from sceplab_hsm.api import KeyAlgorithm, KeyStore
 from sceplab_hsm.registry import open_key_store
@@ -29,6 +29,19 @@ def tenant(
     renewal = NEW_KEY if owns_key else RenewalPolicy(new_key=False)
     policy = {"name": name, "key_id": key_id, "owns_key": owns_key, "renewal": renewal}
     return Agent(place, policy=policy, config={"name": name}, journal=journal)
+
+
+class Counting(MemoryJournal):
+    """Counts the snapshots that are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[str] = []
+
+    def snapshot(self, trustpoint: str) -> StoredSnapshot | None:
+        """See `Journal.snapshot`."""
+        self.reads.append(trustpoint)
+        return super().snapshot(trustpoint)
 
 
 def stored(agent: Agent) -> list[str]:
@@ -196,3 +209,27 @@ def test_a_renewal_on_a_token_by_another_uri_does_not_take_a_key_in_use(tmp_path
     assert second.state is State.RETRY_WAIT
     second.driver.feed(EnrollmentCancelled())
     assert stored(first) == ["lab", "lab.2"]
+
+
+def test_a_question_reads_only_what_is_new(tmp_path: Path) -> None:
+    """A thousand renewals do not read a thousand snapshots each, and still see every change."""
+    journal = Counting()
+    first, second = (tenant(tmp_path, journal, name, name) for name in "ab")
+    claims = KeyClaims(journal)
+    for agent in (first, second):
+        agent.driver.feed(EnrollRequested())
+
+    def claimant(agent: Agent) -> str | None:
+        active = agent.session.machine.active
+        assert active is not None
+        claim = claims.find(active.public_key_der)
+        return claim and claim.key_id
+
+    assert (claimant(first), claimant(second)) == ("a", "b")
+    journal.reads.clear()
+    assert (claimant(first), claimant(second)) == ("a", "b")
+    assert journal.reads == []
+    second.driver.feed(RenewRequested())
+    journal.reads.clear()
+    assert (claimant(first), claimant(second)) == ("a", "b.2")
+    assert journal.reads == ["b"]
