@@ -3,7 +3,7 @@
 ::
 
     STATE_DIR/                 0700
-      journal.sqlite3          0600  (with -wal and -shm while it is open)
+      journal.sqlite3          0600  (with -mark beside it, -wal and -shm while it is open)
       TRUSTPOINT/              0700
         ca.pem                 0644  the anchor
         chain.pem              0644  CA certificates, issuer first, anchor last
