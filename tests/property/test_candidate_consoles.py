@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 
 import pytest
@@ -13,6 +12,7 @@ from sceplab_devices.profiles.candidate.device import CandidateDevice
 from sceplab_devices.profiles.candidate.schema import each_path
 from sceplab_devices.profiles.candidate.text import set_lines
 from sceplab_devices.session import CONSOLE_LINE
+from tests.support.console_typing import HAPPENINGS, no_failures
 from tests.support.device_bench import DeviceBench, shared_profile
 
 PROFILES = ["juniper-junos", "paloalto-panos"]
@@ -20,7 +20,6 @@ VALUES = {
     "name": "LAB", "text": "http://10.0.0.9/x", "ipv4": "10.0.0.1", "prefix": "10.0.0.0/8",
     "file": "x.pem", "url": "http://10.0.0.9/x",
 }  # fmt: skip
-HAPPENINGS = ["ca_answers", "ca_is_silent", "ca_grants", "ca_pends", "ca_rejects", "poll", "renew"]
 ODD = ['"', '"a b', "|", "| match", "| match (", "set", "delete", "edit security", "up", "top", "?",
        "\t", " ", "\x03", "\x1a", "yes", "no", "y", "rollback 1", "run", "run show version", "exit",
        "show | compare | count", "show | display set", "configure", "commit", "cat > x << E",
@@ -42,17 +41,6 @@ SCENES = {
         "request certificate renew certificate-name LAB", "@ca_rejects", "show log system",
     ],
 }  # fmt: skip
-
-
-class _Watcher(logging.Handler):
-    """Keeps the tracebacks that the engine logs."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.failures: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.failures.append(logging.Formatter().format(record))
 
 
 def _platform(profile: str) -> CandidateDevice:
@@ -107,29 +95,23 @@ def session(draw: st.DrawFn, profile: str) -> list[str]:
 def test_no_typing_breaks_a_command(profile: str, data: st.DataObject) -> None:
     """Whatever is typed, no handler fails, the terminal gets plain text, and the box comes up."""
     lines = data.draw(session(profile))
-    watcher = _Watcher()
-    logging.getLogger("sceplab_devices").addHandler(watcher)
-    try:
+    with no_failures():
         bench = DeviceBench(shared_profile(profile))
         terminal = bench.terminal(CONSOLE_LINE)
         for line in lines:
             if line.startswith("@"):
-                _happen(bench, line[1:])
+                for trustpoint in ("LAB", "certificate-id LAB", "certificate LAB"):
+                    bench.port.happen(line[1:], trustpoint)
                 terminal.later()
             else:
                 terminal.type(line if line in "?\t\x03\x1a" else line + "\r")
         bench.restart()
-    finally:
-        logging.getLogger("sceplab_devices").removeHandler(watcher)
-    assert watcher.failures == []
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_statement_and_command_is_understood(profile: str) -> None:
     """Nothing of the tables ends in an error of the platform's reader, and nothing breaks."""
-    watcher = _Watcher()
-    logging.getLogger("sceplab_devices").addHandler(watcher)
-    try:
+    with no_failures():
         for line in LINES[profile]:
             bench = DeviceBench(shared_profile(profile))
             terminal = bench.terminal()
@@ -140,9 +122,6 @@ def test_every_statement_and_command_is_understood(profile: str) -> None:
             if line.startswith("set ") and not line.startswith("set cli"):
                 assert "^" not in shown, line
                 assert "Invalid syntax" not in shown, line
-    finally:
-        logging.getLogger("sceplab_devices").removeHandler(watcher)
-    assert watcher.failures == []
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -157,19 +136,3 @@ def test_any_set_of_statements_survives_being_written(profile: str) -> None:
         tree = device.read_lines(chosen)
         written = set_lines(tree, platform.schema.root, platform.style)
         assert device.read_lines(written) == tree
-
-
-def _happen(bench: DeviceBench, name: str) -> None:
-    """Lets something happen to each trustpoint that it can happen to."""
-    port = bench.port
-    for trustpoint in ("LAB", "certificate-id LAB", "certificate LAB"):
-        view = port.view(trustpoint)
-        is_out = port.has_request(trustpoint)
-        possible = {
-            "ca_answers": view.state == "CA_FETCH",
-            "ca_is_silent": view.state == "CA_FETCH",
-            "renew": view.certificate_der is not None and not is_out,
-            "poll": view.pending_csr_der is not None,
-        }
-        if possible.get(name, is_out):
-            getattr(port, name)(trustpoint)

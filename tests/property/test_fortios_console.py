@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.console_typing import HAPPENINGS, no_failures
 from tests.support.fortigate import URL, FortiBench
 
 BOX = FortiBench().box
@@ -30,7 +29,6 @@ SCENES = [
     ["diagnose debug application scep -1", "diagnose debug enable"],
     ["execute factoryreset", "y"],
 ]
-HAPPENINGS = ["ca_answers", "ca_is_silent", "ca_grants", "ca_pends", "ca_rejects", "poll", "renew"]
 
 
 @st.composite
@@ -56,48 +54,17 @@ PIECES = st.one_of(
 @given(st.lists(PIECES, min_size=8, max_size=20))
 def test_no_typing_breaks_a_command(pieces: list[list[str]]) -> None:
     """Whatever is typed, no handler fails, and the terminal gets plain text."""
-    failures: list[str] = []
-    watcher = _Watcher(failures)
-    logging.getLogger("sceplab_devices").addHandler(watcher)
-    try:
+    with no_failures():
         bench = FortiBench()
         terminal = bench.operator()
         for line in (line for piece in pieces for line in piece):
             if terminal.console.is_closed:
                 terminal = bench.operator()
             if line.startswith("@"):
-                _happen(bench, line[1:])
+                for trustpoint in (*bench.box.imports, "VPN"):
+                    bench.port.happen(line[1:], trustpoint)
                 terminal.later()
             else:
                 terminal.type(line + "\r")
         bench.restart()
         bench.operator().run("show")
-    finally:
-        logging.getLogger("sceplab_devices").removeHandler(watcher)
-    assert failures == []
-
-
-class _Watcher(logging.Handler):
-    """Keeps the tracebacks that the engine logs."""
-
-    def __init__(self, failures: list[str]) -> None:
-        super().__init__(logging.ERROR)
-        self.failures = failures
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.failures.append(logging.Formatter().format(record))
-
-
-def _happen(bench: FortiBench, name: str) -> None:
-    """Lets something happen to a trustpoint if it can."""
-    for trustpoint in (*bench.box.imports, "VPN"):
-        view = bench.port.view(trustpoint)
-        is_out = bench.port.has_request(trustpoint)
-        possible = {
-            "ca_answers": view.state == "CA_FETCH",
-            "ca_is_silent": view.state == "CA_FETCH",
-            "renew": view.certificate_der is not None and not is_out,
-            "poll": view.pending_csr_der is not None,
-        }
-        if possible.get(name, is_out):
-            getattr(bench.port, name)(trustpoint)

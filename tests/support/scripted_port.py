@@ -62,6 +62,8 @@ class ScriptedPort(ScriptedCarried):
         self.keys_are_slow = False
         self.key_failure = ""
         self._ordered: list[tuple[str, str, bool]] = []
+        self._answered: set[str] = set()
+        """Trustpoints whose operator is asked about the CA."""
         self._listeners: list[Callable[[PortEvent], None]] = []
         self._unheard: deque[PortEvent] = deque()
         self._next_serial = 2
@@ -96,6 +98,7 @@ class ScriptedPort(ScriptedCarried):
     def authenticate(self, name: str) -> None:
         """Waits for `ca_answers` or `ca_is_silent`."""
         self._trustpoints[name].state = "CA_FETCH"
+        self._answered.discard(name)
 
     def answer_ca(self, name: str, *, accept: bool) -> None:
         """Trusts the CA or blocks."""
@@ -216,6 +219,20 @@ class ScriptedPort(ScriptedCarried):
         label, algorithm, exportable = self._ordered.pop(0)
         self._finish_key(label, algorithm, exportable=exportable)
 
+    def happen(self, what: str, name: str) -> None:
+        """Calls the method of that name, if it is something that can happen now."""
+        view = self.view(name)
+        is_out = self.has_request(name)
+        is_asked = view.state == "CA_FETCH" and name not in self._answered
+        possible = {
+            "ca_answers": is_asked,
+            "ca_is_silent": is_asked,
+            "renew": view.certificate_der is not None and not is_out,
+            "poll": view.pending_csr_der is not None,
+        }
+        if possible.get(what, is_out):
+            getattr(self, what)(name)
+
     def ca_answers(self, name: str) -> None:
         """GetCACert is answered."""
         settings = self._trustpoints[name].settings
@@ -231,6 +248,7 @@ class ScriptedPort(ScriptedCarried):
             self._trustpoints[name].state = "BLOCKED"
             self._publish(name, PortEventKind.CA_PIN_MISSING, certificate_der=authority_der)
         else:
+            self._answered.add(name)
             self._publish(name, PortEventKind.CA_CERT_RECEIVED, certificate_der=authority_der)
 
     def ca_is_silent(self, name: str) -> None:
