@@ -159,6 +159,7 @@ def format_status(status: TrustpointStatus) -> str:
         ("serial", status.serial_number),
         ("valid", _span(status.not_before, status.not_after)),
         ("renewal", _moment(status.renewal_at)),
+        ("note", status.renewal_note),
         ("key usage", status.key_usage),
         ("sha256", status.certificate_sha256),
         ("file", status.certificate_file),

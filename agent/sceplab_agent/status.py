@@ -39,6 +39,8 @@ class TrustpointStatus:
     not_before: datetime | None = None
     not_after: datetime | None = None
     renewal_at: datetime | None = None
+    renewal_note: str = ""
+    """What is odd about its renewals, and the next step."""
     key_usage: str = ""
     """As RFC 5280 spells it, for example ``digitalSignature, keyEncipherment``."""
     certificate_sha256: str = ""
@@ -173,6 +175,7 @@ def describe_machine(
         not_before=active.not_before if active else None,
         not_after=active.not_after if active else None,
         renewal_at=machine.renewal_at if active and config.policy.renewal.enabled else None,
+        renewal_note=machine.renewal_note,
         key_usage=_usage(active.certificate_der) if active else "",
         certificate_sha256=fingerprint(active.certificate_der, "sha256").hex() if active else "",
         certificate_file=str(path),

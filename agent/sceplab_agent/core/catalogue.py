@@ -59,6 +59,9 @@ CATALOGUE: dict[str, Entry] = {
     "handoff.failed": Entry("the consumers did not take it; the one before stays", _ERROR),
     "handoff.dropped": Entry("a certificate that nobody took is given up", _WARNING),
     "renewal.due": Entry("the renewal of the active certificate starts"),
+    "renewal.gainless": Entry(
+        "the renewed certificate ends no later than the one before; renewals become rarer", _WARNING
+    ),
     "rollover.known": Entry("the current CA names its successor; the switch is in the details"),
     "rollover.resting": Entry("the certificate is active and the next CA is known"),
     "rollover.none": Entry("the server names no next CA yet"),

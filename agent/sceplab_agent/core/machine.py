@@ -9,12 +9,14 @@ a driver that is interrupted drops what it had under way and feeds `Restarted`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sceplab_agent.core.actions.handoff import peace
 from sceplab_agent.core.commands import Command
 from sceplab_agent.core.events import DeadlineReached, Event, Restarted
+from sceplab_agent.core.gain import describe_gainless
 from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
 from sceplab_agent.core.next_ca import NextCa
 from sceplab_agent.core.policy import EnrollmentPolicy
@@ -97,7 +99,7 @@ class EnrollmentMachine:
         model = self._model
         is_clock_set = now >= model.newest_at
         if not is_clock_set and isinstance(event, (DeadlineReached, Restarted)):
-            self._bring_wake_closer(now)
+            self._bring_closer(now)
             if model.active is not None and now < model.active.not_after:
                 # Perhaps the clock that said so was ahead. A renewal tells; else it is said again.
                 model.is_expiry_noted = False
@@ -238,6 +240,14 @@ class EnrollmentMachine:
         """When the active certificate is to be renewed, whether or not that is enabled."""
         return self._model.renewal_at
 
+    @property
+    def renewal_note(self) -> str:
+        """What is odd about the renewals of the active certificate, and the next step; or empty."""
+        active = self._model.active
+        if active is None or not active.gainless:
+            return ""
+        return f"{describe_gainless(active)}; {self._model.gainless_step(self._policy)}"
+
     def _resting_moments(self) -> list[datetime]:
         """When something begins by itself while a certificate is in use."""
         model, moments = self._model, []
@@ -258,9 +268,12 @@ class EnrollmentMachine:
             return moment
         return active.not_after if moment is None else min(moment, active.not_after)
 
-    def _bring_wake_closer(self, now: datetime) -> None:
+    def _bring_closer(self, now: datetime) -> None:
         """Keeps a clock that was set back from putting a poll, a retry, a pause years away."""
         model = self._model
+        if model.active is not None and model.active.installed_at > now:
+            model.active = replace(model.active, installed_at=now)
+            model.schedule(self._policy)
         is_polling = model.state is State.PENDING
         backoff = self._policy.poll.backoff if is_polling else self._policy.retry.backoff
         wait = timedelta(seconds=longest_wait_s(backoff))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sceplab_agent.core.next_ca import Consent, NextCa
 from sceplab_agent.core.policy import EnrollmentPolicy, RolloverMode
 from sceplab_agent.core.rollover import begins_at, belongs_to, ends_at, fetch_at, switch_at
-from sceplab_agent.core.schedule import renewal_at
+from sceplab_agent.core.schedule import earliest_renewal_at, renewal_at
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import (
     ActiveCertificate,
@@ -191,17 +191,35 @@ class Enrollment:
         self.renewal_at = renewal_at(
             policy.renewal, policy.poll, active.not_before, active.not_after, active.jitter
         )
+        earliest = earliest_renewal_at(
+            policy.renewal,
+            active.installed_at,
+            active.not_after,
+            is_gainless=active.gainless > 0,
+        )
+        self.renewal_at = max(self.renewal_at, earliest)
         if ca is None:
             return
         if ca.succession is not None and not belongs_to(active.certificate_der, ca, policy):
             # The switch has begun: the certificate is still of the CA before.
-            self.renewal_at = min(self.renewal_at, ca.since)
+            self.renewal_at = min(self.renewal_at, max(ca.since, earliest))
         if self.next_ca is not None:
             self.switch_at = switch_at(ca, self.next_ca.ca)
             if self.is_next_ca_accepted(policy):
-                self.renewal_at = min(self.renewal_at, self._leave_at(ca, policy))
+                # The switch waits for nothing, unless it was tried with this certificate's renewal.
+                is_ahead = self.switch_at > active.installed_at
+                least = min(earliest, self.switch_at) if is_ahead else earliest
+                self.renewal_at = min(self.renewal_at, max(self._leave_at(ca, policy), least))
         elif policy.rollover.mode is not RolloverMode.OFF:
             self.next_ca_check_at = self._check_at(ca, policy, active.jitter)
+
+    def gainless_step(self, policy: EnrollmentPolicy) -> str:
+        """What to do about renewals that gain nothing, for a person."""
+        if self.switch_at is None:
+            return "ask the CA's operator when the CA gets a new certificate or a successor"
+        if self.is_next_ca_accepted(policy):
+            return f"none: the next CA takes over by {self.switch_at.isoformat()}"
+        return "compare the fingerprint of the next CA, then approve-fingerprint"
 
     def _leave_at(self, ca: TrustedCa, policy: EnrollmentPolicy) -> datetime:
         """When a renewal has to look for the next CA: the certificate ends with its CA."""

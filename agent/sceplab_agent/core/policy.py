@@ -101,6 +101,9 @@ class RenewalPolicy:
     """Servers that demand the challenge again: micromdm, step-ca (T-24)."""
     implicit: bool = False
     """PKCSReq signed with the old certificate instead of RenewalReq (checklist 13.5)."""
+    least_gap_s: float = 3600.0
+    """No renewal starts by itself sooner after an installation, seconds; half of what is left of
+    the certificate if that is less. See `schedule.earliest_renewal_at`."""
 
 
 class RolloverMode(enum.Enum):

@@ -15,6 +15,13 @@ from sceplab_agent.core.policy import Backoff, PollPolicy, RenewalPolicy
 _EARLIEST_SHARE = 0.5
 """A long poll window never moves a renewal into the first half of a certificate's life."""
 
+_GAP_SHARE = 0.5
+"""Share of what is left of a certificate after which it may be renewed in any case."""
+_SHORTEST_GAP = timedelta(seconds=1)
+"""Resolution of a certificate's validity."""
+_SHORTEST_GAINLESS_GAP = timedelta(seconds=10)
+"""Halving what is left would never come to an end."""
+
 
 class RandomSource(Protocol):
     """Where jitter comes from; `random.Random` fits."""
@@ -125,6 +132,30 @@ def renewal_at(
     moment -= jitter * renewal.jitter_share * lifetime
     latest = not_after - timedelta(seconds=poll_window_s(poll))
     return min(moment, max(latest, not_before + _EARLIEST_SHARE * lifetime))
+
+
+def earliest_renewal_at(
+    renewal: RenewalPolicy, installed_at: datetime, not_after: datetime, *, is_gainless: bool
+) -> datetime:
+    """Before this moment no renewal of an installed certificate starts by itself.
+
+    A certificate can be due as it arrives: backdated, of a server whose clock is hours behind, cut
+    to the end of its CA. Renewed at once, the next one would be, too. So a gap is left, of
+    ``least_gap_s`` or half of what is left of the certificate, whichever is less: it always is
+    renewed before it ends. While renewals gain nothing each one waits for half of what is left:
+    from years to seconds in about 25 steps.
+
+    Args:
+        renewal: the least gap.
+        installed_at: when the certificate was installed, UTC.
+        not_after: end of the validity, UTC.
+        is_gainless: whether it ends no later than the one before.
+    """
+    share = _GAP_SHARE * (not_after - installed_at)
+    if is_gainless:
+        return installed_at + max(share, _SHORTEST_GAINLESS_GAP)
+    gap = min(timedelta(seconds=renewal.least_gap_s), share)
+    return installed_at + max(gap, _SHORTEST_GAP)
 
 
 @functools.lru_cache(maxsize=256)

@@ -175,6 +175,9 @@ class ActiveCertificate:
     jitter: float
     """Drawn once for this certificate, 0 to 1: spreads the renewals of a fleet."""
     installed_at: datetime
+    gainless: int = 0
+    """Renewals in a row, this one the last, whose certificate ended no later than the one before.
+    """
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "chain_der", shared(self.chain_der))
@@ -198,6 +201,7 @@ class ActiveCertificate:
             not_after=self.not_after.isoformat(),
             jitter=self.jitter,
             installed_at=self.installed_at.isoformat(),
+            gainless=self.gainless,
         )
 
     @classmethod
@@ -216,6 +220,7 @@ class ActiveCertificate:
             not_after=datetime.fromisoformat(data["not_after"]),
             jitter=float(data["jitter"]),
             installed_at=datetime.fromisoformat(data["installed_at"]),
+            gainless=int(data.get("gainless", 0)),  # older snapshots do not say
         )
 
 

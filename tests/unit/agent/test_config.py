@@ -108,6 +108,7 @@ jitter_share = 0.1
 new_key = false
 send_challenge = true
 implicit = true
+least_gap_s = 600
 
 [trustpoint.second]
 url = "http://other.example.org"
@@ -174,7 +175,10 @@ def test_every_key_is_read() -> None:
     assert policy.retry.backoff == Backoff(first_s=1, growth=1, ceiling_s=1, jitter_share=1)
     assert policy.retry.max_attempts == 3
     assert policy.rollover == RolloverPolicy(mode=RolloverMode.ASK, check_every_s=3600)
-    assert dataclasses.astuple(policy.renewal) == (False, 0.5, 14.0, 0.1, False, True, True)
+    assert dataclasses.astuple(policy.renewal) == (
+        *(False, 0.5, 14.0, 0.1, False, True, True),
+        600,
+    )
     assert second.store_uri == "soft:/etc/agent/keys?kdf=lab"
     assert second.store_secret == "env:PASS"
     assert second.policy.pin is not None
@@ -217,6 +221,12 @@ def test_effective_configuration_masks_a_pin() -> None:
         ("fingerprnt = 'x'", "[trustpoint.lab]", "trustpoint.lab.fingerprnt", "fingerprint"),
         ("state-dir = 'x'", "[agent]", "agent.state-dir", "state_dir"),
         ("max_poll = 3", "[trustpoint.lab.poll]", "trustpoint.lab.poll.max_poll", "max_polls"),
+        (
+            "min_gap_s = 3",
+            "[trustpoint.lab.renewal]",
+            "trustpoint.lab.renewal.min_gap_s",
+            "least_gap_s",
+        ),
         ("read_timeout = 3", "[http]", "http.read_timeout", "read_timeout_s"),
         ("a = 1", "[trustpoints.lab]", "trustpoints", "trustpoint"),
         ("algorithms = 'x'", "[trustpoint.lab.key]", "trustpoint.lab.key.algorithms", "algorithm"),

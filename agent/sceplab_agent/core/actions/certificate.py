@@ -5,6 +5,7 @@ from __future__ import annotations
 from sceplab_agent.core.acceptance import fits, judge_issued
 from sceplab_agent.core.commands import DeleteKey, InstallCertificate
 from sceplab_agent.core.events import KeyDeleted, KeyFailed, ReplyIssued
+from sceplab_agent.core.gain import count_gainless, describe_gainless
 from sceplab_agent.core.model import Awaited, Goal
 from sceplab_agent.core.rollover import belongs_to
 from sceplab_agent.core.turn import Turn
@@ -125,6 +126,9 @@ def put_in_charge(turn: Turn, active: ActiveCertificate, event_id: str, **detail
         **details,
     )
     _tell_usage(turn, active)
+    if active.gainless == 1:
+        reason, step = describe_gainless(active), model.gainless_step(turn.policy)
+        turn.notify("renewal.gainless", reason=reason, next_step=step)
     delete_retired_key(turn)
 
 
@@ -157,6 +161,7 @@ def new_active(turn: Turn) -> ActiveCertificate:
         not_after=summary.not_after,
         jitter=turn.rng.random(),
         installed_at=turn.now,
+        gainless=count_gainless(before, summary.not_after, transaction.issued_chain_der),
     )
 
 
