@@ -173,6 +173,7 @@ def format_status(status: TrustpointStatus) -> str:
         ("next step", _moment(status.next_step_at)),
         ("hand-off", status.handoff),
         ("failure", status.failure),
+        ("to do", status.next_step),
     ]
     lines = [f"{status.name}: {status.state.value}"]
     lines += [f"  {label:<12} {value}" for label, value in rows if value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sceplab_agent.core.events import FailureCause
+from sceplab_agent.core.next_steps import next_step_of
 from sceplab_agent.core.states import State
 from sceplab_agent.errors import (
     CaNotTrustedError,
@@ -42,7 +43,8 @@ def is_settled(session: EnrollmentSession) -> bool:
         if failure is not None and failure.cause is FailureCause.TRUST:
             # A step that is repeated: a reply of a stranger, and the server's may still come.
             is_passing = machine.attempts > 0
-        return not is_passing or machine.attempts >= session.config.policy.retry.max_attempts
+        failures = machine.attempts + machine.rounds
+        return not is_passing or failures >= session.config.policy.retry.max_attempts
     return machine.state in RESTING | GIVEN_UP
 
 
@@ -61,7 +63,7 @@ def raise_for_outcome(session: EnrollmentSession) -> None:
         return
     if failure is None:
         raise EnrollmentFailedError(session.name, None, f"stopped in {machine.state.value}")
-    reason = describe_failure(failure)
+    reason = f"{describe_failure(failure)}; next step: {next_step_of(failure)}"
     if failure.cause is FailureCause.TRUST:
         pin = session.config.policy.pin
         expected = format_pin(pin) if pin is not None else ""

@@ -72,6 +72,8 @@ class TrustpointStatus:
     """How the last hand-off to the consumers ended, and when."""
     failure: str = ""
     failure_cause: FailureCause | None = None
+    next_step: str = ""
+    """What the operator has to do; empty: nothing."""
     at: datetime | None = None
     """When the journal heard of it last."""
     is_unreadable: bool = False
@@ -193,6 +195,7 @@ def describe_machine(
         handoff=_describe_handoff(machine.last_handoff),
         failure=describe_failure(failure) if failure else "",
         failure_cause=failure.cause if failure else None,
+        next_step=machine.next_step,
         at=at,
     )
 

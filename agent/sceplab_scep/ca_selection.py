@@ -20,6 +20,7 @@ from sceplab_scep.algorithms import Floor
 from sceplab_scep.chains import is_ca, is_directly_issued, is_valid_at
 from sceplab_scep.errors import (
     MalformedMessageError,
+    NotValidNowError,
     SignatureInvalidError,
     UnauthorizedRaError,
 )
@@ -74,8 +75,9 @@ def select_ca_certificates(
         floor: weakest digest the other certificates may be signed with.
 
     Raises:
-        SignatureInvalidError: no certificate has the pinned fingerprint, none that chains to it
-            can receive a request, or all that could are expired.
+        SignatureInvalidError: no certificate has the pinned fingerprint, or none that chains to
+            it can receive a request.
+        NotValidNowError: all that could receive one are expired.
         UnauthorizedRaError: certificates that could receive it are there, and none is an RA's.
 
     Spec: checklist 15.3.
@@ -200,7 +202,7 @@ def _pick_ra(
     current = [c for c in candidates if is_current(c)]
     if not current:
         latest = max(candidates, key=lambda c: c.not_valid_after_utc)
-        raise SignatureInvalidError(
+        raise NotValidNowError(
             f"the RA certificate {name_text(latest.subject)} is not valid now: "
             f"{latest.not_valid_before_utc:%Y-%m-%d} to {latest.not_valid_after_utc:%Y-%m-%d}; "
             "if the clock here is wrong, set it",

@@ -50,6 +50,14 @@ class UnauthorizedRaError(SignatureInvalidError):
     """The CA's RA is wanted, and only certificates offer themselves that may not act as such."""
 
 
+class NotValidNowError(SignatureInvalidError):
+    """A certificate of the peer has ended or has not begun, or a clock is wrong."""
+
+
+class SameCertificateError(RemoteProtocolError):
+    """The server answered with the certificate that was to be replaced."""
+
+
 class NonceMismatchError(RemoteProtocolError):
     """The reply's recipientNonce is not the senderNonce we sent."""
 

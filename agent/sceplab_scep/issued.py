@@ -17,7 +17,9 @@ from sceplab_scep.algorithms import Floor
 from sceplab_scep.chains import find_path, is_valid_at
 from sceplab_scep.errors import (
     MalformedMessageError,
+    NotValidNowError,
     RemoteProtocolError,
+    SameCertificateError,
     SignatureInvalidError,
 )
 from sceplab_scep.names import name_text
@@ -126,7 +128,9 @@ def check_issued(
         floor: weakest digest the certificates may be signed with.
 
     Raises:
-        RemoteProtocolError: wrong key, wrong subject, not valid now, or the old certificate.
+        RemoteProtocolError: wrong key or subject.
+        SameCertificateError: the old certificate.
+        NotValidNowError: it, or a CA certificate above it, is not valid now.
         SignatureInvalidError: it does not chain to the pinned certificate.
 
     Spec: checklist C-43, C-44.
@@ -138,7 +142,7 @@ def check_issued(
         )
     fields = fields_of(certificate)
     if replaced_serial is not None and fields.serial_number == replaced_serial:
-        raise RemoteProtocolError(
+        raise SameCertificateError(
             "the server returned the certificate that was to be renewed (same serial number)",
             attribute="serialNumber",
         )
@@ -183,7 +187,7 @@ def _check_subject(certificate: x509.Certificate, actual: bytes, expected: bytes
 
 def _check_validity(certificate: x509.Certificate, now: datetime, skew_s: float) -> None:
     if not is_valid_at(certificate, now, skew_s):
-        raise RemoteProtocolError(
+        raise NotValidNowError(
             f"the certificate of {name_text(certificate.subject)} is not valid now: "
             f"{certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ} to "
             f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}; if the clock here is wrong, "

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.model import Transaction
+from sceplab_agent.core.next_steps import CLOCK, UNCHANGED
 from sceplab_agent.core.policy import EnrollmentPolicy
 from sceplab_agent.core.values import ActiveCertificate, TrustedCa
 from sceplab_agent.core.verdicts import CertificateFit, CertificateUnfit
@@ -21,7 +22,12 @@ from sceplab_scep.certificates import (
     subject_der,
 )
 from sceplab_scep.chains import find_path
-from sceplab_scep.errors import ScepError, SignatureInvalidError
+from sceplab_scep.errors import (
+    NotValidNowError,
+    SameCertificateError,
+    ScepError,
+    SignatureInvalidError,
+)
 
 
 def judge_issued(
@@ -67,6 +73,15 @@ def judge_issued(
             floor=policy.floor,
         )
         chain_der = _chain(certificate_der, authorities, ca.anchor_der, policy)
+    except SameCertificateError as error:
+        return CertificateUnfit(
+            cause=FailureCause.CONFIGURATION,
+            reason=str(error),
+            next_step=UNCHANGED,
+            is_unchanged=True,
+        )
+    except NotValidNowError as error:
+        return CertificateUnfit(cause=FailureCause.PEER, reason=str(error), next_step=CLOCK)
     except SignatureInvalidError as error:
         return CertificateUnfit(cause=FailureCause.TRUST, reason=str(error))
     except ScepError as error:

@@ -155,6 +155,8 @@ class TransportFailed:
     cause: FailureCause
     reason: str
     is_retryable: bool
+    next_step: str = ""
+    """What to do about it, where the cause alone does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

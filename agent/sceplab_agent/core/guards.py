@@ -17,6 +17,7 @@ from sceplab_agent.core.model import Awaited, Goal, Resume
 from sceplab_agent.core.schedule import is_poll_exhausted
 from sceplab_agent.core.states import State
 from sceplab_agent.core.turn import Turn
+from sceplab_agent.core.verdicts import CertificateUnfit
 from sceplab_scep.attributes import FailInfo
 
 # What is outstanding
@@ -134,6 +135,11 @@ def has_run_out(turn: Turn) -> bool:
     resume = turn.model.resume
     is_early = resume is not None and resume.needs_certificate
     return is_early and wants_renewal(turn) and _is_expired(turn)
+
+
+def is_unchanged(turn: Turn) -> bool:
+    """The server answered with the certificate that was to be replaced."""
+    return isinstance(turn.event, CertificateUnfit) and turn.event.is_unchanged
 
 
 # The next CA

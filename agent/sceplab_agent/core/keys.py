@@ -15,13 +15,16 @@ def choose_key(model: Enrollment, policy: EnrollmentPolicy) -> NewKey:
     A key that an earlier transaction already made is used again: a retry with the same key lets
     the server recognise the client, another key would orphan the first.
 
+    Not so the key in use, where the policy wants a new one by now.
+
     A policy that names another key than the active certificate's line of keys has its way.
 
     Spec: RFC 8894 §2.5 (C-11); checklist 12.
     """
-    if model.new_key is not None:
-        return model.new_key
-    active = model.active
+    active, kept = model.active, model.new_key
+    is_old = active is not None and kept is not None and kept.key_id == active.key_id
+    if kept is not None and not (is_old and policy.renewal.new_key):
+        return kept
     generation = 1 if active is None else active.generation + 1
     base = policy.first_key_id
     is_other_key = active is None or not _descends(active.key_id, base)

@@ -13,12 +13,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sceplab_agent.core.actions.handoff import peace
+from sceplab_agent.core.actions.failure import peace
 from sceplab_agent.core.commands import Command
-from sceplab_agent.core.events import DeadlineReached, Event, Restarted
+from sceplab_agent.core.events import DeadlineReached, Event, FailureCause, Restarted
 from sceplab_agent.core.gain import describe_gainless
 from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
 from sceplab_agent.core.next_ca import NextCa
+from sceplab_agent.core.next_steps import NEXT_CA, next_step_for, next_step_of
 from sceplab_agent.core.policy import EnrollmentPolicy
 from sceplab_agent.core.schedule import RandomSource, longest_wait_s
 from sceplab_agent.core.snapshot import read_snapshot, write_snapshot
@@ -224,6 +225,22 @@ class EnrollmentMachine:
     def failure(self) -> Failure | None:
         """Why the last attempt failed; gone once an enrollment starts or goes well."""
         return self._model.failure
+
+    @property
+    def next_step(self) -> str:
+        """What the operator has to do, for a person; empty: nothing."""
+        model = self._model
+        if model.state is State.NEEDS_CHALLENGE:
+            return next_step_for(FailureCause.REJECTED)
+        if model.state in (State.FAILED, State.EXPIRED_TXN, State.BLOCKED) and model.failure:
+            return next_step_of(model.failure)
+        is_delayed = model.next_ca is not None and model.next_ca.is_delay_noted
+        return NEXT_CA if is_delayed and model.is_next_ca_asked(self._policy) else ""
+
+    @property
+    def rounds(self) -> int:
+        """Transactions in a row that ended without a certificate."""
+        return self._model.rounds
 
     @property
     def resume(self) -> Resume | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sceplab_agent.core.next_ca import Consent, NextCa
+from sceplab_agent.core.next_steps import NEXT_CA
 from sceplab_agent.core.policy import EnrollmentPolicy, RolloverMode
 from sceplab_agent.core.rollover import begins_at, belongs_to, ends_at, fetch_at, switch_at
 from sceplab_agent.core.schedule import earliest_renewal_at, renewal_at
@@ -219,7 +220,7 @@ class Enrollment:
             return "ask the CA's operator when the CA gets a new certificate or a successor"
         if self.is_next_ca_accepted(policy):
             return f"none: the next CA takes over by {self.switch_at.isoformat()}"
-        return "compare the fingerprint of the next CA, then approve-fingerprint"
+        return NEXT_CA
 
     def _leave_at(self, ca: TrustedCa, policy: EnrollmentPolicy) -> datetime:
         """When a renewal has to look for the next CA: the certificate ends with its CA."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sceplab_agent.core.events import FailureCause, TransportFailed
+from sceplab_agent.core.next_steps import CLOCK
 from sceplab_agent.core.policy import EnrollmentPolicy, PinAlgorithm, UnpinnedCa
 from sceplab_agent.core.values import TrustBasis, TrustedCa
 from sceplab_agent.core.verdicts import CaDistrusted, CaTrusted, CaUnpinned
@@ -27,7 +28,7 @@ from sceplab_scep.certificates import (
     select_ca_certificates,
 )
 from sceplab_scep.chains import is_ca
-from sceplab_scep.errors import ScepError, UnauthorizedRaError
+from sceplab_scep.errors import NotValidNowError, ScepError, UnauthorizedRaError
 from sceplab_scep.x509fields import certificate_der
 
 CaVerdict = CaTrusted | CaUnpinned | CaDistrusted | TransportFailed
@@ -93,7 +94,12 @@ def judge_ca_certificates(
         reason = clean_text(str(error), max_chars=_MAX_REASON_CHARS)
         return CaDistrusted(reason=f"{reason}; {RA_SETTINGS_HINT}")
     except (ScepError, ValueError) as error:
-        return TransportFailed(cause=FailureCause.PEER, reason=str(error), is_retryable=False)
+        return TransportFailed(
+            cause=FailureCause.PEER,
+            reason=str(error),
+            is_retryable=False,
+            next_step=CLOCK if isinstance(error, NotValidNowError) else "",
+        )
     is_heir = holds_by_succession(policy, stored)
     is_same = stored is not None and stored.anchor_der == selection.anchor_der
     ca = TrustedCa(

@@ -324,6 +324,8 @@ class Failure:
     hresult: int | None = None
     is_lasting: bool = False
     """Whether waiting alone does not help: a key is gone, a PIN is wrong."""
+    next_step: str = ""
+    """What to do about it, where the cause alone does not tell; see `next_steps`."""
 
     def to_json(self) -> Json:
         """JSON-ready form."""
@@ -336,6 +338,7 @@ class Failure:
             "fail_info_text": self.fail_info_text,
             "hresult": self.hresult,
             "is_lasting": self.is_lasting,
+            "next_step": self.next_step,
         }
 
     @classmethod
@@ -350,7 +353,9 @@ class Failure:
             fail_info=None if fail_info is None else FailInfo(fail_info),
             fail_info_text=str(data["fail_info_text"]),
             hresult=data["hresult"],
-            is_lasting=bool(data.get("is_lasting", False)),  # older snapshots do not say
+            # Older snapshots do not say.
+            is_lasting=bool(data.get("is_lasting", False)),
+            next_step=str(data.get("next_step", "")),
         )
 
 

@@ -67,6 +67,10 @@ class CertificateUnfit:
 
     cause: FailureCause
     reason: str
+    next_step: str = ""
+    """What to do about it, where the cause alone does not tell."""
+    is_unchanged: bool = False
+    """Whether it is the certificate that was to be replaced."""
 
 
 Verdict = (

@@ -21,7 +21,7 @@ from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.policy import PollPolicy, RenewalPolicy, RetryPolicy, UnpinnedCa
 from sceplab_agent.core.states import State
 from sceplab_scep.attributes import MessageType
-from sceplab_scep.capabilities import Capabilities
+from sceplab_scep.capabilities import NO_CAPABILITIES, Capabilities
 from tests.support.core import (
     FORGED,
     FULL,
@@ -188,15 +188,53 @@ def test_a_key_that_cannot_be_deleted_is_tried_again() -> None:
 
 @pytest.mark.covers("C-44", "T-27")
 def test_the_old_certificate_again_is_no_renewal() -> None:
-    """A reply with the serial number that is being replaced is not installed; tried again later."""
+    """A reply with the certificate that is being replaced ends the renewal; the policy is named."""
     stage = Stage(policy=policy(renewal=RenewalPolicy(new_key=False))).to_renewal_sent()
     active = stage.machine.active
     assert active is not None
     stage.issued(active.certificate_der)
-    assert stage.state is State.RETRY_WAIT
-    assert stage.machine.failure is not None
-    assert "same serial number" in stage.machine.failure.reason
+    assert stage.state is State.FAILED
+    failure = stage.machine.failure
+    assert failure is not None
+    assert "same serial number" in failure.reason
+    assert failure.cause is ev.FailureCause.CONFIGURATION
+    assert "renewal.new_key = true" in str(stage.one(Notify).details["next_step"])
+    assert stage.machine.next_step == stage.one(Notify).details["next_step"]
     assert stage.machine.active == active
+    # Not asked again before half of the rest is over.
+    assert stage.machine.next_deadline() == stage.now + (active.not_after - stage.now) / 2
+    stage.restart()
+    assert stage.machine.next_step == stage.one(Notify).details["next_step"]
+    stage.machine.set_policy(policy())
+    stage.give(ev.RenewRequested())
+    stage.ca_received()
+    assert stage.one(GenerateKey).key_id == "key.2"
+
+
+def test_a_kept_key_in_use_gives_way_to_a_new_one() -> None:
+    """With the policy changed between two rounds, the next one has a key of its own."""
+    stage = Stage(policy=policy(renewal=RenewalPolicy(new_key=False))).to_renewal_sent()
+    stage.give(REJECTED)
+    stage.machine.set_policy(policy())
+    stage.wake()
+    stage.ca_received()
+    assert stage.one(GenerateKey).key_id == "key.2"
+
+
+def test_capabilities_that_were_spoilt_once_are_asked_for_again() -> None:
+    """A request that cannot be built with them makes a renewal fetch, not build, again."""
+    stage = Stage().to_installed()
+    stage.wake()
+    stage.give(ev.CaCertificatesReceived(certificates_der=PKI.bundle, capabilities=NO_CAPABILITIES))
+    stage.key_ready()
+    stage.give(ev.RequestFailed(cause=ev.FailureCause.CONFIGURATION, reason="below the floor"))
+    assert stage.state is State.RETRY_WAIT
+    stage.wake()
+    assert stage.state is State.RENEW_DUE
+    stage.through_request()
+    stage.issued()
+    stage.give(ev.CertificateInstalled())
+    assert stage.state is State.INSTALLED
 
 
 @pytest.mark.parametrize(

@@ -60,16 +60,26 @@ def judge_reply(turn: Turn) -> None:
 
 def install(turn: Turn) -> None:
     """Has the fit certificate put in its place."""
-    model, event, transaction = turn.model, turn.event, turn.model.transaction
+    event, transaction = turn.event, turn.model.transaction
     assert isinstance(event, CertificateFit)
     assert transaction is not None
-    assert model.new_key is not None
     transaction.issued_der = event.certificate_der
     transaction.issued_chain_der = event.chain_der
-    if not turn.is_clock_set and fits(event.certificate_der, turn.now, turn.policy):
+    install_accepted(turn)
+
+
+def install_accepted(turn: Turn) -> None:
+    """Has the certificate put in its place that was judged fit. Again after a failure or restart.
+
+    It is not judged once more: it may be in its place already, as a power cut left it.
+    """
+    model, transaction = turn.model, turn.model.transaction
+    assert transaction is not None
+    assert model.new_key is not None
+    if not turn.is_clock_set and fits(transaction.issued_der, turn.now, turn.policy):
         model.newest_at = turn.now
         turn.is_clock_set = True
-    model.awaited = Awaited.INSTALLATION
+    model.wait_for(Awaited.INSTALLATION)
     turn.record(
         "certificate.accepted",
         transaction_id=transaction.transaction_id,
@@ -79,8 +89,8 @@ def install(turn: Turn) -> None:
         InstallCertificate(
             generation=model.new_key.generation,
             key_id=model.new_key.key_id,
-            certificate_der=event.certificate_der,
-            chain_der=event.chain_der,
+            certificate_der=transaction.issued_der,
+            chain_der=transaction.issued_chain_der,
             is_candidate=turn.policy.hands_over,
         )
     )
@@ -192,4 +202,11 @@ def keep_retired_key(turn: Turn) -> None:
     turn.notify("key.kept", key_id=key_id, reason=event.reason)
 
 
-ACTIONS = (keep_reply, judge_reply, install, activate, forget_retired_key, keep_retired_key)
+ACTIONS = (
+    keep_reply,
+    install,
+    install_accepted,
+    activate,
+    forget_retired_key,
+    keep_retired_key,
+)

@@ -7,7 +7,7 @@ the active certificate still signs (``rounds`` counts). The active certificate i
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sceplab_agent.core.events import (
     FailureCause,
@@ -19,24 +19,16 @@ from sceplab_agent.core.events import (
     TransportFailed,
 )
 from sceplab_agent.core.model import Awaited, Goal, Resume
+from sceplab_agent.core.next_steps import next_step_after, next_step_for, next_step_of
 from sceplab_agent.core.policy import Recovery
 from sceplab_agent.core.schedule import retry_at
 from sceplab_agent.core.turn import Turn
-from sceplab_agent.core.values import Failure
+from sceplab_agent.core.values import ActiveCertificate, Failure
 from sceplab_agent.core.verdicts import CertificateUnfit
 
-_NEXT_STEPS = {
-    FailureCause.CONFIGURATION: "correct the trustpoint and enroll again",
-    FailureCause.TRUST: "compare fingerprints out of band, set the pins, authenticate again",
-    FailureCause.REJECTED: "ask the CA's operator, get a new challenge password, enroll again",
-    FailureCause.TRANSPORT: "make the server reachable and enroll again",
-    FailureCause.KEY_STORE: "make the key store usable and enroll again",
-    FailureCause.STORAGE: "make room on the disk, or the state directory writable; enroll again",
-    FailureCause.HANDOFF: "mend what the consumer complains of and renew (without a certificate "
-    "before: enroll) again, or cancel to give the new certificate up",
-    FailureCause.PEER: "look at the trace of the reply, then enroll again",
-    FailureCause.EXHAUSTED: "ask the CA's operator why there was no certificate, then enroll again",
-}
+_PATIENCE = 0.5
+"""Share of the time left to the certificate in use after which what was refused for good is tried
+again."""
 
 
 def need_operator(turn: Turn, cause: FailureCause, reason: str, next_step: str = "") -> None:
@@ -46,7 +38,7 @@ def need_operator(turn: Turn, cause: FailureCause, reason: str, next_step: str =
         state=turn.model.state.value,
         cause=cause.value,
         reason=reason,
-        next_step=next_step or _NEXT_STEPS[cause],
+        next_step=next_step or next_step_for(cause),
     )
 
 
@@ -61,9 +53,17 @@ def retry_key(turn: Turn) -> None:
 
 
 def retry_build(turn: Turn) -> None:
-    """Builds the message again later."""
-    transaction = turn.model.transaction
+    """Builds the message again later.
+
+    What cannot be built for another reason than the key store's cannot be built later either: a
+    renewal takes capabilities and certificates anew.
+    """
+    event, transaction = turn.event, turn.model.transaction
+    assert isinstance(event, RequestFailed)
     assert transaction is not None
+    if event.cause is not FailureCause.KEY_STORE:
+        discard_round(turn)
+        return
     retry(turn, Resume.ASK if transaction.is_asking else Resume.BUILD)
 
 
@@ -115,6 +115,17 @@ def fail(turn: Turn) -> None:
     end(turn, "enrollment.failed", describe_failure(turn))
 
 
+def fail_unchanged(turn: Turn) -> None:
+    """Gives a renewal up that the server answers with the certificate in use.
+
+    Its key is no longer the one to renew with: a changed policy gets its new key.
+    """
+    failure = describe_failure(turn)
+    turn.model.new_key = None
+    pause = peace(failure, turn.model.active, turn.now)
+    end(turn, "enrollment.failed", failure, pause=pause)
+
+
 def fail_lost_key(turn: Turn) -> None:
     """Gives up because the key of the active certificate is gone."""
     model = turn.model
@@ -156,7 +167,8 @@ def report_expiry(turn: Turn) -> None:
     before = f"; last failure: {model.failure.reason}" if model.failure else ""
     reason = f"the certificate ended at {model.active.not_after.isoformat()}{before}"
     model.is_expiry_noted = True
-    end(turn, "certificate.expired", failure_now(turn, FailureCause.EXHAUSTED, reason))
+    failure = failure_now(turn, FailureCause.EXHAUSTED, reason)
+    end(turn, "certificate.expired", replace(failure, next_step=next_step_after(model.failure)))
 
 
 def note_expiry(turn: Turn) -> None:
@@ -193,7 +205,11 @@ def describe_failure(turn: Turn) -> Failure:
         return replace(failure, is_lasting=not event.may_pass)
     assert isinstance(event, (TransportFailed, RequestFailed, CertificateUnfit))
     failure = failure_now(turn, event.cause, event.reason)
-    if isinstance(event, CertificateUnfit) or event.cause is not FailureCause.KEY_STORE:
+    if isinstance(event, CertificateUnfit):
+        return replace(failure, next_step=event.next_step, is_lasting=event.is_unchanged)
+    if isinstance(event, TransportFailed):
+        failure = replace(failure, next_step=event.next_step)
+    if event.cause is not FailureCause.KEY_STORE:
         return failure
     return replace(failure, is_lasting=not event.is_retryable)
 
@@ -208,7 +224,8 @@ def _exhausted(turn: Turn) -> Failure:
     transaction = turn.model.transaction
     assert transaction is not None
     reason = f"no decision after {transaction.polls} polls"
-    return failure_now(turn, FailureCause.EXHAUSTED, reason)
+    failure = failure_now(turn, FailureCause.EXHAUSTED, reason)
+    return replace(failure, next_step=next_step_after(turn.model.failure))
 
 
 def _transaction_id(turn: Turn) -> str:
@@ -261,7 +278,15 @@ def end(turn: Turn, event_id: str, failure: Failure, *, pause: timedelta = timed
     model.failure = failure
     pause_renewal(turn, pause)
     _record_failure(turn, event_id, failure)
-    need_operator(turn, failure.cause, failure.reason)
+    need_operator(turn, failure.cause, failure.reason, next_step_of(failure))
+
+
+def peace(failure: Failure | None, active: ActiveCertificate | None, now: datetime) -> timedelta:
+    """How long a server or a consumer that refused for good is not asked again."""
+    lasting = (FailureCause.HANDOFF, FailureCause.CONFIGURATION)
+    if failure is None or failure.cause not in lasting or not failure.is_lasting:
+        return timedelta()
+    return (active.not_after - now) * _PATIENCE if active is not None else timedelta()
 
 
 def pause_renewal(turn: Turn, at_least: timedelta = timedelta()) -> None:
@@ -294,6 +319,7 @@ ACTIONS = (
     retry_installation,
     retry_unanswered,
     fail,
+    fail_unchanged,
     fail_lost_key,
     reject,
     expire,

@@ -5,20 +5,14 @@ The key of the one before is retired, and so deleted, only behind the record ``h
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from sceplab_agent.core.actions.certificate import new_active, put_in_charge
-from sceplab_agent.core.actions.failure import describe_failure, end, failure_now, retry
+from sceplab_agent.core.actions.failure import describe_failure, end, failure_now, peace, retry
 from sceplab_agent.core.commands import HandOver
 from sceplab_agent.core.events import FailureCause, HandedOver, HandOffFailed
 from sceplab_agent.core.keys import drop_waiting
 from sceplab_agent.core.model import Awaited, Goal, Resume
 from sceplab_agent.core.turn import Turn
-from sceplab_agent.core.values import ActiveCertificate, Failure, HandOffOutcome
-
-_PATIENCE = 0.5
-"""Share of the time left to the certificate in use after which a refused hand-off is followed by
-a renewal."""
+from sceplab_agent.core.values import HandOffOutcome
 
 
 def begin_handoff(turn: Turn) -> None:
@@ -82,13 +76,6 @@ def drop_successor(turn: Turn) -> None:
         reason += f"; last failure: {turn.model.failure.reason}"
     drop_waiting(turn.model)
     end(turn, "handoff.dropped", failure_now(turn, FailureCause.HANDOFF, reason))
-
-
-def peace(failure: Failure | None, active: ActiveCertificate | None, now: datetime) -> timedelta:
-    """How long consumers that refused a certificate for good are not asked again."""
-    if failure is None or failure.cause is not FailureCause.HANDOFF or not failure.is_lasting:
-        return timedelta()
-    return (active.not_after - now) * _PATIENCE if active is not None else timedelta()
 
 
 def _note_failure(turn: Turn) -> None:

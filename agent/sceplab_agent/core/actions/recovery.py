@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from sceplab_agent.core.actions.certificate import delete_retired_key, judge_reply
+from sceplab_agent.core.actions.certificate import (
+    delete_retired_key,
+    install_accepted,
+    judge_reply,
+)
 from sceplab_agent.core.actions.failure import count_unanswered, pause_renewal
 from sceplab_agent.core.actions.handoff import hand_over
 from sceplab_agent.core.actions.request import ask_outcome, build_request, prepare_key
@@ -78,7 +82,10 @@ def resume_step(turn: Turn) -> None:
         model.awaited = Awaited.NOTHING  # the next CA is asked for again
         ask_consent(turn)
     elif model.state is State.ISSUED_UNVERIFIED:
-        judge_reply(turn)
+        if awaited is Awaited.INSTALLATION:
+            install_accepted(turn)
+        else:
+            judge_reply(turn)
     elif model.state is State.CA_PINNED and model.goal is not Goal.NONE:
         turn.follow(GoalPursued())
     elif awaited is Awaited.HANDOFF:

@@ -10,11 +10,10 @@ from sceplab_agent.core.commands import AskOperator, FetchNextCa
 from sceplab_agent.core.events import FailureCause, NextCaReceived, TransportFailed
 from sceplab_agent.core.model import Awaited
 from sceplab_agent.core.next_ca import Consent, NextCa
+from sceplab_agent.core.next_steps import NEXT_CA
 from sceplab_agent.core.pinning import fingerprint_hex
 from sceplab_agent.core.rollover import NextCaRefused, judge_next_ca
 from sceplab_agent.core.turn import Turn
-
-_NEXT_STEP = "compare the fingerprint with what the CA's operator says, then approve-fingerprint"
 
 
 def ask_for_next_ca(turn: Turn) -> None:
@@ -96,7 +95,7 @@ def report_delay(turn: Turn) -> None:
     sha256 = fingerprint_hex(model.next_ca.ca.anchor_der)
     turn.record("rollover.delayed", anchor_sha256=sha256)
     reason = f"the next CA, sha256 {sha256}, should take over now and is not accepted"
-    need_operator(turn, FailureCause.TRUST, reason, _NEXT_STEP)
+    need_operator(turn, FailureCause.TRUST, reason, NEXT_CA)
 
 
 def _answer(turn: Turn, consent: Consent, event_id: str) -> None:
