@@ -241,6 +241,7 @@ def _read_renewal(table: ConfigTable) -> RenewalPolicy:
         new_key=table.flag("new_key", default.new_key),
         send_challenge=table.flag("send_challenge", default.send_challenge),
         implicit=table.flag("implicit", default.implicit),
+        after_expiry=table.choice("after_expiry", default.after_expiry),
         least_gap_s=table.number("least_gap_s", default.least_gap_s, minimum=1, maximum=_YEAR_S),
     )
     table.finish()

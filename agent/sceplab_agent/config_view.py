@@ -124,6 +124,7 @@ def _describe_key(config: TrustpointConfig) -> View:
 def _describe_policy(policy: EnrollmentPolicy) -> View:
     poll, retry = policy.poll, policy.retry
     renewal = {key: value for key, value in asdict(policy.renewal).items() if value is not None}
+    renewal["after_expiry"] = policy.renewal.after_expiry.value
     return {
         "poll": {
             **asdict(poll.backoff),

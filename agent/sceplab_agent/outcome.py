@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sceplab_agent.core.events import FailureCause
+from sceplab_agent.core.model import Goal
 from sceplab_agent.core.next_steps import next_step_of
 from sceplab_agent.core.states import State
 from sceplab_agent.errors import (
@@ -43,7 +44,8 @@ def is_settled(session: EnrollmentSession) -> bool:
         if failure is not None and failure.cause is FailureCause.TRUST:
             # A step that is repeated: a reply of a stranger, and the server's may still come.
             is_passing = machine.attempts > 0
-        failures = machine.attempts + machine.rounds
+        rounds = machine.rounds if machine.goal is Goal.RENEW else 0
+        failures = machine.attempts + rounds
         return not is_passing or failures >= session.config.policy.retry.max_attempts
     return machine.state in RESTING | GIVEN_UP
 

@@ -20,23 +20,32 @@ _OWN_TROUBLE = {FailureCause.KEY_STORE, FailureCause.STORAGE, FailureCause.HANDO
 
 
 def events_to_enroll(
-    session: EnrollmentSession, now: datetime, *, again: bool
+    session: EnrollmentSession, now: datetime, *, again: bool, is_asked: bool = True
 ) -> list[TrustpointConfigured | EnrollRequested | ChallengeProvided]:
-    """What to feed a started session so that it ends with a certificate."""
+    """What to feed a started session so that it ends with a certificate.
+
+    Args:
+        session: started.
+        now: current time, UTC.
+        again: whether a valid certificate is replaced, too.
+        is_asked: whether somebody wants it; else an expired certificate is replaced only where
+            the policy says so.
+    """
     has_challenge = bool(session.config.challenge)
     request = EnrollRequested(has_challenge=has_challenge)
     active = session.machine.active
     is_enrolled = active is not None and now < active.not_after
+    is_left = active is not None and not is_asked and not session.machine.enrolls_after_expiry
     match session.state:
         case State.BLOCKED:
             unblock = TrustpointConfigured()
-            return [unblock] if is_enrolled and not again else [unblock, request]
+            return [unblock] if (is_enrolled or is_left) and not again else [unblock, request]
         case State.NEEDS_CHALLENGE if has_challenge:
             return [ChallengeProvided()]
         case State.CONFIGURED | State.CA_PINNED:
             return [request]
         case State.INSTALLED | State.ROLLOVER | State.FAILED | State.EXPIRED_TXN:
-            return [request] if again or not is_enrolled else []
+            return [request] if again or not (is_enrolled or is_left) else []
         case _:
             return []  # under way already
 
@@ -89,6 +98,9 @@ class Reviver:
             and failure is not None
             and failure.cause in _OWN_TROUBLE
             and not (failure.cause is FailureCause.HANDOFF and failure.is_lasting)
-            # While a certificate is valid, the machine itself renews it again.
-            and (active is None or active.not_after <= self._clock())
+            and (active is None or self._is_left(active.not_after))
         )
+
+    def _is_left(self, not_after: datetime) -> bool:
+        """Whether the machine itself neither renews nor replaces a certificate of that end."""
+        return not_after <= self._clock() and not self._driver.session.machine.enrolls_after_expiry

@@ -26,6 +26,7 @@ from sceplab_agent.core.events import (
     RequestFailed,
     TransportFailed,
 )
+from sceplab_agent.core.next_steps import CHALLENGE
 from sceplab_agent.core.pinning import RA_SETTINGS_HINT
 from sceplab_agent.key_stores import may_pass
 from sceplab_agent.observer import Observer, SilentObserver
@@ -84,7 +85,8 @@ class RequestBuilder:
         try:
             return self._build(command, now)
         except SecretUnavailableError as error:
-            return self._failed(FailureCause.CONFIGURATION, f"challenge password: {error}")
+            failed = self._failed(FailureCause.CONFIGURATION, f"challenge password: {error}")
+            return dataclasses.replace(failed, next_step=CHALLENGE)
         except KeyStoreError as error:
             failed = self._failed(FailureCause.KEY_STORE, reason_of(error))
             return dataclasses.replace(failed, is_retryable=may_pass(error))

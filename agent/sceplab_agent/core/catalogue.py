@@ -34,6 +34,7 @@ CATALOGUE: dict[str, Entry] = {
     "ca.distrusted": Entry("the CA is not the one that is pinned, or nothing is pinned", _ERROR),
     "ca.unreachable": Entry("the CA certificates could not be fetched", _WARNING),
     "enrollment.requested": Entry("a certificate is wanted"),
+    "enrollment.again": Entry("the certificate has ended, and another one is enrolled for"),
     "enrollment.key": Entry("the key is about to be made or looked up"),
     "enrollment.request": Entry("a PKCSReq or RenewalReq is about to be sent"),
     "enrollment.retransmission": Entry("the unanswered request is about to be sent again"),

@@ -122,6 +122,8 @@ class RequestFailed:
     reason: str
     is_retryable: bool = True
     """Of a key store's failure: whether the same may succeed later. Others never pass."""
+    next_step: str = ""
+    """What to do about it, where the cause alone does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

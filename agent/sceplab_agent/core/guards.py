@@ -100,20 +100,14 @@ def lacks_challenge(turn: Turn) -> bool:
 # The active certificate and the clock
 
 
-def _is_expired(turn: Turn) -> bool:
-    """The active certificate has ended, by a clock that can be trusted."""
-    active = turn.model.active
-    return active is not None and turn.is_clock_set and turn.now >= active.not_after
-
-
 def is_expiry_news(turn: Turn) -> bool:
     """The active certificate has ended and nobody was told yet."""
-    return _is_expired(turn) and not turn.model.is_expiry_noted
+    return turn.is_expired and not turn.model.is_expiry_noted
 
 
 def can_renew(turn: Turn) -> bool:
     """There is an active certificate and it has not ended."""
-    return turn.model.active is not None and not _is_expired(turn)
+    return turn.model.active is not None and not turn.is_expired
 
 
 def is_renewal_due(turn: Turn) -> bool:
@@ -134,12 +128,18 @@ def has_run_out(turn: Turn) -> bool:
     """A renewal whose certificate ended before a request was out."""
     resume = turn.model.resume
     is_early = resume is not None and resume.needs_certificate
-    return is_early and wants_renewal(turn) and _is_expired(turn)
+    return is_early and wants_renewal(turn) and turn.is_expired
 
 
 def is_unchanged(turn: Turn) -> bool:
     """The server answered with the certificate that was to be replaced."""
     return isinstance(turn.event, CertificateUnfit) and turn.event.is_unchanged
+
+
+def is_reenrollment_due(turn: Turn) -> bool:
+    """The active certificate has ended, the policy wants another, and the pause is over."""
+    moment = turn.model.reenrollment_at(turn.policy)
+    return moment is not None and turn.now >= moment
 
 
 # The next CA

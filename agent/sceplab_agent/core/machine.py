@@ -135,8 +135,11 @@ class EnrollmentMachine:
             ends = model.resume is not None and model.resume.needs_certificate
             is_bounded = (ends and model.goal is Goal.RENEW) or not model.is_expiry_noted
             return self._by_the_end(model.wake_at) if is_bounded else model.wake_at
-        if model.state not in _RESTING or model.active is None or model.is_expiry_noted:
+        if model.state not in _RESTING or model.active is None:
             return None
+        if model.is_expiry_noted:
+            is_asked_for = model.state is State.NEEDS_CHALLENGE
+            return None if is_asked_for else model.reenrollment_at(self._policy)
         return self._by_the_end(min(self._resting_moments(), default=None))
 
     def set_policy(self, policy: EnrollmentPolicy) -> None:
@@ -258,9 +261,18 @@ class EnrollmentMachine:
         return self._model.renewal_at
 
     @property
+    def enrolls_after_expiry(self) -> bool:
+        """Whether an expired certificate is enrolled for without the operator."""
+        return self._policy.renewal.enrolls_after_expiry
+
+    @property
     def renewal_note(self) -> str:
         """What is odd about the renewals of the active certificate, and the next step; or empty."""
         active = self._model.active
+        if self._model.is_expiry_noted:
+            if self._model.state is not State.NEEDS_CHALLENGE and self.enrolls_after_expiry:
+                return "the certificate has ended; another one is enrolled for by itself"
+            return "the certificate has ended; nothing goes on by itself: run sceplab-agent enroll"
         if active is None or not active.gainless:
             return ""
         return f"{describe_gainless(active)}; {self._model.gainless_step(self._policy)}"

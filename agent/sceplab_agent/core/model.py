@@ -214,6 +214,13 @@ class Enrollment:
         elif policy.rollover.mode is not RolloverMode.OFF:
             self.next_ca_check_at = self._check_at(ca, policy, active.jitter)
 
+    def reenrollment_at(self, policy: EnrollmentPolicy) -> datetime | None:
+        """When an expired certificate is enrolled for by itself; ``None``: it is not."""
+        active = self.active
+        if active is None or not self.is_expiry_noted or not policy.renewal.enrolls_after_expiry:
+            return None
+        return max(active.not_after, self.wake_at or active.not_after)
+
     def gainless_step(self, policy: EnrollmentPolicy) -> str:
         """What to do about renewals that gain nothing, for a person."""
         if self.switch_at is None:

@@ -22,6 +22,8 @@ CLOCK = (
     "at the server's clock and renew that certificate; then enroll again"
 )
 """For a certificate of the CA that is not valid now."""
+CHALLENGE = "put a challenge password in place where the trustpoint looks for it; enroll again"
+"""For a request that needs one, and none is there."""
 UNCHANGED = "set renewal.new_key = true, as this server wants a new key each time, and renew again"
 """For a server that answers a renewal with the certificate that it should replace."""
 NEXT_CA = "compare the fingerprint with what the CA's operator says, then approve-fingerprint"

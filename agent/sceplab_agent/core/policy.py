@@ -82,6 +82,15 @@ class RetryPolicy:
     """Attempts of one step; a renewal keeps trying until the certificate ends."""
 
 
+class AfterExpiry(enum.Enum):
+    """What follows when a certificate ended before it was renewed."""
+
+    ENROLL = "enroll"
+    """A first enrollment by itself, with the challenge password that is configured."""
+    STOP = "stop"
+    """Nothing until the operator asks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalPolicy:
     """When and how the installed certificate is replaced. Checklist 13."""
@@ -104,6 +113,13 @@ class RenewalPolicy:
     least_gap_s: float = 3600.0
     """No renewal starts by itself sooner after an installation, seconds; half of what is left of
     the certificate if that is less. See `schedule.earliest_renewal_at`."""
+    after_expiry: AfterExpiry = AfterExpiry.ENROLL
+    """What follows an end without a successor, where ``enabled``."""
+
+    @property
+    def enrolls_after_expiry(self) -> bool:
+        """Whether an expired certificate is replaced without the operator."""
+        return self.enabled and self.after_expiry is AfterExpiry.ENROLL
 
 
 class RolloverMode(enum.Enum):

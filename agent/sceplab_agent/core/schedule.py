@@ -17,6 +17,8 @@ _EARLIEST_SHARE = 0.5
 
 _GAP_SHARE = 0.5
 """Share of what is left of a certificate after which it may be renewed in any case."""
+_LONGEST_PAUSE_S = 86_400.0
+"""Between enrollments that are refused."""
 _SHORTEST_GAP = timedelta(seconds=1)
 """Resolution of a certificate's validity."""
 _SHORTEST_GAINLESS_GAP = timedelta(seconds=10)
@@ -56,6 +58,21 @@ def retry_at(backoff: Backoff, failures: int, now: datetime, rng: RandomSource) 
         rng: source of the jitter.
     """
     return now + timedelta(seconds=wait_s(backoff, failures - 1, rng))
+
+
+def reenrollment_pause(backoff: Backoff, failures: int, *, is_refused: bool) -> timedelta:
+    """How long to wait before an expired certificate is enrolled for again.
+
+    Args:
+        backoff: of retries; its ceiling is the first pause after a refusal.
+        failures: enrollments in a row that failed, 1 after the first.
+        is_refused: whether somebody has to do something first; then pauses double up to a day.
+    """
+    ceiling_s = backoff.ceiling_s
+    if not is_refused:
+        return timedelta(seconds=ceiling_s)
+    patient = Backoff(first_s=ceiling_s, growth=2, ceiling_s=max(ceiling_s, _LONGEST_PAUSE_S))
+    return timedelta(seconds=_plain_wait_s(patient, max(failures - 1, 0)))
 
 
 def is_poll_exhausted(

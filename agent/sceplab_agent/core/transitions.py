@@ -141,6 +141,8 @@ TRANSITIONS: tuple[Transition, ...] = (
          "hand_over", "there is a new certificate already: handed over again"),
     _row(ev.DeadlineReached, _AT_REST, S.HANDING_OVER, "is_renewal_due can_hand_over",
          "hand_over", "the renewal moment: the new certificate is there already"),
+    _row(ev.DeadlineReached, _AT_REST, S.HANDING_OVER, "is_reenrollment_due can_hand_over",
+         "hand_over", "the certificate has ended, and the new one is there already"),
     # A certificate is wanted
     _row(ev.EnrollRequested, _STARTABLE, S.NEEDS_CHALLENGE, "lacks_challenge",
          "begin_without_challenge", "a first enrollment needs a challenge password"),
@@ -150,10 +152,12 @@ TRANSITIONS: tuple[Transition, ...] = (
          "take_challenge", "the CA is fetched again before each transaction (T-47)"),
     _row(ev.RenewRequested, (*_RENEWABLE, S.RETRY_WAIT), S.RENEW_DUE, "can_renew",
          "begin_renewal", "the operator wants it now"),
+    _row(ev.DeadlineReached, _AT_REST, S.CA_FETCH, "is_reenrollment_due",
+         "begin_reenrollment", "the certificate has ended: enrolled for anew, if the policy says"),
     _row(ev.DeadlineReached, _RENEWABLE, S.RENEW_DUE, "is_renewal_due",
          "begin_renewal", "the renewal moment of the policy"),
     _row(ev.DeadlineReached, _ACTIVE, S.FAILED, "is_expiry_news",
-         "report_expiry", "an expired certificate is replaced on request only"),
+         "report_expiry", "too late to renew"),
     _row(ev.DeadlineReached, (S.FAILED, S.EXPIRED_TXN, S.NEEDS_CHALLENGE), None, "is_expiry_news",
          "report_expiry", "the operator is waited for already"),
     # The next CA

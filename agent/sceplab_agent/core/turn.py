@@ -33,6 +33,12 @@ class Turn:
     commands: list[Command] = field(default_factory=list)
     verdicts: list[Verdict | Event] = field(default_factory=list)
 
+    @property
+    def is_expired(self) -> bool:
+        """Whether the active certificate has ended, by a clock that can be trusted."""
+        active = self.model.active
+        return active is not None and self.is_clock_set and self.now >= active.not_after
+
     def record(self, event_id: str, **details: Detail) -> None:
         """Appends a `Record` with the model as it is now."""
         self.model.newest_at = max(self.model.newest_at, self.now)

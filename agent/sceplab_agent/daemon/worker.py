@@ -146,7 +146,7 @@ class Worker:
             driver.ask(partial(_note_change, self._served, config))
         self._served = config
         if not self._changed.is_set():
-            for event in events_to_enroll(session, means.clock(), again=False):
+            for event in events_to_enroll(session, means.clock(), again=False, is_asked=False):
                 await driver.feed(event)
         every_s = longest_wait_s(config.policy.retry.backoff)
         with Reviver(driver, every_s=every_s, clock=means.clock):

@@ -13,6 +13,7 @@ from cryptography import x509
 from sceplab_agent.config import AgentConfig, load_config
 from sceplab_agent.config_view import describe_config, format_toml, mask_uri
 from sceplab_agent.core.policy import (
+    AfterExpiry,
     Backoff,
     CaPin,
     EnrollmentPolicy,
@@ -109,6 +110,7 @@ new_key = false
 send_challenge = true
 implicit = true
 least_gap_s = 600
+after_expiry = "stop"
 
 [trustpoint.second]
 url = "http://other.example.org"
@@ -177,7 +179,7 @@ def test_every_key_is_read() -> None:
     assert policy.rollover == RolloverPolicy(mode=RolloverMode.ASK, check_every_s=3600)
     assert dataclasses.astuple(policy.renewal) == (
         *(False, 0.5, 14.0, 0.1, False, True, True),
-        600,
+        *(600, AfterExpiry.STOP),
     )
     assert second.store_uri == "soft:/etc/agent/keys?kdf=lab"
     assert second.store_secret == "env:PASS"
@@ -222,6 +224,12 @@ def test_effective_configuration_masks_a_pin() -> None:
         ("state-dir = 'x'", "[agent]", "agent.state-dir", "state_dir"),
         ("max_poll = 3", "[trustpoint.lab.poll]", "trustpoint.lab.poll.max_poll", "max_polls"),
         (
+            "after_expire = 'stop'",
+            "[trustpoint.lab.renewal]",
+            "trustpoint.lab.renewal.after_expire",
+            "after_expiry",
+        ),
+        (
             "min_gap_s = 3",
             "[trustpoint.lab.renewal]",
             "trustpoint.lab.renewal.min_gap_s",
@@ -236,6 +244,13 @@ def test_unknown_key_names_the_closest(line: str, table: str, path: str, closest
     """A key nobody knows is an error that names its place and the closest known key."""
     expected = f"{path}: is not known here; did you mean '{closest}'?"
     assert problems(with_line(line, table)) == [expected]
+
+
+def test_an_unknown_word_for_what_follows_an_end_names_the_closest() -> None:
+    """The two words there are, and the one that was probably meant."""
+    found = problems(with_line('after_expiry = "enrol"', "[trustpoint.lab.renewal]"))
+    path = "trustpoint.lab.renewal.after_expiry"
+    assert found == [f"{path}: is one of enroll, stop; did you mean 'enroll'?"]
 
 
 def test_unknown_key_without_a_close_one_lists_all() -> None:

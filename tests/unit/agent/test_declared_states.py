@@ -53,6 +53,13 @@ class Site:
         """The server's time."""
         return now() + timedelta(seconds=self.server_ahead_s)
 
+    def configure(self, renewal: str) -> None:
+        """Puts a line about renewals into the trustpoint, in place of the one before."""
+        path = self.agent.folder / "agent.toml"
+        lines = [one for one in path.read_text().splitlines() if not one.startswith("renewal =")]
+        lines.insert(lines.index("[trustpoint.lab]") + 1, renewal)
+        path.write_text("\n".join(lines) + "\n")
+
     def set_agent_clock(self, ahead_s: float) -> None:
         """Sets the agent's clock off the real one; at once, as a file is replaced."""
         path = self.agent.folder / "offset"
@@ -105,9 +112,8 @@ Cause = Callable[[Site], AbstractContextManager[Ended]]
 
 @pytest.fixture
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """An agent beside a server of its own; it asks for approvals where the case wants that."""
-    approval = {"template": {"approval": "manual"}} if request.param else None
-    state = make_server(settings=approval, now=now())
+    """An agent beside a server of its own, with the settings that the case wants."""
+    state = make_server(settings=request.param, now=now())
     sites: list[Site] = []
 
     def clock() -> datetime:
@@ -284,6 +290,7 @@ def clock_step_while_polling(site: Site) -> Iterator[Ended]:
 @contextmanager
 def server_gone(site: Site) -> Iterator[Ended]:
     """From before the renewal until after the end nobody answers; then a new password is needed."""
+    site.configure('renewal = { after_expiry = "stop" }')
     running = Running(site.agent, "run")
     running.wait_for("certificate.installed")
     before = serial(site)
@@ -306,6 +313,41 @@ def server_gone(site: Site) -> Iterator[Ended]:
 
 
 @contextmanager
+def server_gone_for_a_while(site: Site) -> Iterator[Ended]:
+    """The same, and nobody comes: with server and password back the service enrolls by itself."""
+    running = Running(site.agent, "run")
+    running.wait_for("certificate.installed")
+    before = serial(site)
+    site.server.go()
+    site.let_pass(running, PAST_EXPIRY_S)
+    running.wait_for("enrollment.again")
+    said = running.wait_for("operator.needed")
+    ended = site.trustpoint()
+    assert ended["renewal_note"]
+    site.give_password()
+    site.server.answer_by(site.state)
+    running.wait_for("certificate.installed")
+    assert serial(site) != before
+    yield Ended(state=State.FAILED.value, code=stop(running), said=said)
+
+
+@contextmanager
+def unchanged_certificate(site: Site) -> Iterator[Ended]:
+    """A server that wants a new key each time gives the certificate in use; it is named."""
+    site.configure("renewal = { new_key = false }")
+    site.command("enroll")
+    before = serial(site)
+    run = site.agent.run("renew", "--quiet")
+    ended = site.trustpoint()
+    assert ended["serial_number"] == before
+    assert "renewal.new_key = true" in ended["next_step"]
+    yield Ended(state=ended["state"], code=run.status, said=run.err)
+    site.configure("renewal = { new_key = true }")
+    site.command("renew")
+    assert serial(site) != before
+
+
+@contextmanager
 def another_ca(site: Site) -> Iterator[Ended]:
     """A stranger answers: nothing is sent to it, the certificate stays, the right one renews."""
     site.command("enroll")
@@ -324,6 +366,7 @@ def another_ca(site: Site) -> Iterator[Ended]:
     assert serial(site) != before
 
 
+APPROVAL = {"template": {"approval": "manual"}}
 DISK_STEP = "make room on its disk, or make the disk writable"
 
 
@@ -336,7 +379,8 @@ class Case:
     code: ExitCode
     step: str
     """Part of the message: what to do."""
-    asks_approval: bool = False
+    settings: dict[str, dict[str, str]] | None = None
+    """Of the server's profile, by section."""
 
 
 CASES = (
@@ -346,7 +390,7 @@ CASES = (
         state=State.PENDING,
         code=ExitCode.STORAGE,
         step=DISK_STEP,
-        asks_approval=True,
+        settings=APPROVAL,
     ),
     Case(cause=disk_full_at_renewal, state=State.INSTALLED, code=ExitCode.STORAGE, step=DISK_STEP),
     Case(cause=read_only_at_first, state=State.UNCONFIGURED, code=ExitCode.STORAGE, step=DISK_STEP),
@@ -369,13 +413,26 @@ CASES = (
         state=State.PENDING,
         code=ExitCode.OK,
         step="next_step=none if the clock is right now",
-        asks_approval=True,
+        settings=APPROVAL,
     ),
     Case(
         cause=server_gone,
         state=State.FAILED,
         code=ExitCode.OK,
-        step="next_step=ask the CA's operator",
+        step="next_step=make the server reachable",
+    ),
+    Case(
+        cause=server_gone_for_a_while,
+        state=State.FAILED,
+        code=ExitCode.OK,
+        step="next_step=make the server reachable",
+    ),
+    Case(
+        cause=unchanged_certificate,
+        state=State.FAILED,
+        code=ExitCode.CONFIGURATION,
+        step="next step: set renewal.new_key = true",
+        settings={"renewal": {"same_key": "existing"}},
     ),
     Case(
         cause=another_ca,
@@ -388,7 +445,7 @@ CASES = (
 
 @pytest.mark.parametrize(
     ("site", "case"),
-    [pytest.param(case.asks_approval, case, id=case.cause.__name__) for case in CASES],
+    [pytest.param(case.settings, case, id=case.cause.__name__) for case in CASES],
     indirect=["site"],
 )
 def test_cause_ends_in_its_declared_state_and_passes(site: Site, case: Case) -> None:

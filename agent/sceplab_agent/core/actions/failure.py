@@ -21,11 +21,20 @@ from sceplab_agent.core.events import (
 from sceplab_agent.core.model import Awaited, Goal, Resume
 from sceplab_agent.core.next_steps import next_step_after, next_step_for, next_step_of
 from sceplab_agent.core.policy import Recovery
-from sceplab_agent.core.schedule import retry_at
+from sceplab_agent.core.schedule import reenrollment_pause, retry_at
+from sceplab_agent.core.states import State
 from sceplab_agent.core.turn import Turn
 from sceplab_agent.core.values import ActiveCertificate, Failure
 from sceplab_agent.core.verdicts import CertificateUnfit
 
+_PASSING = (
+    FailureCause.TRANSPORT,
+    FailureCause.PEER,
+    FailureCause.KEY_STORE,
+    FailureCause.STORAGE,
+    FailureCause.HANDOFF,
+)
+"""Causes that may be gone without anybody's work."""
 _PATIENCE = 0.5
 """Share of the time left to the certificate in use after which what was refused for good is tried
 again."""
@@ -122,8 +131,7 @@ def fail_unchanged(turn: Turn) -> None:
     """
     failure = describe_failure(turn)
     turn.model.new_key = None
-    pause = peace(failure, turn.model.active, turn.now)
-    end(turn, "enrollment.failed", failure, pause=pause)
+    end(turn, "enrollment.failed", failure)
 
 
 def fail_lost_key(turn: Turn) -> None:
@@ -168,7 +176,14 @@ def report_expiry(turn: Turn) -> None:
     reason = f"the certificate ended at {model.active.not_after.isoformat()}{before}"
     model.is_expiry_noted = True
     failure = failure_now(turn, FailureCause.EXHAUSTED, reason)
-    end(turn, "certificate.expired", replace(failure, next_step=next_step_after(model.failure)))
+    failure = replace(failure, next_step=next_step_after(model.failure))
+    if model.state is State.NEEDS_CHALLENGE or not turn.policy.renewal.enrolls_after_expiry:
+        end(turn, "certificate.expired", failure)
+    else:
+        _close(turn, failure)
+        model.rounds = 0  # what is counted now are enrollments
+        model.wake_at = turn.now
+        _record_failure(turn, "certificate.expired", failure)
 
 
 def note_expiry(turn: Turn) -> None:
@@ -207,8 +222,7 @@ def describe_failure(turn: Turn) -> Failure:
     failure = failure_now(turn, event.cause, event.reason)
     if isinstance(event, CertificateUnfit):
         return replace(failure, next_step=event.next_step, is_lasting=event.is_unchanged)
-    if isinstance(event, TransportFailed):
-        failure = replace(failure, next_step=event.next_step)
+    failure = replace(failure, next_step=event.next_step)
     if event.cause is not FailureCause.KEY_STORE:
         return failure
     return replace(failure, is_lasting=not event.is_retryable)
@@ -259,15 +273,14 @@ def _wait(turn: Turn, resume: Resume, failures: int) -> None:
     model.wake_at = retry_at(turn.policy.retry.backoff, failures, turn.now, turn.rng)
 
 
-def end(turn: Turn, event_id: str, failure: Failure, *, pause: timedelta = timedelta()) -> None:
-    """Gives an attempt up and says what the operator can do.
+def end(turn: Turn, event_id: str, failure: Failure) -> None:
+    """Gives an attempt up and says what the operator can do."""
+    _close(turn, failure)
+    _record_failure(turn, event_id, failure)
+    need_operator(turn, failure.cause, failure.reason, next_step_of(failure))
 
-    Args:
-        turn: the present turn.
-        event_id: of the record.
-        failure: why.
-        pause: at least so long no renewal starts by itself.
-    """
+
+def _close(turn: Turn, failure: Failure) -> None:
     model = turn.model
     model.goal = Goal.NONE
     model.awaited = Awaited.NOTHING
@@ -276,9 +289,7 @@ def end(turn: Turn, event_id: str, failure: Failure, *, pause: timedelta = timed
     model.attempts = 0
     model.rounds += 1
     model.failure = failure
-    pause_renewal(turn, pause)
-    _record_failure(turn, event_id, failure)
-    need_operator(turn, failure.cause, failure.reason, next_step_of(failure))
+    pause_renewal(turn)
 
 
 def peace(failure: Failure | None, active: ActiveCertificate | None, now: datetime) -> timedelta:
@@ -289,11 +300,21 @@ def peace(failure: Failure | None, active: ActiveCertificate | None, now: dateti
     return (active.not_after - now) * _PATIENCE if active is not None else timedelta()
 
 
-def pause_renewal(turn: Turn, at_least: timedelta = timedelta()) -> None:
-    """Keeps an automatic renewal that is already due from starting at once."""
-    model = turn.model
-    pause = max(timedelta(seconds=turn.policy.retry.backoff.ceiling_s), at_least)
-    model.wake_at = turn.now + pause if model.active is not None else None
+def pause_renewal(turn: Turn) -> None:
+    """Keeps a renewal that is already due, or an enrollment after the end, from starting at once.
+
+    A failure that will not pass is followed by a pause of half of the time that is left.
+    """
+    model, backoff = turn.model, turn.policy.retry.backoff
+    if model.active is None:
+        model.wake_at = None
+    elif turn.is_expired:
+        is_refused = model.failure is not None and model.failure.cause not in _PASSING
+        pause = reenrollment_pause(backoff, model.rounds, is_refused=is_refused)
+        model.wake_at = turn.now + pause
+    else:
+        least = timedelta(seconds=backoff.ceiling_s)
+        model.wake_at = turn.now + max(least, peace(model.failure, model.active, turn.now))
 
 
 def _record_failure(turn: Turn, event_id: str, failure: Failure) -> None:

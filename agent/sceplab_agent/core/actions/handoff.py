@@ -6,7 +6,7 @@ The key of the one before is retired, and so deleted, only behind the record ``h
 from __future__ import annotations
 
 from sceplab_agent.core.actions.certificate import new_active, put_in_charge
-from sceplab_agent.core.actions.failure import describe_failure, end, failure_now, peace, retry
+from sceplab_agent.core.actions.failure import describe_failure, end, failure_now, retry
 from sceplab_agent.core.commands import HandOver
 from sceplab_agent.core.events import FailureCause, HandedOver, HandOffFailed
 from sceplab_agent.core.keys import drop_waiting
@@ -65,8 +65,7 @@ def fail_handoff(turn: Turn) -> None:
     A failure that will not pass leaves the consumers in peace for half of the time that is left.
     """
     _note_failure(turn)
-    failure = describe_failure(turn)
-    end(turn, "handoff.failed", failure, pause=peace(failure, turn.model.active, turn.now))
+    end(turn, "handoff.failed", describe_failure(turn))
 
 
 def drop_successor(turn: Turn) -> None:

@@ -28,6 +28,15 @@ def begin_enrollment(turn: Turn) -> None:
     _fetch(turn, "enrollment.requested", closed_transaction_id=closed)
 
 
+def begin_reenrollment(turn: Turn) -> None:
+    """Enrolls anew because the certificate has ended. What failed before is counted on."""
+    rounds = turn.model.rounds
+    closed = _begin(turn, Goal.ENROLL)
+    turn.model.rounds = rounds
+    turn.model.has_challenge = turn.policy.uses_challenge  # what the configuration holds
+    _fetch(turn, "enrollment.again", closed_transaction_id=closed)
+
+
 def begin_without_challenge(turn: Turn) -> None:
     """Wants a first enrollment and waits for its challenge password."""
     closed = _begin(turn, Goal.ENROLL)
@@ -278,6 +287,7 @@ def _send(turn: Turn, event_id: str) -> None:
 
 ACTIONS = (
     begin_enrollment,
+    begin_reenrollment,
     begin_without_challenge,
     begin_renewal,
     take_challenge,
