@@ -21,7 +21,16 @@ from sceplab_agent.status import read_status
 from sceplab_agent.transport import HttpResponse, HttpTransport
 from sceplab_hsm.errors import SecretUnavailableError
 from sceplab_scep.attributes import MessageType
-from tests.support.core import LIFETIME, REJECTED, T0, UNREACHABLE, Stage, policy
+from tests.support.core import (
+    LIFETIME,
+    PKI,
+    REJECTED,
+    T0,
+    UNREACHABLE,
+    Stage,
+    device_key,
+    policy,
+)
 from tests.support.pair import Pair
 
 END = T0 + LIFETIME
@@ -112,6 +121,24 @@ def test_nothing_goes_on_where_the_policy_says_so(rules: RenewalPolicy) -> None:
     assert stage.give(ev.DeadlineReached()) == []
     stage.give(ev.EnrollRequested())
     assert stage.state is State.CA_FETCH
+
+
+def test_a_certificate_that_had_ended_as_it_came_is_not_replaced_at_once() -> None:
+    """A CA at its end, or a server's slow clock: within the tolerance, and no loop."""
+    stage = expired()
+    for _ in range(3):
+        stage.wake()
+        began_at = stage.now
+        stage.through_request()
+        key = stage.machine.new_key
+        assert key is not None
+        ending = PKI.issue(device_key(key.key_id), at=stage.now - LIFETIME, lifetime=LIFETIME)
+        stage.issued(ending)
+        stage.give(ev.CertificateInstalled())
+        stage.wake()
+        assert stage.state is State.FAILED
+        assert stage.ids() == ["certificate.expired"]
+        assert stage.machine.next_deadline() == began_at + timedelta(seconds=900)
 
 
 def test_a_changed_policy_takes_a_stopped_one_up() -> None:

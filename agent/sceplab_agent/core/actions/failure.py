@@ -182,7 +182,9 @@ def report_expiry(turn: Turn) -> None:
     else:
         _close(turn, failure)
         model.rounds = 0  # what is counted now are enrollments
-        model.wake_at = turn.now
+        # At once, unless the certificate had ended as it came: so would the next one.
+        gap = timedelta(seconds=turn.policy.retry.backoff.ceiling_s)
+        model.wake_at = max(turn.now, model.active.installed_at + gap)
         _record_failure(turn, "certificate.expired", failure)
 
 
