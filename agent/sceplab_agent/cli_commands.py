@@ -17,6 +17,7 @@ from sceplab_agent.cli_output import Output, Progress
 from sceplab_agent.config import AgentConfig, load_config
 from sceplab_agent.config_check import check_surroundings
 from sceplab_agent.config_view import describe_config, format_toml
+from sceplab_agent.core.next_steps import END_HANDOFF, NOT_CANCELLED
 from sceplab_agent.core.states import State
 from sceplab_agent.daemon.host import HostOptions, ServiceHost
 from sceplab_agent.errors import EnrollmentFailedError
@@ -81,6 +82,10 @@ def cancel(arguments: argparse.Namespace, output: Output) -> int:
         code = ExitCode.OK
         for name, closed in service.unopened.items():
             code = _fail(output, f"{name}: {closed}", unopened_code(closed))
+        for session in sessions:
+            if session.machine.successor is not None:
+                text = f"{session.name}: {NOT_CANCELLED}; next step: {END_HANDOFF}"
+                code = _fail(output, text, ExitCode.HANDOFF)
         return output.statuses(_statuses(service, configs, sessions), code)
 
 

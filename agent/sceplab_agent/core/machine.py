@@ -9,7 +9,6 @@ a driver that is interrupted drops what it had under way and feeds `Restarted`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -300,8 +299,8 @@ class EnrollmentMachine:
     def _bring_closer(self, now: datetime) -> None:
         """Keeps a clock that was set back from putting a poll, a retry, a pause years away."""
         model = self._model
-        if model.active is not None and model.active.installed_at > now:
-            model.active = replace(model.active, installed_at=now)
+        if model.active is not None and (model.gap_from or model.active.installed_at) > now:
+            model.gap_from = now
             model.schedule(self._policy)
         is_polling = model.state is State.PENDING
         backoff = self._policy.poll.backoff if is_polling else self._policy.retry.backoff

@@ -148,6 +148,9 @@ class Enrollment:
     """Whether a lost transaction was already replaced by a new one; that happens once."""
     is_expiry_noted: bool = False
     """Whether it was reported that the active certificate has ended."""
+    gap_from: datetime | None = None
+    """From when the gap before the next renewal counts, if the clock was ahead at the installation.
+    """
     newest_at: datetime = LONG_AGO
     """Newest moment ever recorded; lowered by a fresh certificate that fits an earlier clock."""
     is_clock_set: bool = True
@@ -192,9 +195,10 @@ class Enrollment:
         self.renewal_at = renewal_at(
             policy.renewal, policy.poll, active.not_before, active.not_after, active.jitter
         )
+        gap_from = self.gap_from or active.installed_at
         earliest = earliest_renewal_at(
             policy.renewal,
-            active.installed_at,
+            gap_from,
             active.not_after,
             is_gainless=active.gainless > 0,
         )
@@ -208,7 +212,7 @@ class Enrollment:
             self.switch_at = switch_at(ca, self.next_ca.ca)
             if self.is_next_ca_accepted(policy):
                 # The switch waits for nothing, unless it was tried with this certificate's renewal.
-                is_ahead = self.switch_at > active.installed_at
+                is_ahead = self.switch_at > gap_from
                 least = min(earliest, self.switch_at) if is_ahead else earliest
                 self.renewal_at = min(self.renewal_at, max(self._leave_at(ca, policy), least))
         elif policy.rollover.mode is not RolloverMode.OFF:

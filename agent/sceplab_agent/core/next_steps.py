@@ -26,6 +26,13 @@ CHALLENGE = "put a challenge password in place where the trustpoint looks for it
 """For a request that needs one, and none is there."""
 UNCHANGED = "set renewal.new_key = true, as this server wants a new key each time, and renew again"
 """For a server that answers a renewal with the certificate that it should replace."""
+NOT_CANCELLED = "not given up: a consumer may be using the new certificate and its key"
+"""Why a hand-off under way is not cancelled."""
+END_HANDOFF = (
+    "bring the hand-off to its end (run the agent, or renew; without a certificate before: "
+    "enroll), then cancel"
+)
+"""What to do about it."""
 NEXT_CA = "compare the fingerprint with what the CA's operator says, then approve-fingerprint"
 """For a next CA that waits for consent."""
 

@@ -76,6 +76,7 @@ def write_snapshot(model: Enrollment) -> Json:
         "has_challenge": model.has_challenge,
         "is_recovered": model.is_recovered,
         "is_expiry_noted": model.is_expiry_noted,
+        "gap_from": model.gap_from and model.gap_from.isoformat(),
         "newest_at": model.newest_at.isoformat(),
         "is_clock_set": model.is_clock_set,
     }
@@ -133,6 +134,7 @@ def _read(data: Mapping[str, Any]) -> Enrollment:
         has_challenge=bool(data["has_challenge"]),
         is_recovered=bool(data["is_recovered"]),
         is_expiry_noted=bool(data["is_expiry_noted"]),
+        gap_from=_optional(datetime.fromisoformat, data.get("gap_from")),
         newest_at=datetime.fromisoformat(data["newest_at"]),
         is_clock_set=bool(data["is_clock_set"]),
     )

@@ -405,6 +405,12 @@ def test_refused_request_has_its_code_and_reason(lab: Lab) -> None:
     assert "the CA refused: badRequest" in result.err
     assert "challenge password" in result.err
     assert "next_step=" in result.err
+    write_secret(lab.folder.path / "otp", "not-a-password")
+    result = lab.folder.run("enroll", "-q")
+    assert "; next step: ask the CA's operator, get a new challenge password" in result.err
+    assert "  to do        ask the CA's operator" in lab.folder.run("status").out
+    (shown,) = lab.folder.run("enroll", "--json", "-q").document["trustpoints"]
+    assert shown["next_step"].startswith("ask the CA's operator")
 
 
 @pytest.mark.covers("A26", "G12")

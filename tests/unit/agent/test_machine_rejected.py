@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from sceplab_agent.core import events as ev
 from sceplab_agent.core.commands import Notify, Record, SendRequest
+from sceplab_agent.core.policy import PollPolicy
 from sceplab_agent.core.states import State
 from sceplab_scep.attributes import FailInfo
-from tests.support.core import REJECTED, Stage
+from tests.support.core import PKI, REJECTED, T0, UNREACHABLE, Pki, Stage, device_key, policy
 
 
 @pytest.mark.covers("C-19")
@@ -58,3 +61,41 @@ def test_the_operator_may_try_again() -> None:
     assert stage.state is State.REQUESTING
     assert stage.one(SendRequest).transaction_id == "T2"
     assert stage.machine.failure is None
+
+
+def test_a_certificate_of_the_ca_out_of_time_is_about_clocks() -> None:
+    """An RA certificate that has ended, or a device that is ahead: look at both clocks."""
+    stage = Stage(pki=Pki(ra="old", ra_valid_to=T0)).to_pinned()
+    stage.now = T0 + timedelta(days=1)
+    stage.give(ev.EnrollRequested())
+    stage.ca_received()
+    assert stage.state is State.FAILED
+    told = str(stage.one(Notify).details["next_step"])
+    assert "the clock here" in told
+    assert "server's clock" in told
+    assert stage.machine.next_step == told
+
+
+def test_an_issued_certificate_out_of_time_is_about_clocks() -> None:
+    """The same where the new certificate is not valid by the device's clock."""
+    stage = Stage().to_sent()
+    key = stage.machine.new_key
+    assert key is not None
+    stage.issued(PKI.issue(device_key(key.key_id), at=stage.now + timedelta(days=3)))
+    assert stage.state is State.FAILED
+    assert "the clock here" in stage.machine.next_step
+
+
+def test_polls_that_failed_name_what_failed() -> None:
+    """Used up while nobody answered: make the server reachable; while the CA waited: ask there."""
+    for trouble, step in ((UNREACHABLE, "make the server reachable"), (None, "CA's operator")):
+        stage = Stage(policy=policy(poll=PollPolicy(max_polls=1))).to_pending()
+        stage.wake()
+        stage.built()
+        if trouble is not None:
+            stage.give(trouble)
+            stage.wake()
+        else:
+            stage.give(ev.ReplyPending())
+        assert stage.state is State.EXPIRED_TXN
+        assert step in stage.machine.next_step

@@ -131,6 +131,7 @@ def test_no_field_is_forgotten() -> None:
         has_challenge=True,
         is_recovered=True,
         is_expiry_noted=True,
+        gap_from=T0,
         newest_at=T0,
         is_clock_set=False,
     )
@@ -316,6 +317,27 @@ def test_cut_around_the_installation() -> None:
     assert restarted(stage).one(InstallCertificate) == first
     stage.give(ev.CertificateInstalled())
     assert stage.state is State.INSTALLED
+
+
+@pytest.mark.parametrize("is_restart", [True, False], ids=["cut", "full disk"])
+def test_an_installation_that_was_begun_is_brought_to_its_end(is_restart: bool) -> None:
+    """The certificate may be in its place: it is put there again, whatever the clock says now."""
+    stage = Stage().to_renewal_sent()
+    stage.issued()
+    begun = stage.one(InstallCertificate)
+    if is_restart:
+        stage.restart()
+        stage.now += 3 * LIFETIME
+        stage.give(ev.Restarted())
+    else:
+        stage.give(ev.InstallFailed(reason="no space"))
+        stage.now += 3 * LIFETIME
+        stage.give(ev.DeadlineReached())
+    assert stage.state is State.ISSUED_UNVERIFIED
+    assert stage.one(InstallCertificate) == begun
+    stage.give(ev.CertificateInstalled())
+    assert stage.machine.active is not None
+    assert stage.machine.active.certificate_der == begun.certificate_der
 
 
 def test_cut_around_the_deletion_of_the_old_key() -> None:

@@ -124,6 +124,7 @@ def put_in_charge(turn: Turn, active: ActiveCertificate, event_id: str, **detail
     model.rounds = 0
     model.is_recovered = False
     model.is_expiry_noted = False
+    model.gap_from = None
     model.schedule(turn.policy)
     turn.record(
         event_id,

@@ -14,6 +14,7 @@ from sceplab_agent.core.actions.rollover import ask_consent
 from sceplab_agent.core.actions.trust import ask_operator, fetch_ca
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.model import Awaited, Goal
+from sceplab_agent.core.next_steps import END_HANDOFF, NOT_CANCELLED
 from sceplab_agent.core.states import State
 from sceplab_agent.core.turn import Turn
 from sceplab_agent.core.verdicts import GoalPursued
@@ -48,9 +49,8 @@ def refuse_to_cancel(turn: Turn) -> None:
         "operator.needed",
         state=turn.model.state.value,
         cause=FailureCause.HANDOFF.value,
-        reason="not given up: a consumer may be using the new certificate and its key",
-        next_step="bring the hand-off to its end (run the agent, or renew; without a certificate "
-        "before: enroll), then cancel",
+        reason=NOT_CANCELLED,
+        next_step=END_HANDOFF,
     )
 
 
