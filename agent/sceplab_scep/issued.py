@@ -136,18 +136,7 @@ def check_issued(
     Spec: checklist C-43, C-44.
     """
     certificate = load_certificate(certificate_der)
-    if not _has_key(certificate, public_key_der):
-        raise RemoteProtocolError(
-            "the issued certificate is for another key", attribute="certificate"
-        )
-    fields = fields_of(certificate)
-    if replaced_serial is not None and fields.serial_number == replaced_serial:
-        raise SameCertificateError(
-            "the server returned the certificate that was to be renewed (same serial number)",
-            attribute="serialNumber",
-        )
-    if expected_subject_der is not None:
-        _check_subject(certificate, fields.subject_der, expected_subject_der)
+    _check_identity(certificate, public_key_der, replaced_serial, expected_subject_der)
     _check_validity(certificate, now, skew_s)
     anchor = load_certificate(anchor_der)
     authorities = [load_certificate(authority_der) for authority_der in chain_der]
@@ -160,6 +149,27 @@ def check_issued(
         )
     for authority in path[:-1]:
         _check_validity(authority, now, skew_s)
+
+
+def _check_identity(
+    certificate: x509.Certificate,
+    public_key_der: bytes,
+    replaced_serial: int | None,
+    expected_subject_der: bytes | None,
+) -> None:
+    """Our key, another serial number than before, the subject asked for."""
+    if not _has_key(certificate, public_key_der):
+        raise RemoteProtocolError(
+            "the issued certificate is for another key", attribute="certificate"
+        )
+    fields = fields_of(certificate)
+    if replaced_serial is not None and fields.serial_number == replaced_serial:
+        raise SameCertificateError(
+            "the server returned the certificate that was to be renewed (same serial number)",
+            attribute="serialNumber",
+        )
+    if expected_subject_der is not None:
+        _check_subject(certificate, fields.subject_der, expected_subject_der)
 
 
 def _has_key(certificate: x509.Certificate, public_key_der: bytes) -> bool:

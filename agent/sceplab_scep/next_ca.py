@@ -32,6 +32,7 @@ from sceplab_scep.names import name_text
 from sceplab_scep.ports import MessageSigner
 from sceplab_scep.ra_rule import RaRule
 from sceplab_scep.signeddata import (
+    ReceivedSignedData,
     build_signed_data,
     find_certificate,
     parse_signed_data,
@@ -133,6 +134,25 @@ def read_next_ca(
     Spec: RFC 8894 §4.7.1; checklist 14, C-31, C-46.
     """
     received = parse_signed_data(data)
+    signer = _find_signer(received, trusted_signers, now, skew_s)
+    verify_signed_data(received, signer, floor, "server")
+    if not received.content:
+        raise MalformedMessageError(
+            f"the {_WHAT} holds nothing", section=_SECTION, attribute="eContent"
+        )
+    certificates = tuple(read_certs_only(received.content))
+    anchor = _find_anchor(certificates, current_chain, floor)
+    _check_validity(anchor, current_chain[0], now, skew_s)
+    return NextCa(anchor=anchor, certificates=certificates, signer=signer)
+
+
+def _find_signer(
+    received: ReceivedSignedData,
+    trusted_signers: Sequence[x509.Certificate],
+    now: datetime | None,
+    skew_s: float,
+) -> x509.Certificate:
+    """Who vouches: one that is trusted, and valid where the clock can tell."""
     signer = find_certificate(received.signer_info.sid, trusted_signers)
     if signer is None:
         raise UntrustedSignerError(
@@ -148,15 +168,7 @@ def read_next_ca(
             section=_SECTION,
             attribute="signerInfos",
         )
-    verify_signed_data(received, signer, floor, "server")
-    if not received.content:
-        raise MalformedMessageError(
-            f"the {_WHAT} holds nothing", section=_SECTION, attribute="eContent"
-        )
-    certificates = tuple(read_certs_only(received.content))
-    anchor = _find_anchor(certificates, current_chain, floor)
-    _check_validity(anchor, current_chain[0], now, skew_s)
-    return NextCa(anchor=anchor, certificates=certificates, signer=signer)
+    return signer
 
 
 def _find_anchor(

@@ -126,27 +126,32 @@ def read_cert_rep(
     Spec: RFC 8894 §3.3.2; checklist C-17, C-18, C-40, C-41, C-46, T-08, T-12.
     """
     signed = read_pki_message(data, floor=floor, signers=trusted_signers)
-    if signed.message_type is not MessageType.CERT_REP or signed.status is None:
-        raise RemoteProtocolError(
-            f"the server answered with a {signed.message_type.name}, not with a CertRep",
-            section="RFC 8894 §3.3.2",
-            attribute="messageType",
-        )
+    status = _status_of(signed)
     _check_addressed_to_us(signed, transaction_id, sender_nonce)
     certificates: tuple[x509.Certificate, ...] = ()
-    if signed.status is PkiStatus.SUCCESS:
+    if status is PkiStatus.SUCCESS:
         certificates = _open_certificates(signed, decrypter, decrypter_certificate, floor)
     return CertRep(
         transaction_id=signed.transaction_id,
         recipient_nonce=sender_nonce,
         sender_nonce=signed.sender_nonce,
-        status=signed.status,
+        status=status,
         fail_info=signed.fail_info,
         fail_info_text=signed.fail_info_text,
         hresult=signed.hresult,
         server_message=signed.server_message,
         certificates=certificates,
     )
+
+
+def _status_of(signed: SignedMessage) -> PkiStatus:
+    if signed.message_type is not MessageType.CERT_REP or signed.status is None:
+        raise RemoteProtocolError(
+            f"the server answered with a {signed.message_type.name}, not with a CertRep",
+            section="RFC 8894 §3.3.2",
+            attribute="messageType",
+        )
+    return signed.status
 
 
 def _check_addressed_to_us(signed: SignedMessage, transaction_id: str, sender_nonce: bytes) -> None:

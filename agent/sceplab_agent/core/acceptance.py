@@ -69,24 +69,36 @@ def judge_issued(
             now=now,
             skew_s=policy.clock_skew_s,
             expected_subject_der=subject_der(load_certificate(signer_der)) if signer_der else None,
-            replaced_serial=active.serial_number if active is not None else None,
+            replaced_serial=_replaced_serial(certificate_der, active),
             floor=policy.floor,
         )
         chain_der = _chain(certificate_der, authorities, ca.anchor_der, policy)
-    except SameCertificateError as error:
-        return CertificateUnfit(
-            cause=FailureCause.CONFIGURATION,
-            reason=str(error),
-            next_step=UNCHANGED,
-            is_unchanged=True,
-        )
-    except NotValidNowError as error:
-        return CertificateUnfit(cause=FailureCause.PEER, reason=str(error), next_step=CLOCK)
-    except SignatureInvalidError as error:
-        return CertificateUnfit(cause=FailureCause.TRUST, reason=str(error))
     except ScepError as error:
-        return CertificateUnfit(cause=FailureCause.PEER, reason=str(error))
+        return _unfit(error)
     return CertificateFit(certificate_der=certificate_der, chain_der=chain_der)
+
+
+def _replaced_serial(certificate_der: bytes, active: ActiveCertificate | None) -> int | None:
+    """The serial number that the new certificate must not have: another CA's means nothing."""
+    if active is None:
+        return None
+    issuer = load_certificate(active.certificate_der).issuer
+    is_of_one_ca = load_certificate(certificate_der).issuer == issuer
+    return active.serial_number if is_of_one_ca else None
+
+
+def _unfit(error: ScepError) -> CertificateUnfit:
+    """Whose fault it is, and what to do about it."""
+    reason = str(error)
+    if isinstance(error, SameCertificateError):
+        return CertificateUnfit(
+            cause=FailureCause.CONFIGURATION, reason=reason, next_step=UNCHANGED, is_unchanged=True
+        )
+    if isinstance(error, NotValidNowError):
+        return CertificateUnfit(cause=FailureCause.PEER, reason=reason, next_step=CLOCK)
+    is_stranger = isinstance(error, SignatureInvalidError)
+    cause = FailureCause.TRUST if is_stranger else FailureCause.PEER
+    return CertificateUnfit(cause=cause, reason=reason)
 
 
 def fits(certificate_der: bytes, now: datetime, policy: EnrollmentPolicy) -> bool:

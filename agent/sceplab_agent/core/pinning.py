@@ -100,9 +100,24 @@ def judge_ca_certificates(
             is_retryable=False,
             next_step=CLOCK if isinstance(error, NotValidNowError) else "",
         )
+    ca = _trusted(selection, capabilities, policy, stored, now)
+    if pin is None and policy.unpinned_ca is UnpinnedCa.ASK:
+        return CaUnpinned(ca=ca)
+    notes = _notes(policy, stored, ca)
+    return CaTrusted(ca=ca, notes=(*notes, "ca.unmarked-ra") if selection.unmarked_der else notes)
+
+
+def _trusted(
+    selection: CaSelection,
+    capabilities: Capabilities,
+    policy: EnrollmentPolicy,
+    stored: TrustedCa | None,
+    now: datetime,
+) -> TrustedCa:
+    """The CA as it will be trusted; what is known of the same anchor is kept."""
     is_heir = holds_by_succession(policy, stored)
     is_same = stored is not None and stored.anchor_der == selection.anchor_der
-    ca = TrustedCa(
+    return TrustedCa(
         anchor_der=selection.anchor_der,
         issuer_der=find_issuer(selection.recipient_der, selection.chain_der),
         chain_der=selection.chain_der,
@@ -113,10 +128,6 @@ def judge_ca_certificates(
         since=stored.since if stored is not None and is_same else now,
         succession=stored.succession if stored is not None and is_same and is_heir else None,
     )
-    if pin is None and policy.unpinned_ca is UnpinnedCa.ASK:
-        return CaUnpinned(ca=ca)
-    notes = _notes(policy, stored, ca)
-    return CaTrusted(ca=ca, notes=(*notes, "ca.unmarked-ra") if selection.unmarked_der else notes)
 
 
 def _refusal(certificates_der: Sequence[bytes], pin: _Pin | None, policy: EnrollmentPolicy) -> str:
