@@ -91,15 +91,12 @@ def sign_certificate(
             extensions=list(extensions) or None,
         )
     )
-    return adopt_certificate(
-        encode_der(
-            Certificate(
-                tbs_certificate=wrap_der(signed),
-                signature_algorithm=algorithm,
-                signature=BitString(signer.sign(signed, HASHES[digest]), 0),
-            )
-        )
+    certificate = Certificate(
+        tbs_certificate=wrap_der(signed),
+        signature_algorithm=algorithm,
+        signature=BitString(signer.sign(signed, HASHES[digest]), 0),
     )
+    return adopt_certificate(encode_der(certificate))
 
 
 def _to_time(moment: datetime) -> UTCTime | GeneralizedTime:

@@ -341,13 +341,7 @@ def open_chip_store(
         StoreUnavailableError: no store there, or open to other users.
         KeyDamagedError: the header is damaged.
     """
-    if create:
-        make_private_directory(directory)
-    header = read_chip_header(directory)
-    if header is None and not create:
-        raise StoreUnavailableError(
-            f"there is no TPM key store in {directory}: create it, or correct the URI {uri}"
-        )
+    header = _find_header(uri, directory, create=create)
     session = ChipSession(
         uri, connect, unlock_hint=settings.unlock_hint, lock_path=settings.lock_path
     )
@@ -355,9 +349,7 @@ def open_chip_store(
         if header is None:
             auth, header = _make_store(uri, directory, session, secrets, settings)
         else:
-            session.bind(header.parent_handle, header.parent_der)
-            session.connect()
-            auth = auth_value(secrets(f"PIN of {uri}: "))
+            auth = _ask_auth(uri, header, session, secrets)
         session.bind(header.parent_handle, header.parent_der)
         sign_with(session, header, auth, b"PIN")
         return TpmKeyStore(
@@ -372,6 +364,25 @@ def open_chip_store(
     except BaseException:
         session.close()
         raise
+
+
+def _find_header(uri: str, directory: Path, *, create: bool) -> ChipHeader | None:
+    """The header of the store; ``None``: it is still to be made."""
+    if create:
+        make_private_directory(directory)
+    header = read_chip_header(directory)
+    if header is None and not create:
+        raise StoreUnavailableError(
+            f"there is no TPM key store in {directory}: create it, or correct the URI {uri}"
+        )
+    return header
+
+
+def _ask_auth(uri: str, header: ChipHeader, session: ChipSession, secrets: SecretProvider) -> bytes:
+    """What the PIN stands for; asked for only when the right chip is there."""
+    session.bind(header.parent_handle, header.parent_der)
+    session.connect()
+    return auth_value(secrets(f"PIN of {uri}: "))
 
 
 def _make_store(
