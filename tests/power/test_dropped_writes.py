@@ -17,42 +17,38 @@ Cutting = Callable[..., None]
 
 
 @pytest.fixture
-def cut_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Cutting]:
-    """Cuts a stage of a new site and looks at what becomes of it."""
+def cut_all(tmp_path: Path, record_property: Callable[[str, object], None]) -> Iterator[Cutting]:
+    """Cuts a stage of a new site, looks at what becomes of it, and says how often."""
     require_strace()
     with ExitStack() as sites:
 
         def cut(keys: Keys, name: str, *, seeds: int, every: int) -> None:
             site = sites.enter_context(power_site(tmp_path.resolve() / "site", keys))
-            line, problems = _cut_all(DroppedWrites(site), name, seeds=seeds, every=every)
-            with capsys.disabled():
-                print(f"\n{keys.value} {line}", end=" ")
+            dropped, stage = DroppedWrites(site), STAGES[name]
+            recording = dropped.record(stage)
+            cuts = list(dropped.cuts(recording, seeds=seeds))
+            chosen = cuts[::every]
+            problems = [
+                f"{number} {cut.name}, {cut.answers} answers: {found}"
+                for number, cut in enumerate(chosen)
+                if (found := dropped.recover(stage, recording, cut))
+            ]
+            record_property("power_cuts", len(chosen))
+            record_property(
+                "power_cut_stages",
+                f"{keys.value} keys, {name}{', in part' if seeds else ''}: "
+                f"{len(recording.calls)} system calls, {len(cuts)} states of disk and server, "
+                f"{dropped.lost_tokens} times no token",
+            )
             assert not problems, "\n".join(problems)
 
         yield cut
 
 
-def _cut_all(dropped: DroppedWrites, name: str, *, seeds: int, every: int) -> tuple[str, list[str]]:
-    """A line for people, and what does not hold."""
-    stage = STAGES[name]
-    recording = dropped.record(stage)
-    cuts = list(dropped.cuts(recording, seeds=seeds))
-    chosen = cuts[::every]
-    problems = [
-        f"{number} {cut.name}, {cut.answers} answers: {found}"
-        for number, cut in enumerate(chosen)
-        if (found := dropped.recover(stage, recording, cut))
-    ]
-    line = (
-        f"{name}: {len(recording.calls)} system calls, {len(cuts)} different states of disk and "
-        f"server, {len(chosen)} restarts, {len(problems)} bad"
-    )
-    return f"{line}, {dropped.lost_tokens} tokens gone" if dropped.lost_tokens else line, problems
-
-
 @pytest.mark.parametrize(
     ("keys", "name"),
     [(Keys.SOFT, "enroll"), (Keys.SOFT, "renew"), (Keys.SOFTHSM, "renew")],
+    ids=["soft-enroll", "soft-renew", "softhsm-renew"],
 )
 def test_sample_of_the_power_cuts(cut_all: Cutting, keys: Keys, name: str) -> None:
     """Some states that a power cut leaves when only what was synced survives."""
@@ -60,8 +56,7 @@ def test_sample_of_the_power_cuts(cut_all: Cutting, keys: Keys, name: str) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("keys", Keys)
+@pytest.mark.parametrize("keys", Keys, ids=lambda keys: keys.value)
 @pytest.mark.parametrize("name", STAGES)
 def test_every_power_cut(cut_all: Cutting, keys: Keys, name: str) -> None:
     """Every moment, when only what was synced survives."""
@@ -69,8 +64,7 @@ def test_every_power_cut(cut_all: Cutting, keys: Keys, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("keys", Keys)
+@pytest.mark.parametrize("keys", Keys, ids=lambda keys: keys.value)
 @pytest.mark.parametrize("name", ["enroll", "renew"])
 def test_power_cuts_that_keep_a_part(cut_all: Cutting, keys: Keys, name: str) -> None:
     """Every sixth state, when chance wrote back some of what was not synced."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_ndes.exchange import ScepHttpRequest, ScepHttpResponse
 from tests.support.child_process import start_child, wait_for_child
 from tests.support.power.agent_run import run_agent
@@ -136,8 +137,7 @@ class DroppedWrites:
         shutil.rmtree(site.folder)
         write_image(cut.image, site.folder)
         site.server.put_back(depots[cut.answers].path)
-        # A cut may be late in the pause before the next request: the clock never goes back.
-        site.clock.seconds = depots[min(cut.answers + 1, len(depots) - 1)].seconds
+        site.clock.seconds = max(depots[cut.answers].seconds, self._newest_record())
         issued = site.server.issued()
         problems = check_consumers(site.folder, issued, has_one=bool(stage.after))
         problems += self._bring_token_back(recording)
@@ -145,6 +145,21 @@ class DroppedWrites:
         if len(site.server.requests()) < stage.certificates:
             problems += self._child(lambda: self._run(stage.command))
         return problems + self._check(stage)
+
+    def _newest_record(self) -> float:
+        """What the clock showed when the journal was last written, seconds since 1970."""
+        copied = self.site.root / "copied-state"
+        shutil.rmtree(copied, ignore_errors=True)
+        copied.mkdir()
+        for path in self.site.folder.glob(f"state/{FILE_NAME}*"):
+            shutil.copyfile(path, copied / path.name)
+        journal = SqliteJournal.open_read_only(copied / FILE_NAME)
+        if journal is None:
+            return 0.0
+        try:
+            return max((entry.at.timestamp() for entry in journal.entries()), default=0.0)
+        finally:
+            journal.close()
 
     def _bring_token_back(self, recording: Recording) -> list[str]:
         """Puts a token's file back that SoftHSM had emptied at its login, as an operator does.
