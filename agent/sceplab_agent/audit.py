@@ -17,6 +17,7 @@ from sceplab_agent.config_paths import is_unmade, may_be_one_store, place_of
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.model import Enrollment, Goal
 from sceplab_agent.errors import SnapshotDamagedError
+from sceplab_agent.installed_files import keys_of_files
 from sceplab_agent.journal import Journal, StoredSnapshot
 from sceplab_agent.key_claims import KeyClaims
 from sceplab_agent.key_stores import KeyStores
@@ -41,7 +42,7 @@ class Fault(enum.Enum):
     DAMAGED = "damaged"
     """A trustpoint of the journal needs it, and it does not open."""
     UNCLEAR = "unclear"
-    """It bears the name of a trustpoint of which the journal is damaged."""
+    """Perhaps needed: of a certificate file, or by its name a trustpoint's, that the journal lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +234,7 @@ class KeyAudit:
                 named.add(config.policy.first_key_id)
         configured = {config.name for config in self._config.trustpoints}
         removed = {key.key_id: (name, key) for name in self._removed() for key in self._named(name)}
-        after = _listing(store)
+        after, installed = _listing(store), keys_of_files(self._config.state_dir)
         for key_id, info in before.items():
             if key_id in named or key_id not in after:
                 continue
@@ -247,6 +248,9 @@ class KeyAudit:
             elif owner := _bearer(key_id, [c for c in neighbours if c.name in self._unread]):
                 fault = Fault.UNCLEAR
                 remark = f"bears a name of trustpoint {owner}, of which the journal is damaged"
+            elif file := installed.get(info.public_key_der):
+                fault, owner = Fault.UNCLEAR, _bearer(key_id, neighbours)
+                remark = f"the key of {file}, which the journal does not know"
             else:
                 fault, owner = Fault.ORPHAN, _bearer(key_id, neighbours)
                 remark = f"bears a name of trustpoint {owner}" if owner else "of unknown origin"

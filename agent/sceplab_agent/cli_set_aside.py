@@ -32,7 +32,7 @@ def set_aside(arguments: argparse.Namespace, output: Output) -> int:
         output.document(document)
         return ExitCode.OK
     for one in done:
-        output.text(f"{one.trustpoint or 'the journal'}: {one.reason}")
+        output.text(one.reason.partition(";")[0])
         output.text(f"  set aside: {one.path}")
     output.text(_NEXT_STEP if done else "nothing is damaged; nothing was done")
     return ExitCode.OK

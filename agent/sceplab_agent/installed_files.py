@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sceplab_agent.core.values import ActiveCertificate
 from sceplab_agent.durable import make_directory, replace_file, set_aside
@@ -62,6 +62,19 @@ def find_file_faults(
     path = directory / CERTIFICATE_FILE
     reason = "is another certificate than the journal's; is the journal an old copy?"
     return [FileFault(path=path, reason=reason, is_damage=False, content=b"")]
+
+
+def keys_of_files(state_dir: Path) -> dict[bytes, Path]:
+    """The certificate files that can be read, by public key (SubjectPublicKeyInfo, DER)."""
+    found = {}
+    for path in sorted(state_dir.glob(f"*/{CERTIFICATE_FILE}")):
+        for der in _ders(path)[:1]:
+            try:
+                key = x509.load_der_x509_certificate(der).public_key()
+            except (ValueError, UnsupportedAlgorithm):
+                continue  # damaged, or nothing of ours
+            found[key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)] = path
+    return found
 
 
 def tell_file_fault(fault: FileFault) -> tuple[str, dict[str, str]]:

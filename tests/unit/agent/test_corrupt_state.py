@@ -326,10 +326,25 @@ def test_whole_certificate_of_the_same_ca_stays(place: Place) -> None:
     assert place.run("audit") == ExitCode.FAILED
     assert "is another certificate than the journal's; is the journal an old copy?" in place.said
     assert "missing  lab " in place.said
-    assert "orphan   lab.2 " in place.said
+    assert "unclear  lab.2 " in place.said
     assert place.run("enroll", "lab") == ExitCode.KEY_STORE
     assert "certificate.file-fault" in place.said
     assert (place.folder / "state/lab/certificate.pem").read_bytes() == newer
+
+
+def test_key_of_a_certificate_in_use_is_not_deleted_with_the_orphans(place: Place) -> None:
+    """Until another certificate is in its place, consumers need the key that nobody names."""
+    assert place.run("renew") == ExitCode.OK
+    sql("DELETE FROM snapshot WHERE trustpoint = 'lab'")(place.folder)
+    assert place.run("audit", "--delete-orphans", "--yes") == ExitCode.FAILED
+    assert place.run("set-aside") == ExitCode.OK
+    assert place.run("audit", "--delete-orphans", "--yes") == ExitCode.FAILED
+    assert "unclear  lab.2 " in place.said
+    assert "state/lab/certificate.pem, which the journal does not know" in place.said
+    place.give_passwords()
+    assert place.run("enroll", "lab") == ExitCode.OK
+    assert place.run("audit", "--delete-orphans", "--yes") == ExitCode.OK
+    assert "deleted lab.2 " in place.said
 
 
 def test_older_journal_is_gone_on_with_on_request(place: Place) -> None:
