@@ -42,7 +42,7 @@ class Fault(enum.Enum):
     DAMAGED = "damaged"
     """A trustpoint of the journal needs it, and it does not open."""
     UNCLEAR = "unclear"
-    """Perhaps needed: of a certificate file, or by its name a trustpoint's, that the journal lost."""
+    """Perhaps needed: of a certificate file, or of a trustpoint, that the journal lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
