@@ -19,7 +19,7 @@ from sceplab_agent.core.model import Enrollment, Goal
 from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.installed_files import keys_of_files
 from sceplab_agent.journal import Journal, StoredSnapshot
-from sceplab_agent.key_claims import KeyClaims
+from sceplab_agent.key_claims import SHADOW_KEY, KeyClaims
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.store_choice import ABSENCES, key_home, require_known_home
 from sceplab_agent.stored_model import read_stored
@@ -281,6 +281,9 @@ class KeyAudit:
             # Before its public half is recorded the key may not have been made yet.
             is_made = bool(key.public_key_der)
             named.append(_Named(key.key_id, "new key", key.public_key_der, is_made))
+        if model.shadow is not None:
+            kept = model.shadow.key
+            named.append(_Named(kept.key_id, SHADOW_KEY, kept.public_key_der, True))
         if active is not None:
             named.append(_Named(active.key_id, "key in use", active.public_key_der, True))
         return named

@@ -167,6 +167,7 @@ def format_status(status: TrustpointStatus) -> str:
         ("key store", status.key_store + (" (fallback)" if status.is_fallback else "")),
         ("CA sha256", status.ca_sha256 and f"{status.ca_sha256} ({status.ca_basis})"),
         ("next CA", _next_ca(status)),
+        ("shadow", _shadow(status)),
         ("CA asked", status.asked_sha256 and f"{status.asked_sha256} (waits for approval)"),
         ("transaction", status.transaction_id),
         ("polls", str(status.polls) if status.transaction_id else ""),
@@ -185,6 +186,22 @@ def _next_ca(status: TrustpointStatus) -> str:
         return ""
     waits = "waits for approval; " if status.next_ca_sha256 == status.asked_sha256 else ""
     return f"{status.next_ca_sha256} ({waits}switch by {_moment(status.switch_at)})"
+
+
+def _shadow(status: TrustpointStatus) -> str:
+    match status.shadow:
+        case "ready":
+            span = _span(status.shadow_not_before, status.shadow_not_after)
+            return f"ready, {status.shadow_sha256} ({span})"
+        case "asked":
+            text = "is being asked for"
+        case "planned":
+            text = f"asked for at {_moment(status.shadow_at)}"
+        case "none":
+            text = "none: the switch is a renewal"
+        case _:
+            return ""
+    return f"{text}; last attempt: {status.shadow_failure}" if status.shadow_failure else text
 
 
 def _moment(moment: datetime | None) -> str:

@@ -17,6 +17,9 @@ from sceplab_agent.journal import Journal, StoredSnapshot
 from sceplab_hsm.api import KeyHandle, KeyStore
 from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError
 
+SHADOW_KEY = "key of the next CA's certificate"
+"""Role, for people."""
+
 
 class KeyClaimedError(KeyStoreError):
     """The key is another trustpoint's; trying again does not help."""
@@ -145,11 +148,12 @@ class KeyClaims:
 def _claims_of(trustpoint: str, stored: StoredSnapshot | None) -> Iterator[tuple[KeyClaim, bytes]]:
     if stored is None:
         return
-    for part, owned, role in (
-        ("active", "is_key_ours", "key in use"),
-        ("new_key", "is_ours", "new key"),
+    shadow = stored.body.get("shadow")
+    for named, owned, role in (
+        (stored.body.get("active"), "is_key_ours", "key in use"),
+        (stored.body.get("new_key"), "is_ours", "new key"),
+        (isinstance(shadow, Mapping) and shadow.get("key"), "is_ours", SHADOW_KEY),
     ):
-        named = stored.body.get(part)
         if isinstance(named, Mapping) and named.get("public_key"):
             key_id, is_owned = str(named.get("key_id")), bool(named.get(owned))
             claim = KeyClaim(trustpoint, key_id, role, is_owned)

@@ -30,6 +30,17 @@ _PASSING = {
 }
 
 
+def is_on_the_side(session: EnrollmentSession) -> bool:
+    """Whether a certificate is in use and one of the next CA is asked for, which can wait."""
+    return session.machine.goal is Goal.ROLLOVER
+
+
+def may_renew(session: EnrollmentSession) -> bool:
+    """Whether a renewal can be asked for now: nothing that it would disturb is under way."""
+    is_waiting = session.state in {State.PENDING, State.RETRY_WAIT}
+    return session.state in RESTING | GIVEN_UP or (is_waiting and is_on_the_side(session))
+
+
 def is_settled(session: EnrollmentSession) -> bool:
     """Whether waiting is over for somebody who wants a certificate now.
 
@@ -38,6 +49,8 @@ def is_settled(session: EnrollmentSession) -> bool:
     failures as an enrollment would be allowed.
     """
     machine = session.machine
+    if is_on_the_side(session):
+        return True
     if machine.state is State.RETRY_WAIT:
         failure = machine.failure
         is_passing = failure is None or (failure.cause in _PASSING and not failure.is_lasting)
@@ -59,9 +72,11 @@ def raise_for_outcome(session: EnrollmentSession) -> None:
     """
     machine = session.machine
     failure = machine.failure
-    if failure is None and machine.state in ENROLLED and (fault := session.find_key_fault()):
+    is_aside = is_on_the_side(session)
+    is_enrolled = is_aside or (machine.state in ENROLLED and failure is None)
+    if is_enrolled and (fault := session.find_key_fault()):
         raise EnrollmentFailedError(session.name, FailureCause.KEY_STORE, fault)
-    if machine.state is State.PENDING or (machine.state in ENROLLED and failure is None):
+    if machine.state is State.PENDING or is_enrolled:
         return
     if failure is None:
         raise EnrollmentFailedError(session.name, None, f"stopped in {machine.state.value}")

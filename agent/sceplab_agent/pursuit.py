@@ -14,6 +14,7 @@ from sceplab_agent.core.events import (
 )
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.aio import AsyncDriver
+from sceplab_agent.outcome import is_on_the_side
 from sceplab_agent.session import EnrollmentSession
 
 _OWN_TROUBLE = {FailureCause.KEY_STORE, FailureCause.STORAGE, FailureCause.HANDOFF}
@@ -45,6 +46,8 @@ def events_to_enroll(
         case State.CONFIGURED | State.CA_PINNED:
             return [request]
         case State.INSTALLED | State.ROLLOVER | State.FAILED | State.EXPIRED_TXN:
+            return [request] if again or not (is_enrolled or is_left) else []
+        case State.PENDING | State.RETRY_WAIT if is_on_the_side(session):
             return [request] if again or not (is_enrolled or is_left) else []
         case _:
             return []  # under way already

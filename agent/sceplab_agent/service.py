@@ -42,7 +42,7 @@ from sceplab_agent.key_claims import KeyClaims
 from sceplab_agent.key_names import KeyNames, require_own_names
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.observer import Observer, Observers
-from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled
+from sceplab_agent.outcome import is_settled, may_renew
 from sceplab_agent.pursuit import events_to_enroll
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.state_dir import StateDirLock
@@ -253,7 +253,7 @@ class AgentService:
         for driver in drivers:
             if driver.session.state is State.BLOCKED:
                 driver.feed(TrustpointConfigured())
-            if driver.session.state in RESTING | GIVEN_UP:
+            if may_renew(driver.session):
                 driver.feed(RenewRequested())
         return self._wait_for(drivers, wait=wait)
 

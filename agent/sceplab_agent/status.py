@@ -12,6 +12,7 @@ from typing import Any
 from sceplab_agent.config_view import mask_uri
 from sceplab_agent.core.events import FailureCause
 from sceplab_agent.core.machine import EnrollmentMachine
+from sceplab_agent.core.model import Goal
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import Failure, HandOffOutcome
 from sceplab_agent.errors import SnapshotDamagedError
@@ -23,7 +24,10 @@ from sceplab_agent.trustpoint import TrustpointConfig
 from sceplab_scep.certificates import fingerprint, load_certificate
 from sceplab_scep.key_usage import usage_names
 
-_MOMENTS = ("not_before", "not_after", "renewal_at", "next_step_at", "switch_at", "at")
+_MOMENTS = (
+    *("not_before", "not_after", "renewal_at", "next_step_at", "switch_at", "at"),
+    *("shadow_not_before", "shadow_not_after", "shadow_at"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,17 @@ class TrustpointStatus:
     """What the operator said of it: ``none``, ``accepted``, ``refused``."""
     switch_at: datetime | None = None
     """When it takes over at the latest, if it may."""
+    shadow: str = ""
+    """Of the next CA's certificate: ``ready`` (kept until the switch), ``asked`` (for, just now),
+    ``planned``, ``none`` (the switch is a renewal); empty: no next CA is known."""
+    shadow_sha256: str = ""
+    """Hexadecimal; empty unless it is ready, as the two that follow."""
+    shadow_not_before: datetime | None = None
+    shadow_not_after: datetime | None = None
+    shadow_at: datetime | None = None
+    """When it is asked for (again), if it is planned."""
+    shadow_failure: str = ""
+    """Why the last attempt failed."""
     asked_sha256: str = ""
     """Of the CA certificate that waits for the operator's approval, hexadecimal."""
     transaction_id: str = ""
@@ -188,6 +203,7 @@ def describe_machine(
         next_ca_sha256=fingerprint(following.ca.anchor_der, "sha256").hex() if following else "",
         next_ca_consent=following.consent.value if following else "",
         switch_at=machine.switch_at,
+        **_shadow(machine),
         asked_sha256=fingerprint(asked.anchor_der, "sha256").hex() if asked else "",
         transaction_id=transaction.transaction_id if transaction else "",
         polls=transaction.polls if transaction else 0,
@@ -198,6 +214,27 @@ def describe_machine(
         next_step=machine.next_step,
         at=at,
     )
+
+
+def _shadow(machine: EnrollmentMachine) -> dict[str, Any]:
+    """What is to be said of the next CA's certificate."""
+    kept, following = machine.shadow, machine.next_ca
+    if following is None:
+        return {}
+    if kept is not None:
+        return {
+            "shadow": "ready",
+            "shadow_sha256": fingerprint(kept.transaction.issued_der, "sha256").hex(),
+            "shadow_not_before": kept.not_before,
+            "shadow_not_after": kept.not_after,
+        }
+    is_asked = machine.goal is Goal.ROLLOVER
+    moment = None if is_asked else machine.shadow_at
+    return {
+        "shadow": "asked" if is_asked else "planned" if moment is not None else "none",
+        "shadow_at": moment,
+        "shadow_failure": following.shadow_failure,
+    }
 
 
 def describe_failure(failure: Failure) -> str:

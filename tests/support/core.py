@@ -98,6 +98,7 @@ class Pki:
     """Another value: new RA certificates of the same CA."""
     ra_valid_to: datetime = T0 + 20 * LIFETIME
     valid_to: datetime = T0 + 40 * LIFETIME
+    valid_from: datetime = T0 - LIFETIME
 
     @functools.cached_property
     def key(self) -> rsa.RSAPrivateKey:
@@ -109,7 +110,7 @@ class Pki:
         """The CA certificate, self-signed."""
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"CA {self.name}")])
         builder = (
-            _builder(name, self.key.public_key(), T0 - LIFETIME, self.valid_to, serial=1)
+            _builder(name, self.key.public_key(), self.valid_from, self.valid_to, serial=1)
             .issuer_name(name)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_usage(ca=True), critical=True)
@@ -129,7 +130,7 @@ class Pki:
                 _builder(
                     x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"RA {self.ra} {use}")]),
                     rsa_key(f"ra {self.ra} {use}").public_key(),
-                    T0 - LIFETIME,
+                    self.valid_from,
                     self.ra_valid_to,
                 )
                 .add_extension(_usage(sign=use == "sign", encrypt=use == "decrypt"), critical=True)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from sceplab_agent.core import events as ev
+from sceplab_scep.capabilities import Capabilities
 from sceplab_scep.next_ca import build_next_ca
 from tests.support.core import FULL, T0, Pki
 
@@ -36,11 +37,13 @@ class PlainSigner:
 
 
 @functools.cache
-def next_ca_received(signer: Pki = ENDING, following: Pki = FOLLOWING) -> ev.NextCaReceived:
+def next_ca_received(
+    signer: Pki = ENDING, following: Pki = FOLLOWING, capabilities: Capabilities = FULL
+) -> ev.NextCaReceived:
     """The answer to GetNextCACert in which one CA names another."""
     body = build_next_ca(
         [x509.load_der_x509_certificate(der) for der in following.bundle],
         signer=PlainSigner(signer.key),
         signer_certificate=signer.certificate,
     )
-    return ev.NextCaReceived(body=body, capabilities=FULL)
+    return ev.NextCaReceived(body=body, capabilities=capabilities)

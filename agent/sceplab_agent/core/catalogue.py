@@ -65,6 +65,18 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "rollover.known": Entry("the current CA names its successor; the switch is in the details"),
     "rollover.resting": Entry("the certificate is active and the next CA is known"),
+    "rollover.unchanged": Entry("the server still names the same next CA"),
+    "rollover.changed": Entry(
+        "the current CA names another successor than before; what was kept of that is given up",
+        _WARNING,
+    ),
+    "rollover.shadow-due": Entry("a certificate of the next CA is asked for, to be kept"),
+    "rollover.shadow-ready": Entry("a certificate of the next CA is kept until the switch"),
+    "rollover.shadow-failed": Entry(
+        "no certificate of the next CA yet; asked for again, else the switch is a renewal",
+        _WARNING,
+    ),
+    "rollover.shadow-cancelled": Entry("the operator gave the next CA's certificate up"),
     "rollover.none": Entry("the server names no next CA yet"),
     "rollover.unanswered": Entry("the server did not say whether there is a next CA", _WARNING),
     "rollover.refused": Entry("what the server named as next CA cannot be trusted", _WARNING),

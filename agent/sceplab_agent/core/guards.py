@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sceplab_agent.core.events import (
     EnrollRequested,
     FailureCause,
@@ -86,6 +88,11 @@ def wants_renewal(turn: Turn) -> bool:
     return turn.model.goal is Goal.RENEW
 
 
+def wants_shadow(turn: Turn) -> bool:
+    """A certificate of the next CA is being asked for, to be kept."""
+    return turn.model.goal is Goal.ROLLOVER
+
+
 def lacks_challenge(turn: Turn) -> bool:
     """A first enrollment needs a challenge password and none is at hand.
 
@@ -160,6 +167,43 @@ def is_next_ca_asked(turn: Turn) -> bool:
 def is_switch_delayed(turn: Turn) -> bool:
     """The switch is due, waits for the operator's consent, and nobody was told yet."""
     return turn.model.is_delay_news(turn.policy) and turn.now >= (turn.model.switch_at or turn.now)
+
+
+def is_shadow_due(turn: Turn) -> bool:
+    """It is time to ask for a certificate of the next CA, and nothing else comes first."""
+    model = turn.model
+    moment, limit, pause = model.shadow_at, model.renewal_at, model.wake_at
+    is_free = model.awaited is Awaited.NOTHING and model.successor is None and can_renew(turn)
+    if not is_free or moment is None or limit is None:
+        return False
+    return moment <= turn.now < limit and (pause is None or turn.now >= pause)
+
+
+def is_shadow_over(turn: Turn) -> bool:
+    """The renewal of the active certificate goes first, or the next CA is not wanted any more."""
+    limit = turn.model.renewal_at
+    is_idle = turn.model.awaited is Awaited.NOTHING
+    is_wanted = turn.model.is_next_ca_accepted(turn.policy)
+    is_late = limit is None or turn.now >= limit
+    return wants_shadow(turn) and is_idle and (is_late or not is_wanted)
+
+
+def has_shadow(turn: Turn) -> bool:
+    """A certificate of the next CA is kept."""
+    return turn.model.shadow is not None
+
+
+def has_valid_shadow(turn: Turn) -> bool:
+    """A certificate of the next CA is kept and may be used now."""
+    shadow, skew = turn.model.shadow, timedelta(seconds=turn.policy.clock_skew_s)
+    return shadow is not None and shadow.not_before - skew <= turn.now < shadow.not_after
+
+
+def is_switch_due(turn: Turn) -> bool:
+    """The moment of the kept certificate has come: it is valid, and nothing is in flight."""
+    moment = turn.model.switch_due_at
+    is_idle = turn.model.awaited in (Awaited.NOTHING, Awaited.NEXT_CA)
+    return is_idle and moment is not None and turn.now >= moment
 
 
 # The hand-off

@@ -30,10 +30,13 @@ def choose_key(model: Enrollment, policy: EnrollmentPolicy) -> NewKey:
     is_other_key = active is None or not _descends(active.key_id, base)
     if active is not None and not is_other_key and not policy.renewal.new_key:
         return NewKey(key_id=active.key_id, generation=generation, is_ours=False)
-    if is_other_key and base not in model.retired_keys:
+    is_kept = model.shadow is not None and model.shadow.key.key_id == base
+    if is_other_key and base not in model.retired_keys and not is_kept:
         return NewKey(key_id=base, generation=generation, is_ours=policy.owns_key)
     generation = max(generation, 2)
     taken = {*model.retired_keys, active.key_id if active is not None else ""}
+    if model.shadow is not None:
+        taken.add(model.shadow.key.key_id)
     while (key_id := f"{base}.{generation}") in taken:
         generation += 1
     return NewKey(key_id=key_id, generation=generation, is_ours=True)
@@ -48,6 +51,20 @@ def drop_waiting(model: Enrollment) -> None:
     if successor is not None and key is not None:
         model.successor = None
         model.new_key = replace(key, generation=successor.generation + 1)
+
+
+def drop_shadow(model: Enrollment) -> None:
+    """Gives up the kept certificate of the next CA; its key is to be deleted."""
+    shadow, model.shadow = model.shadow, None
+    if shadow is not None and shadow.key.is_ours:
+        model.retired_keys = (*model.retired_keys, shadow.key.key_id)
+
+
+def retire_new_key(model: Enrollment) -> None:
+    """Gives up the key of a certificate that will not come; it is to be deleted if it is ours."""
+    key, model.new_key = model.new_key, None
+    if key is not None and key.is_ours:
+        model.retired_keys = (*model.retired_keys, key.key_id)
 
 
 def _descends(key_id: str, base: str) -> bool:

@@ -16,7 +16,7 @@ from sceplab_agent.core.actions.failure import peace
 from sceplab_agent.core.commands import Command
 from sceplab_agent.core.events import DeadlineReached, Event, FailureCause, Restarted
 from sceplab_agent.core.gain import describe_gainless
-from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
+from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Shadow, Transaction
 from sceplab_agent.core.next_ca import NextCa
 from sceplab_agent.core.next_steps import NEXT_CA, next_step_for, next_step_of
 from sceplab_agent.core.policy import EnrollmentPolicy
@@ -133,12 +133,14 @@ class EnrollmentMachine:
         if model.state in (State.PENDING, State.RETRY_WAIT):
             ends = model.resume is not None and model.resume.needs_certificate
             is_bounded = (ends and model.goal is Goal.RENEW) or not model.is_expiry_noted
-            return self._by_the_end(model.wake_at) if is_bounded else model.wake_at
+            moment = _earlier(model.wake_at, model.interrupted_at)
+            return self._by_the_end(moment) if is_bounded else moment
         if model.state not in _RESTING or model.active is None:
             return None
         if model.is_expiry_noted:
             is_asked_for = model.state is State.NEEDS_CHALLENGE
-            return None if is_asked_for else model.reenrollment_at(self._policy)
+            again_at = None if is_asked_for else model.reenrollment_at(self._policy)
+            return _earlier(again_at, model.switch_due_at)
         return self._by_the_end(min(self._resting_moments(), default=None))
 
     def set_policy(self, policy: EnrollmentPolicy) -> None:
@@ -192,6 +194,16 @@ class EnrollmentMachine:
     def switch_at(self) -> datetime | None:
         """When the next CA takes over at the latest."""
         return self._model.switch_at
+
+    @property
+    def shadow(self) -> Shadow | None:
+        """The certificate of the next CA that is kept until the switch."""
+        return self._model.shadow
+
+    @property
+    def shadow_at(self) -> datetime | None:
+        """When to ask for such a certificate."""
+        return self._model.shadow_at
 
     @property
     def active(self) -> ActiveCertificate | None:
@@ -279,13 +291,19 @@ class EnrollmentMachine:
     def _resting_moments(self) -> list[datetime]:
         """When something begins by itself while a certificate is in use."""
         model, moments = self._model, []
+        is_rolling = model.state is State.ROLLOVER
+        if model.switch_due_at is not None:
+            moments.append(model.switch_due_at)
         if self._policy.renewal.enabled:
             begins = [moment for moment in (model.renewal_at, model.wake_at) if moment is not None]
             moments.append(max(begins))
         is_asking = model.awaited is Awaited.NEXT_CA
-        if model.state is State.INSTALLED and model.next_ca_check_at and not is_asking:
-            moments.append(model.next_ca_check_at)
-        if model.state is State.ROLLOVER and model.is_delay_news(self._policy) and model.switch_at:
+        if model.state in (State.INSTALLED, State.ROLLOVER) and not is_asking:
+            if model.next_ca_check_at is not None:
+                moments.append(model.next_ca_check_at)
+            if is_rolling and model.shadow_at is not None and model.successor is None:
+                moments.append(max(model.shadow_at, model.wake_at or model.shadow_at))
+        if is_rolling and model.is_delay_news(self._policy) and model.switch_at:
             moments.append(model.switch_at)
         return moments
 
@@ -308,3 +326,8 @@ class EnrollmentMachine:
         latest = now + max(wait, peace(model.failure, model.active, now))
         if model.wake_at is not None and model.wake_at > latest:
             model.wake_at = latest
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two moments, where there are any."""
+    return min((moment for moment in (one, other) if moment is not None), default=None)

@@ -10,7 +10,8 @@ from sceplab_agent.core.next_ca import Consent, NextCa
 from sceplab_agent.core.next_steps import NEXT_CA
 from sceplab_agent.core.policy import EnrollmentPolicy, RolloverMode
 from sceplab_agent.core.rollover import begins_at, belongs_to, ends_at, fetch_at, switch_at
-from sceplab_agent.core.schedule import earliest_renewal_at, renewal_at
+from sceplab_agent.core.schedule import earliest_renewal_at, poll_window_s, renewal_at
+from sceplab_agent.core.shadow import shadow_at
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import (
     ActiveCertificate,
@@ -36,6 +37,8 @@ class Goal(enum.Enum):
     """A certificate on the strength of a challenge or an approval."""
     RENEW = "renew"
     """A certificate on the strength of the one in use."""
+    ROLLOVER = "rollover"
+    """A certificate of the next CA, to be kept until the switch."""
 
 
 class Awaited(enum.Enum):
@@ -109,6 +112,17 @@ class Transaction:
     issued_chain_der: tuple[bytes, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """A certificate of the next CA that is kept until the switch. Nothing uses it before."""
+
+    key: NewKey
+    transaction: Transaction
+    """Closed; with the reply, and the certificate that was judged fit. Not to be changed."""
+    not_before: datetime
+    not_after: datetime
+
+
 @dataclass(slots=True)
 class Enrollment:
     """The model that the transition table moves. Never registered with it."""
@@ -125,6 +139,8 @@ class Enrollment:
     """The successor of ``ca``."""
     next_ca_asked_at: datetime | None = None
     """When the server was last asked for one."""
+    shadow: Shadow | None = None
+    """Of the next CA."""
     active: ActiveCertificate | None = None
     successor: ActiveCertificate | None = None
     """A certificate on its way to its consumers, or refused by them; its key is ``new_key``."""
@@ -161,6 +177,27 @@ class Enrollment:
     """When to ask for the next CA. Derived."""
     switch_at: datetime | None = None
     """When the next CA takes over at the latest. Derived."""
+    shadow_at: datetime | None = None
+    """When to ask for a certificate of the next CA. Derived."""
+    take_over_at: datetime | None = None
+    """When the kept certificate is put in use. Derived."""
+
+    @property
+    def ca_at_work(self) -> TrustedCa | None:
+        """The CA that the open transaction is for."""
+        if self.goal is Goal.ROLLOVER:
+            return self.next_ca.ca if self.next_ca is not None else None
+        return self.ca
+
+    @property
+    def switch_due_at(self) -> datetime | None:
+        """When the kept certificate is put in use; ``None``: there is none, or another waits."""
+        return self.take_over_at if self.successor is None else None
+
+    @property
+    def interrupted_at(self) -> datetime | None:
+        """When whatever is under way gives way to something else."""
+        return self.renewal_at if self.goal is Goal.ROLLOVER else self.switch_due_at
 
     def wait_for(self, awaited: Awaited) -> None:
         """Nothing is waited for but this answer."""
@@ -190,6 +227,7 @@ class Enrollment:
         """Derives the moments that follow from the active certificate, the CAs and the policy."""
         active, ca = self.active, self.ca
         self.renewal_at = self.next_ca_check_at = self.switch_at = None
+        self.shadow_at = self.take_over_at = None
         if active is None:
             return
         self.renewal_at = renewal_at(
@@ -215,8 +253,39 @@ class Enrollment:
                 is_ahead = self.switch_at > gap_from
                 least = min(earliest, self.switch_at) if is_ahead else earliest
                 self.renewal_at = min(self.renewal_at, max(self._leave_at(ca, policy), least))
-        elif policy.rollover.mode is not RolloverMode.OFF:
-            self.next_ca_check_at = self._check_at(ca, policy, active.jitter)
+                if policy.renewal.enabled:
+                    self._schedule_shadow(policy)
+        if policy.rollover.mode is not RolloverMode.OFF:
+            check_at = self._check_at(ca, policy, active.jitter)
+            is_early = self.switch_at is None or check_at < self.switch_at
+            self.next_ca_check_at = check_at if is_early else None
+
+    def _schedule_shadow(self, policy: EnrollmentPolicy) -> None:
+        """When a certificate of the next CA is asked for, or the kept one takes over."""
+        active, following = self.active, self.next_ca
+        latest, renews_at = self.switch_at, self.renewal_at
+        assert active is not None
+        assert following is not None
+        assert latest is not None
+        assert renews_at is not None
+        is_lasting = active.not_after >= latest
+        if self.shadow is not None:
+            begins = max(self.shadow.not_before, begins_at(following.ca))
+            self.take_over_at = max(begins, min(latest, active.not_after))
+            self.renewal_at = max(renews_at, latest) if is_lasting else renews_at
+            return
+        is_signed = policy.renewal.implicit or following.ca.capabilities.supports_renewal
+        # A challenge password would be spent on something that is not needed yet.
+        if is_lasting and (is_signed or not policy.uses_challenge):
+            self.shadow_at = shadow_at(
+                earliest=max(following.learned_at, active.installed_at),
+                switch_at=latest,
+                renewal_at=renews_at,
+                lifetime=active.not_after - active.not_before,
+                poll_window=timedelta(seconds=poll_window_s(policy.poll)),
+                spread=active.jitter * timedelta(seconds=policy.rollover.check_every_s),
+                not_before=following.shadow_pause_to,
+            )
 
     def reenrollment_at(self, policy: EnrollmentPolicy) -> datetime | None:
         """When an expired certificate is enrolled for by itself; ``None``: it is not."""

@@ -28,6 +28,12 @@ class NextCa:
     """What the operator said; whether that was needed, the policy says."""
     is_delay_noted: bool = False
     """Whether it was reported that the switch waits for the operator."""
+    shadow_attempts: int = 0
+    """Attempts in a row to get a certificate of it that failed."""
+    shadow_pause_to: datetime | None = None
+    """No further attempt before this."""
+    shadow_failure: str = ""
+    """Why the last one failed, for a person."""
 
     def to_json(self) -> Json:
         """JSON-ready form."""
@@ -36,14 +42,22 @@ class NextCa:
             "learned_at": self.learned_at.isoformat(),
             "consent": self.consent.value,
             "is_delay_noted": self.is_delay_noted,
+            "shadow_attempts": self.shadow_attempts,
+            "shadow_pause_to": self.shadow_pause_to and self.shadow_pause_to.isoformat(),
+            "shadow_failure": self.shadow_failure,
         }
 
     @classmethod
     def from_json(cls, data: Json) -> NextCa:
         """Reads what `to_json` wrote."""
+        pause_to = data.get("shadow_pause_to")
         return cls(
             ca=TrustedCa.from_json(data["ca"]),
             learned_at=datetime.fromisoformat(data["learned_at"]),
             consent=Consent(data["consent"]),
             is_delay_noted=bool(data["is_delay_noted"]),
+            # Older snapshots know no shadow certificate.
+            shadow_attempts=int(data.get("shadow_attempts", 0)),
+            shadow_pause_to=datetime.fromisoformat(pause_to) if pause_to else None,
+            shadow_failure=str(data.get("shadow_failure", "")),
         )

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sceplab_agent.core.errors import SnapshotError
-from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
+from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Shadow, Transaction
 from sceplab_agent.core.next_ca import NextCa
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import (
@@ -45,6 +45,10 @@ _OPEN = (State.REQUESTING, State.PENDING, State.ISSUED_UNVERIFIED)
 """States with an open transaction."""
 
 
+_HAVING = (State.INSTALLED, State.ROLLOVER, State.RENEW_DUE)
+"""States with a certificate in use."""
+
+
 _CLOSED = (Resume.FETCH, Resume.KEY, Resume.HAND_OVER)
 """Steps without an open transaction."""
 
@@ -62,6 +66,7 @@ def write_snapshot(model: Enrollment) -> Json:
         "candidate": model.candidate and model.candidate.to_json(),
         "next_ca": model.next_ca and model.next_ca.to_json(),
         "next_ca_asked_at": model.next_ca_asked_at and model.next_ca_asked_at.isoformat(),
+        "shadow": model.shadow and _write_shadow(model.shadow),
         "active": model.active and model.active.to_json(),
         "successor": model.successor and model.successor.to_json(),
         "is_handoff_open": model.is_handoff_open,
@@ -121,6 +126,7 @@ def _read(data: Mapping[str, Any]) -> Enrollment:
         # Older snapshots say nothing of rollovers and hand-offs.
         next_ca=_optional(NextCa.from_json, data.get("next_ca")),
         next_ca_asked_at=_optional(datetime.fromisoformat, data.get("next_ca_asked_at")),
+        shadow=_optional(_read_shadow, data.get("shadow")),
         successor=_optional(ActiveCertificate.from_json, data.get("successor")),
         is_handoff_open=bool(data.get("is_handoff_open", False)),
         last_handoff=_optional(HandOffOutcome.from_json, data.get("last_handoff")),
@@ -148,6 +154,7 @@ def _check(model: Enrollment) -> None:
     is_waiting = state is State.RETRY_WAIT or (
         state is State.PENDING and awaited is Awaited.NOTHING
     )
+    is_kept = model.shadow is not None or model.goal is Goal.ROLLOVER
     is_handing = state is State.HANDING_OVER or model.resume is Resume.HAND_OVER
     needs = {
         "successor": (is_handing, model.successor),
@@ -157,8 +164,8 @@ def _check(model: Enrollment) -> None:
             is_open or awaited is Awaited.KEY or model.successor is not None,
             model.new_key,
         ),
-        "active": (state in (State.INSTALLED, State.ROLLOVER, State.RENEW_DUE), model.active),
-        "next_ca": (state is State.ROLLOVER, model.next_ca),
+        "active": (is_kept or state in _HAVING, model.active),
+        "next_ca": (is_kept or state is State.ROLLOVER, model.next_ca),
         "candidate": (awaited is Awaited.OPERATOR, model.candidate),
         "resume": (state is State.RETRY_WAIT, model.resume),
         "wake_at": (is_waiting, model.wake_at),
@@ -167,6 +174,24 @@ def _check(model: Enrollment) -> None:
     missing = [name for name, (is_needed, part) in needs.items() if is_needed and part is None]
     if missing:
         raise SnapshotError(f"the snapshot is damaged: {state.value} without {', '.join(missing)}")
+
+
+def _write_shadow(shadow: Shadow) -> Json:
+    return {
+        "key": shadow.key.to_json(),
+        "transaction": _write_transaction(shadow.transaction),
+        "not_before": shadow.not_before.isoformat(),
+        "not_after": shadow.not_after.isoformat(),
+    }
+
+
+def _read_shadow(data: Json) -> Shadow:
+    return Shadow(
+        key=NewKey.from_json(data["key"]),
+        transaction=_read_transaction(data["transaction"]),
+        not_before=datetime.fromisoformat(data["not_before"]),
+        not_after=datetime.fromisoformat(data["not_after"]),
+    )
 
 
 def _write_transaction(transaction: Transaction) -> Json:

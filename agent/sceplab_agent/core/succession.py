@@ -51,7 +51,7 @@ def judge_succession(
         is_time = is_clock_set and now >= switch_at(current, following)
         if not (is_current_shown and is_time):
             return None
-        return CaSucceeded(ca=_heir(following, succession, now))
+        return CaSucceeded(ca=heir(following, succession, now))
     skew = timedelta(seconds=policy.clock_skew_s)
     if is_current_shown and is_clock_set and now < begins_at(following) - skew:
         return None
@@ -66,9 +66,10 @@ def judge_succession(
         is_clock_set=is_clock_set,
     )
     if isinstance(verdict, CaTrusted):
-        return CaSucceeded(ca=_heir(verdict.ca, succession, now))
+        return CaSucceeded(ca=heir(verdict.ca, succession, now))
     return None if is_current_shown else verdict
 
 
-def _heir(ca: TrustedCa, succession: Succession, now: datetime) -> TrustedCa:
+def heir(ca: TrustedCa, succession: Succession, now: datetime) -> TrustedCa:
+    """The CA as it is trusted from ``now`` on."""
     return replace(ca, basis=TrustBasis.SUCCESSION, succession=succession, since=now)

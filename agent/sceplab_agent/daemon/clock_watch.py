@@ -112,6 +112,9 @@ def next_step(session: EnrollmentSession, shift: Shift, now: datetime) -> str:
             f"the certificate is not valid before {active.not_before.isoformat()}: set the clock; "
             "until then nothing ends by time, and polls and retries go on"
         )
+    switch_at = session.machine.switch_at
+    if session.machine.shadow is not None and switch_at is not None and switch_at <= now:
+        return "none if the clock is right now: the next CA takes over; if not, set it"
     if session.machine.failure is not None and active is not None:
         return f"the certificate is valid by this clock: run sceplab-agent renew {name}"
     if shift.jumped_s < 0:

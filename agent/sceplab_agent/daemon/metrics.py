@@ -69,6 +69,12 @@ def agent_families(
     deadline = Family(
         "sceplab_next_deadline_seconds", "gauge", "Seconds until something happens by itself."
     )
+    switch = Family(
+        "sceplab_rollover_switch_seconds", "gauge", "Seconds until the next CA takes over."
+    )
+    shadow = Family(
+        "sceplab_rollover_shadow_ready", "gauge", "1: a certificate of the next CA is kept."
+    )
     for status in statuses:
         for one in State:
             state.add(one is status.state, trustpoint=status.name, state=one.value)
@@ -78,7 +84,11 @@ def agent_families(
         if status.next_step_at is not None:
             wait_s = (status.next_step_at - now).total_seconds()
             deadline.add(wait_s, trustpoint=status.name)
-    return [started, state, days, deadline, *_counted(tally)]
+        if status.switch_at is not None:
+            left_s = (status.switch_at - now).total_seconds()
+            switch.add(left_s, trustpoint=status.name)
+            shadow.add(status.shadow == "ready", trustpoint=status.name)
+    return [started, state, days, deadline, switch, shadow, *_counted(tally)]
 
 
 def _counted(tally: Tally) -> list[Family]:

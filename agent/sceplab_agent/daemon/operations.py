@@ -23,7 +23,7 @@ from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.fingerprint import parse_fingerprint
 from sceplab_agent.handoff.again import HandedAgain, code_of
 from sceplab_agent.journal import JournalEntry
-from sceplab_agent.outcome import GIVEN_UP, RESTING, is_settled, raise_for_outcome
+from sceplab_agent.outcome import is_on_the_side, is_settled, may_renew, raise_for_outcome
 from sceplab_agent.pursuit import events_to_enroll
 from sceplab_agent.service_status import service_statuses, status_code
 from sceplab_agent.session import EnrollmentSession
@@ -189,7 +189,7 @@ class Operations:
             )
         if session.state is State.BLOCKED:
             yield from session.process(TrustpointConfigured())
-        if session.state in RESTING | GIVEN_UP:
+        if may_renew(session):
             yield from session.process(RenewRequested())
 
     async def _pursue(
@@ -222,7 +222,8 @@ class Operations:
                 errors.append(str(error))
                 codes.append(error.exit_code)
         statuses = self.statuses(configs)
-        waiting = any(one.state is State.PENDING for one in statuses)
+        side = {name for name in names if is_on_the_side(self._loop.sessions[name])}
+        waiting = any(one.state is State.PENDING and one.name not in side for one in statuses)
         code = next(iter(codes), ExitCode.PENDING if waiting else ExitCode.OK)
         return {
             "ok": code is ExitCode.OK,

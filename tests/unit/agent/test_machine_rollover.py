@@ -24,7 +24,7 @@ from sceplab_agent.core.policy import RenewalPolicy, RolloverMode, RolloverPolic
 from sceplab_agent.core.rollover import fetch_at, switch_at
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import TrustBasis
-from tests.support.core import REJECTED, UNREACHABLE, FixedChance, Stage, policy
+from tests.support.core import NO_RENEWAL, REJECTED, UNREACHABLE, FixedChance, Stage, policy
 from tests.support.next_ca import ENDING, FOLLOWING, STRANGER, next_ca_received
 
 DAY = timedelta(days=1)
@@ -44,10 +44,10 @@ def stage(mode: RolloverMode = RolloverMode.AUTO, **changes: Any) -> Stage:
 
 
 def known(mode: RolloverMode = RolloverMode.AUTO, **changes: Any) -> Stage:
-    """The next CA is known."""
+    """The next CA is known, of a server that would want a challenge for a certificate of it."""
     at = stage(mode, **changes)
     at.wake()
-    at.give(next_ca_received())
+    at.give(next_ca_received(capabilities=NO_RENEWAL))
     return at
 
 
@@ -58,10 +58,18 @@ def ca_shown(at: Stage, *certificates_der: bytes) -> None:
     )
 
 
+def checks(at: Stage) -> Stage:
+    """Wakes it through the days on which the server names no other next CA."""
+    at.wake()
+    while at.commands and isinstance(at.commands[0], FetchNextCa):
+        at.give(ev.NextCaAbsent())
+        at.wake()
+    return at
+
+
 def switched(at: Stage) -> Stage:
     """The renewal goes out to the next CA."""
-    at.wake()
-    at.one(FetchCa)
+    checks(at).one(FetchCa)
     ca_shown(at, *BOTH)
     return at
 
@@ -189,7 +197,7 @@ def test_the_old_ca_is_not_followed_beyond_its_end() -> None:
     """A server that still shows the old CA only is left at the moment of the switch."""
     at = known()
     assert at.machine.switch_at is not None
-    at.wake()
+    checks(at)
     ca_shown(at, *ENDING.bundle)
     assert at.machine.ca is not None
     assert at.machine.ca.anchor_der == ENDING.anchor_der  # before the moment: a plain renewal
@@ -241,7 +249,7 @@ def test_asked_the_operator_decides() -> None:
     at.restart()
     at.give(ev.Restarted())
     at.one(AskOperator)
-    at.wake()
+    checks(at)
     assert at.ids() == ["rollover.delayed"]
     needed = at.one(Notify)
     assert "approve-fingerprint" in str(needed.details["next_step"])

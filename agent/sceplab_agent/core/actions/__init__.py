@@ -14,12 +14,13 @@ from sceplab_agent.core.actions import (
     recovery,
     request,
     rollover,
+    shadow,
     trust,
 )
 from sceplab_agent.core.turn import Turn
 
 ACTIONS: dict[str, Callable[[Turn], None]] = {
     action.__name__: action
-    for module in (trust, request, certificate, handoff, failure, recovery, rollover)
+    for module in (trust, request, certificate, handoff, failure, recovery, rollover, shadow)
     for action in module.ACTIONS
 }

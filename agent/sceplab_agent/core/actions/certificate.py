@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sceplab_agent.core.acceptance import fits, judge_issued
 from sceplab_agent.core.commands import DeleteKey, InstallCertificate
 from sceplab_agent.core.events import KeyDeleted, KeyFailed, ReplyIssued
 from sceplab_agent.core.gain import count_gainless, describe_gainless
-from sceplab_agent.core.model import Awaited, Goal
+from sceplab_agent.core.model import Awaited, Enrollment, Goal
 from sceplab_agent.core.rollover import belongs_to
 from sceplab_agent.core.turn import Turn
 from sceplab_agent.core.values import ActiveCertificate
@@ -33,26 +35,30 @@ def keep_reply(turn: Turn) -> None:
 
 
 def judge_reply(turn: Turn) -> None:
-    """Holds the certificates of the kept reply against key, subject, chain and time."""
+    """Holds the certificates of the kept reply against key, subject, chain and time.
+
+    One that is to be kept until the switch has to be valid then.
+    """
     model, key = turn.model, turn.model.new_key
+    ca, now = model.ca_at_work, turn.now
     assert model.transaction is not None
-    assert model.ca is not None
+    assert ca is not None
     assert key is not None
     model.wait_for(Awaited.NOTHING)
     active = model.active
-    if (
-        active
-        and model.ca.succession
-        and not belongs_to(active.certificate_der, model.ca, turn.policy)
-    ):
+    is_kept = model.goal is Goal.ROLLOVER
+    if is_kept and model.switch_at is not None:
+        now = max(now, model.switch_at)
+    may_differ = is_kept or ca.succession is not None
+    if active and may_differ and not belongs_to(active.certificate_der, ca, turn.policy):
         active = None  # another CA's serial numbers mean nothing
     verdict = judge_issued(
         model.transaction,
         public_key_der=key.public_key_der,
-        ca=model.ca,
+        ca=ca,
         active=active,
         policy=turn.policy,
-        now=turn.now,
+        now=now,
         newest_at=model.newest_at,
     )
     turn.follow(verdict)
@@ -114,7 +120,7 @@ def put_in_charge(turn: Turn, active: ActiveCertificate, event_id: str, **detail
     before = model.active
     model.active = active
     if before is not None and before.is_key_ours and before.key_id != active.key_id:
-        model.retired_keys = (*model.retired_keys, before.key_id)
+        _retire(model, before.key_id)
     model.new_key = None
     model.transaction = None
     model.goal = Goal.NONE
@@ -141,6 +147,15 @@ def put_in_charge(turn: Turn, active: ActiveCertificate, event_id: str, **detail
         reason, step = describe_gainless(active), model.gainless_step(turn.policy)
         turn.notify("renewal.gainless", reason=reason, next_step=step)
     delete_retired_key(turn)
+
+
+def _retire(model: Enrollment, key_id: str) -> None:
+    """A key is to be deleted, unless a kept certificate has the same one."""
+    shadow = model.shadow
+    if shadow is not None and shadow.key.key_id == key_id:
+        model.shadow = replace(shadow, key=replace(shadow.key, is_ours=True))
+    else:
+        model.retired_keys = (*model.retired_keys, key_id)
 
 
 def _tell_usage(turn: Turn, active: ActiveCertificate) -> None:

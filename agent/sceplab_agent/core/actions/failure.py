@@ -114,7 +114,8 @@ def count_unanswered(turn: Turn) -> Resume:
     transaction.unanswered += 1
     if turn.policy.recovery is Recovery.POLL:
         return Resume.ASK
-    if turn.policy.recovery is Recovery.NEW and not turn.model.is_recovered:
+    is_kept = turn.model.goal is Goal.ROLLOVER
+    if turn.policy.recovery is Recovery.NEW and not turn.model.is_recovered and not is_kept:
         return Resume.ANEW
     return Resume.RETRANSMIT
 

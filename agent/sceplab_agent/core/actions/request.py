@@ -13,7 +13,7 @@ from sceplab_agent.core.events import (
     ReplyRejected,
     RequestBuilt,
 )
-from sceplab_agent.core.keys import choose_key, drop_waiting
+from sceplab_agent.core.keys import choose_key, drop_shadow, drop_waiting
 from sceplab_agent.core.model import Awaited, Goal, Transaction
 from sceplab_agent.core.schedule import next_poll_at, retry_at
 from sceplab_agent.core.states import State
@@ -89,13 +89,13 @@ def open_transaction(turn: Turn) -> None:
     Spec: RFC 8894 §2.3 (C-07), §3.2.1.1 (C-15); checklist 13.
     """
     model, policy = turn.model, turn.policy
-    event, key, ca = turn.event, model.new_key, model.ca
+    event, key, ca = turn.event, model.new_key, model.ca_at_work
     assert isinstance(event, KeyReady)
     assert key is not None
     assert ca is not None
     model.new_key = key.with_public_key(event.public_key_der)
     model.attempts = 0
-    active = model.active if model.goal is Goal.RENEW else None
+    active = model.active if model.goal in (Goal.RENEW, Goal.ROLLOVER) else None
     is_signed_by_old = active is not None and (
         policy.renewal.implicit or ca.capabilities.supports_renewal
     )
@@ -174,6 +174,8 @@ def schedule_poll(turn: Turn) -> None:
     transaction.unanswered = 0
     if transaction.deadline_at is None:
         transaction.deadline_at = turn.now + timedelta(seconds=policy.max_wait_s)
+        if model.goal is Goal.ROLLOVER and model.renewal_at is not None:
+            transaction.deadline_at = min(transaction.deadline_at, model.renewal_at)
     limit = transaction.deadline_at if turn.is_clock_set else None
     model.awaited = Awaited.NOTHING
     model.attempts = 0
@@ -194,6 +196,8 @@ def _begin(turn: Turn, goal: Goal) -> str | None:
     closed = model.transaction.transaction_id if model.transaction is not None else None
     model.transaction = None
     drop_waiting(model)
+    if goal is Goal.ENROLL:
+        drop_shadow(model)  # it bears the names of the certificate that is replaced
     model.goal = goal
     model.failure = None
     model.attempts = 0
@@ -234,8 +238,8 @@ def _close_lost(turn: Turn) -> str:
 
 
 def _build(turn: Turn, transaction: Transaction, message_type: MessageType) -> None:
-    model = turn.model
-    assert model.ca is not None
+    model, ca = turn.model, turn.model.ca_at_work
+    assert ca is not None
     assert model.new_key is not None
     model.wait_for(Awaited.MESSAGE)
     is_poll = message_type is MessageType.CERT_POLL
@@ -248,16 +252,16 @@ def _build(turn: Turn, transaction: Transaction, message_type: MessageType) -> N
             signer_certificate_der=transaction.signer_certificate_der,
             subject_certificate_der=transaction.subject_certificate_der,
             include_challenge=transaction.include_challenge and not is_poll,
-            recipient_der=model.ca.recipient_der,
-            issuer_der=model.ca.issuer_der,
-            capabilities=model.ca.capabilities,
+            recipient_der=ca.recipient_der,
+            issuer_der=ca.issuer_der,
+            capabilities=ca.capabilities,
         )
     )
 
 
 def _send(turn: Turn, event_id: str) -> None:
-    model, transaction = turn.model, turn.model.transaction
-    assert model.ca is not None
+    model, ca, transaction = turn.model, turn.model.ca_at_work, turn.model.transaction
+    assert ca is not None
     assert transaction is not None
     sent, certificate_der = transaction.sent, transaction.signer_certificate_der
     assert sent is not None
@@ -279,8 +283,8 @@ def _send(turn: Turn, event_id: str) -> None:
             sender_nonce=sent.sender_nonce,
             signer_key_id=transaction.signer_key_id,
             signer_certificate_der=certificate_der,
-            trusted_signers_der=model.ca.signers_der,
-            use_post=model.ca.capabilities.supports_post,
+            trusted_signers_der=ca.signers_der,
+            use_post=ca.capabilities.supports_post,
         )
     )
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sceplab_agent.core.actions.certificate import delete_retired_key
 from sceplab_agent.core.actions.failure import need_operator
 from sceplab_agent.core.actions.trust import start_over
 from sceplab_agent.core.commands import AskOperator, FetchNextCa
 from sceplab_agent.core.events import FailureCause, NextCaReceived, TransportFailed
+from sceplab_agent.core.keys import drop_shadow
 from sceplab_agent.core.model import Awaited
 from sceplab_agent.core.next_ca import Consent, NextCa
 from sceplab_agent.core.next_steps import NEXT_CA
 from sceplab_agent.core.pinning import fingerprint_hex
 from sceplab_agent.core.rollover import NextCaRefused, judge_next_ca
+from sceplab_agent.core.states import State
 from sceplab_agent.core.turn import Turn
+from sceplab_agent.core.values import TrustedCa
 
 
 def ask_for_next_ca(turn: Turn) -> None:
@@ -40,9 +44,11 @@ def judge_next(turn: Turn) -> None:
     )
     if isinstance(verdict, NextCaRefused):
         _close_check(turn, "rollover.refused", reason=verdict.reason)
+    elif model.next_ca is not None and model.next_ca.ca.anchor_der == verdict.ca.anchor_der:
+        model.next_ca = replace(model.next_ca, ca=verdict.ca)  # its RA may be another by now
+        _close_check(turn, "rollover.unchanged")
     else:
-        model.next_ca = NextCa(ca=verdict.ca, learned_at=turn.now)
-        _close_check(turn, "rollover.known", anchor_sha256=fingerprint_hex(verdict.ca.anchor_der))
+        _take_next(turn, verdict.ca)
 
 
 def note_absent(turn: Turn) -> None:
@@ -104,6 +110,18 @@ def _answer(turn: Turn, consent: Consent, event_id: str) -> None:
     model.next_ca = replace(model.next_ca, consent=consent)
     model.schedule(turn.policy)
     turn.record(event_id, anchor_sha256=fingerprint_hex(model.next_ca.ca.anchor_der))
+
+
+def _take_next(turn: Turn, ca: TrustedCa) -> None:
+    """The CA names a successor, or another one than before: what was kept of that goes."""
+    model = turn.model
+    event_id = "rollover.known" if model.next_ca is None else "rollover.changed"
+    drop_shadow(model)
+    model.next_ca = NextCa(ca=ca, learned_at=turn.now)
+    _close_check(turn, event_id, anchor_sha256=fingerprint_hex(ca.anchor_der))
+    if model.state is State.ROLLOVER:
+        ask_consent(turn)
+    delete_retired_key(turn)
 
 
 def _close_check(turn: Turn, event_id: str, **details: str) -> None:

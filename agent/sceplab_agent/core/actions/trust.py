@@ -6,8 +6,8 @@ from sceplab_agent.core.actions.failure import need_operator
 from sceplab_agent.core.actions.request import prepare_key
 from sceplab_agent.core.commands import AskOperator, FetchCa
 from sceplab_agent.core.events import CaCertificatesReceived, FailureCause, TransportFailed
-from sceplab_agent.core.keys import choose_key
-from sceplab_agent.core.model import Awaited, Goal
+from sceplab_agent.core.keys import choose_key, drop_shadow
+from sceplab_agent.core.model import Awaited, Enrollment, Goal
 from sceplab_agent.core.pinning import fingerprint_hex, judge_ca_certificates
 from sceplab_agent.core.states import State
 from sceplab_agent.core.succession import judge_succession
@@ -45,8 +45,7 @@ def begin_authentication(turn: Turn) -> None:
 def begin_authentication_anew(turn: Turn) -> None:
     """Forgets the anchor that did not match: the operator starts from nothing."""
     turn.model.ca = None
-    turn.model.next_ca = None
-    turn.model.next_ca_asked_at = None
+    _forget_next_ca(turn.model)
     turn.model.schedule(turn.policy)
     begin_authentication(turn)
 
@@ -101,7 +100,7 @@ def pin_ca_and_prepare_key(turn: Turn) -> None:
 def succeed_ca(turn: Turn) -> None:
     """The next CA takes over; what was wanted goes on behind it."""
     _succeed(turn)
-    turn.record("rollover.switched", **_describe_current(turn))
+    turn.record("rollover.switched", **describe_current(turn))
     turn.follow(GoalPursued())
 
 
@@ -110,7 +109,7 @@ def succeed_ca_and_prepare_key(turn: Turn) -> None:
     _succeed(turn)
     turn.model.new_key = choose_key(turn.model, turn.policy)
     turn.model.wait_for(Awaited.KEY)  # what a restart from this record goes on with
-    turn.record("rollover.switched", **_describe_current(turn))
+    turn.record("rollover.switched", **describe_current(turn))
     prepare_key(turn)
 
 
@@ -175,6 +174,23 @@ def report_unreachable(turn: Turn) -> None:
     turn.notify("ca.unreachable", cause=turn.event.cause.value, reason=turn.event.reason)
 
 
+def succeed(turn: Turn, ca: TrustedCa) -> None:
+    """The next CA is the current one. A kept certificate that was not taken before is given up."""
+    model = turn.model
+    model.ca = ca
+    _forget_next_ca(model)
+    model.candidate = None
+    model.awaited = Awaited.NOTHING
+    model.attempts = 0
+    model.schedule(turn.policy)
+
+
+def _forget_next_ca(model: Enrollment) -> None:
+    drop_shadow(model)
+    model.next_ca = None
+    model.next_ca_asked_at = None
+
+
 def _trust(turn: Turn) -> None:
     assert isinstance(turn.event, CaTrusted)
     _take(turn, turn.event.ca)
@@ -189,15 +205,9 @@ def _trust_candidate(turn: Turn) -> None:
 
 
 def _succeed(turn: Turn) -> None:
-    model, event = turn.model, turn.event
+    event = turn.event
     assert isinstance(event, CaSucceeded)
-    model.ca = event.ca
-    model.next_ca = None
-    model.next_ca_asked_at = None
-    model.candidate = None
-    model.awaited = Awaited.NOTHING
-    model.attempts = 0
-    model.schedule(turn.policy)
+    succeed(turn, event.ca)
 
 
 def _take(turn: Turn, ca: TrustedCa) -> None:
@@ -205,8 +215,7 @@ def _take(turn: Turn, ca: TrustedCa) -> None:
     is_new = model.ca is None or model.ca.anchor_der != ca.anchor_der
     model.ca = ca
     if is_new:
-        model.next_ca = None
-        model.next_ca_asked_at = None
+        _forget_next_ca(model)
     model.schedule(turn.policy)
     model.candidate = None
     model.awaited = Awaited.NOTHING
@@ -225,7 +234,8 @@ def _block(turn: Turn, reason: str) -> None:
     need_operator(turn, FailureCause.TRUST, reason)
 
 
-def _describe_current(turn: Turn) -> dict[str, str]:
+def describe_current(turn: Turn) -> dict[str, str]:
+    """The CA that is trusted, for a record."""
     assert turn.model.ca is not None
     return _describe(turn.model.ca)
 
