@@ -122,7 +122,8 @@ class CertificateAuthority:
         """
         template = self.template
         public_key = self.check(order)
-        not_before, not_after = validity_of(template.settings, now)
+        # Of a CA that is not valid yet, certificates begin with it.
+        not_before, not_after = validity_of(template.settings, max(now, self._not_before))
         try:
             extensions = [
                 *template.extensions(public_key, order.csr.extensions),

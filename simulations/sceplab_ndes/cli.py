@@ -217,6 +217,9 @@ def rollover(
     in_: Annotated[
         str, typer.Option("--in", help="How long from now: 10m, 36h or 30d. Default: 30d.")
     ] = "",
+    from_switch: Annotated[
+        bool, typer.Option("--from-switch", help="Its certificates are valid from then on only.")
+    ] = False,
     state: opt.State = opt.DEFAULT_STATE,
     as_json: opt.Json = False,
 ) -> None:
@@ -226,7 +229,15 @@ def rollover(
     from sceplab_ndes.folder import StateFolder
 
     with report_errors(as_json=as_json):
-        roll_over(StateFolder(state), at=at, in_=in_, as_json=as_json, clock=_now, user=_user())
+        roll_over(
+            StateFolder(state),
+            at=at,
+            in_=in_,
+            is_valid_before=not from_switch,
+            as_json=as_json,
+            clock=_now,
+            user=_user(),
+        )
 
 
 @app.command(

@@ -48,6 +48,7 @@ def roll_over(
     *,
     at: str,
     in_: str,
+    is_valid_before: bool,
     as_json: bool,
     clock: Callable[[], datetime],
     user: str,
@@ -58,6 +59,7 @@ def roll_over(
         folder: of the server.
         at: moment of the switch, ISO 8601; without an offset it is UTC.
         in_: how long from now instead, such as ``30d``.
+        is_valid_before: whether its certificates are valid from now on; else from the switch on.
         as_json: print one JSON object.
         clock: current time, aware UTC.
         user: who does it.
@@ -71,7 +73,7 @@ def roll_over(
     switch_at = _moment(at, in_, now)
     with open_server(folder, stored_config(folder), clock=clock) as server:
         offers = server.profile.capabilities.next_ca
-        record = server.rollover(switch_at, now, user=user)
+        record = server.rollover(switch_at, now, user=user, is_valid_before=is_valid_before)
         views = authority_views(server.depot, now)
     made = next(view for view in views if view.generation == record.generation)
     if as_json:

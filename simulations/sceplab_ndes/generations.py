@@ -55,6 +55,7 @@ class Generations:
         depot: knows the rollovers.
         make: puts the CA of a number together.
         make_ca_reply: the answer to GetCACert of the CAs, the current one first.
+        next_ca_issues: whether the next CA answers who addresses it before the switch.
         now: current time, aware UTC.
         events: told of a switch.
         write_file: puts copies of certificates where people look.
@@ -66,6 +67,7 @@ class Generations:
         make: Callable[[int], Generation],
         make_ca_reply: Callable[[list[Hierarchy]], CaReply],
         *,
+        next_ca_issues: bool,
         now: datetime,
         events: EventSink,
         write_file: FileWriter | None,
@@ -73,6 +75,7 @@ class Generations:
         self._depot = depot
         self._make = make
         self._make_ca_reply = make_ca_reply
+        self._next_ca_issues = next_ca_issues
         self._events = events
         self._write_file = write_file
         self._lock = threading.Lock()
@@ -148,7 +151,13 @@ class Generations:
         Spec: RFC 8894 §5.1; checklist S-21, S-44.
         """
         current = self.current(now)
-        candidates = [one for one in self.all() if one is not current and not one.is_over(now)]
+        candidates = [
+            one
+            for one in self.all()
+            if one is not current
+            and not one.is_over(now)
+            and (self._next_ca_issues or one.number < current.number)
+        ]
         if not candidates:
             return current
         try:

@@ -136,6 +136,7 @@ def create_hierarchy(
     random_bytes: Callable[[int], bytes],
     generation: int = 0,
     counts_from: datetime | None = None,
+    begins_at: datetime | None = None,
 ) -> Hierarchy:
     """Makes keys and certificates of a new CA and keeps the certificates in the depot.
 
@@ -147,12 +148,18 @@ def create_hierarchy(
         random_bytes: source of serial numbers.
         generation: number of the CA; its keys are named after it from 1 on.
         counts_from: from when life times count, if later than now.
+        begins_at: from when the certificates are valid, if not from a little before now.
 
     Raises:
         StateError: the RA keys that are there already are not of the planned type.
         KeyStoreError: the store refuses.
     """
-    maker = _Maker(plan, now, random_bytes, counts_from=counts_from or now)
+    maker = _Maker(
+        plan,
+        random_bytes,
+        begins_at=begins_at or now - BACKDATE,
+        counts_from=counts_from or now,
+    )
     keys = obtain_keys(store, plan, generation)
     made = {"root": Identity(maker.root(keys["root"]), keys["root"])}
     issuing = made["root"]
@@ -229,13 +236,13 @@ class _Maker:
     def __init__(
         self,
         plan: CaPlan,
-        now: datetime,
         random_bytes: Callable[[int], bytes],
         *,
+        begins_at: datetime,
         counts_from: datetime,
     ) -> None:
         self._plan = plan
-        self._not_before = now - BACKDATE
+        self._not_before = begins_at
         self._counts_from = counts_from - BACKDATE
         self._random_bytes = random_bytes
 

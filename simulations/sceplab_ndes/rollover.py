@@ -18,7 +18,14 @@ from cryptography.x509.oid import NameOID
 from sceplab_hsm.api import KeyStore
 from sceplab_ndes.depot import Depot, RolloverRecord
 from sceplab_ndes.errors import AlreadyDecidedError, ConfigError, StateError
-from sceplab_ndes.hierarchy import CaPlan, Hierarchy, create_hierarchy, load_hierarchy, obtain_keys
+from sceplab_ndes.hierarchy import (
+    BACKDATE,
+    CaPlan,
+    Hierarchy,
+    create_hierarchy,
+    load_hierarchy,
+    obtain_keys,
+)
 
 _SOURCE = "rollover"
 
@@ -32,6 +39,7 @@ def prepare_rollover(
     now: datetime,
     random_bytes: Callable[[int], bytes],
     user: str = "",
+    is_valid_before: bool = True,
 ) -> RolloverRecord:
     """Makes the next CA, durably.
 
@@ -45,6 +53,8 @@ def prepare_rollover(
         now: current time, aware UTC.
         random_bytes: source of serial numbers.
         user: who does it, for the audit trail.
+        is_valid_before: whether its certificates are valid from now on; else from the switch on,
+            as an IOS CA server has it.
 
     Raises:
         AlreadyDecidedError: a rollover is prepared already.
@@ -68,6 +78,7 @@ def prepare_rollover(
             random_bytes=random_bytes,
             generation=record.generation,
             counts_from=switch_at,
+            begins_at=now - BACKDATE if is_valid_before else switch_at,
         )
         depot.rollovers.add(record)
         depot.log("rollover.prepared", now, _logged_fields(record, user))

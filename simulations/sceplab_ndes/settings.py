@@ -29,6 +29,8 @@ class CapabilitySettings(Section):
     content_type: str
     next_ca: bool
     """Whether GetNextCACert is served and announced while there is a next CA."""
+    next_ca_issues: bool
+    """Whether requests enveloped for the next CA are answered before the switch, too."""
 
 
 class CaReplySettings(Section):

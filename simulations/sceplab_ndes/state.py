@@ -163,6 +163,7 @@ class _Parts:
             self.depot,
             self.generation,
             self.ca_reply,
+            next_ca_issues=self.rules.capabilities.next_ca_issues,
             now=now,
             events=self.events,
             write_file=self.write_file,
@@ -235,7 +236,14 @@ class _Parts:
             current, self.rules.ca_reply, random_bytes=self.random_bytes, earlier=earlier
         )
 
-    def rollover(self, switch_at: datetime, now: datetime, *, user: str = "") -> RolloverRecord:
+    def rollover(
+        self,
+        switch_at: datetime,
+        now: datetime,
+        *,
+        user: str = "",
+        is_valid_before: bool = True,
+    ) -> RolloverRecord:
         """Prepares the next CA."""
         return prepare_rollover(
             self.depot,
@@ -245,4 +253,5 @@ class _Parts:
             now=now,
             random_bytes=self.random_bytes,
             user=user,
+            is_valid_before=is_valid_before,
         )

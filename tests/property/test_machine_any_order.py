@@ -33,7 +33,7 @@ from sceplab_agent.core.commands import (
 )
 from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.machine import EnrollmentMachine
-from sceplab_agent.core.model import Awaited
+from sceplab_agent.core.model import Awaited, Goal
 from sceplab_agent.core.policy import (
     EnrollmentPolicy,
     PollPolicy,
@@ -233,6 +233,7 @@ class Player:
         """SUCCESS with a certificate for the key that is enrolled for, of the CA asked."""
         ca = self.machine.ca
         is_next = ca is not None and ca.anchor_der == FOLLOWING.anchor_der
+        is_next = is_next or self.machine.goal is Goal.ROLLOVER
         pki = pki or (FOLLOWING if is_next else self.pki)
         key = self.machine.new_key
         key_id = key.key_id if key else "key"
@@ -371,6 +372,7 @@ class Player:
         in_use = {
             machine.active and machine.active.key_id,
             machine.new_key and machine.new_key.key_id,
+            machine.shadow and machine.shadow.key.key_id,
         }
         assert not in_use & set(machine.retired_keys)
         for command in commands:
@@ -506,36 +508,49 @@ def taken_rows() -> Iterator[set[tuple[Transition, State]]]:
 
 def test_long_walks_take_nearly_every_row(taken_rows: set[tuple[Transition, State]]) -> None:
     """Long walks with much trouble: invariants hold and hardly a row of the table is missed."""
-    for seed in range(120):
+    for seed in range(180):
         chance = random.Random(seed)
-        pki = ENDING if seed >= 90 else PKI
-        player = Player(
-            policy(
-                pin=chance.choice([pki.pin(), None]),
-                unpinned_ca=chance.choice([UnpinnedCa.ASK, UnpinnedCa.ASK, UnpinnedCa.TOFU]),
-                recovery=list(Recovery)[seed % 3],
-                hands_over=60 <= seed < 105,
-                rollover=RolloverPolicy(mode=chance.choice([RolloverMode.ASK, RolloverMode.AUTO])),
-                uses_challenge=chance.random() < 0.5,
-                poll=PollPolicy(
-                    max_polls=chance.choice([1, 2, 9]),
-                    max_wait_s=chance.choice([100.0, 7 * 86400.0]),
-                ),
-                retry=RetryPolicy(max_attempts=chance.choice([2, 3, 4])),
-                renewal=RenewalPolicy(
-                    enabled=chance.random() < 0.8,
-                    new_key=chance.random() < 0.7,
-                    implicit=chance.random() < 0.3,
-                ),
-            ),
-            FULL,
-            pki=pki,
-        )
+        player = walker(seed, chance)
         weights = chance.choice([[20, 5, 2, 4, 0], [10, 5, 3, 3, 1], [8, 6, 6, 3, 1]])
-        for _ in range(120):
+        for _ in range(120 if seed < SHADOW_SEED else 60):
             kind = chance.choices(KINDS, weights)[0]
             player.now += timedelta(seconds=chance.choice([0] * 30 + [90, 86400, 90 * 86400]))
             player.play(player.move(kind, chance.randrange(1000)))
     never = set(TRANSITIONS) - {row for row, _ in taken_rows}
     # Chance misses the deepest few; the tests by workflow take those by name.
-    assert len(never) <= 8, "\n".join(f"{row.trigger.__name__} {row.action}" for row in never)
+    assert len(never) <= 10, "\n".join(f"{row.trigger.__name__} {row.action}" for row in never)
+
+
+SHADOW_SEED = 120
+"""From this one on, walks begin where the next CA is known."""
+
+
+def walker(seed: int, chance: random.Random) -> Player:
+    """The player of a long walk, where its trouble begins."""
+    pki = ENDING if seed >= 90 else PKI
+    player = Player(
+        policy(
+            pin=chance.choice([pki.pin(), None]),
+            unpinned_ca=chance.choice([UnpinnedCa.ASK, UnpinnedCa.ASK, UnpinnedCa.TOFU]),
+            recovery=list(Recovery)[seed % 3],
+            hands_over=60 <= seed < 105,
+            rollover=RolloverPolicy(mode=chance.choice([RolloverMode.ASK, RolloverMode.AUTO])),
+            uses_challenge=chance.random() < 0.5,
+            poll=PollPolicy(
+                max_polls=chance.choice([1, 2, 9]),
+                max_wait_s=chance.choice([100.0, 7 * 86400.0]),
+            ),
+            retry=RetryPolicy(max_attempts=chance.choice([2, 3, 4])),
+            renewal=RenewalPolicy(
+                enabled=chance.random() < 0.8,
+                new_key=chance.random() < 0.7,
+                implicit=chance.random() < 0.3,
+            ),
+        ),
+        FULL,
+        pki=pki,
+    )
+    if seed >= SHADOW_SEED:
+        player.advance(60, until=State.ROLLOVER)
+        player.advance(chance.choice([0, 1, 2, 3, 4, 6]))
+    return player

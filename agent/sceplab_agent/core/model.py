@@ -104,7 +104,7 @@ class Transaction:
     polls: int = 0
     """CertPolls sent since the first PENDING."""
     deadline_at: datetime | None = None
-    """End of the polling; ``None`` before the first PENDING."""
+    """End of the polling; ``None`` before the first PENDING, unless something else sets it."""
     reply_der: bytes = b""
     reply_certificates_der: tuple[bytes, ...] = ()
     issued_der: bytes = b""

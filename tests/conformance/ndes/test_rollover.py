@@ -132,6 +132,40 @@ def test_the_recipient_of_the_envelope_chooses_the_ca() -> None:
 
 
 @pytest.mark.covers("S-21")
+@pytest.mark.parametrize("validity", [{"validity_days": 90}, {"validity_minutes": 4}])
+def test_a_next_ca_that_is_not_valid_yet_issues_for_the_time_after(
+    validity: dict[str, int],
+) -> None:
+    """Its certificates begin with it and live as long as the template says."""
+    server = make_server("compat", settings={"template": validity})
+    server.rollover(SWITCH, NOW, is_valid_before=False)
+    authority = next_ca(server, NOW).anchor
+    assert authority.not_valid_before_utc == SWITCH
+    old = issued(ScepDevice(server=server).enroll(fetch_password(server)))
+    renewing = ScepDevice(server=server).with_certificate(old, server=facing(server, 1))
+    shadow = issued(renewing.ask(renewing.renewal_req()))
+    shadow.verify_directly_issued_by(authority)
+    assert shadow.not_valid_before_utc == SWITCH
+    life = timedelta(
+        days=validity.get("validity_days", 0), minutes=validity.get("validity_minutes", 0)
+    )
+    end = SWITCH + life
+    assert end - timedelta(minutes=10) <= shadow.not_valid_after_utc <= end
+
+
+@pytest.mark.covers("S-21")
+def test_a_server_can_be_told_to_issue_from_the_switch_on_only() -> None:
+    """Before it, a request enveloped for the next CA is refused; after it, it is served."""
+    server = with_next(settings={"capabilities": {"next_ca_issues": False}})
+    old = issued(ScepDevice(server=server).enroll(fetch_password(server)))
+    renewing = ScepDevice(server=server).with_certificate(old, server=facing(server, 1))
+    sent = renewing.renewal_req()
+    at_present = ScepDevice(server=server).with_certificate(old)
+    assert at_present.read(renewing.post(sent.data), sent).status is PkiStatus.FAILURE
+    assert renewing.ask(renewing.renewal_req(), AFTER).status is PkiStatus.SUCCESS
+
+
+@pytest.mark.covers("S-21")
 def test_the_same_transaction_at_another_ca_is_another_request() -> None:
     """A transactionID made from the key may come back with the next CA as recipient."""
     server = with_next()

@@ -23,7 +23,7 @@ from sceplab_agent.core.commands import (
 )
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.machine import EnrollmentMachine
-from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Transaction
+from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Shadow, Transaction
 from sceplab_agent.core.next_ca import Consent, NextCa
 from sceplab_agent.core.policy import (
     Recovery,
@@ -82,7 +82,7 @@ def test_a_failure_survives_with_all_its_fields() -> None:
     assert restore(stage.machine.snapshot()).failure == stage.machine.failure
 
 
-DERIVED = {"renewal_at", "next_ca_check_at", "switch_at"}
+DERIVED = {"renewal_at", "next_ca_check_at", "switch_at", "shadow_at", "take_over_at"}
 """Fields that a snapshot leaves out."""
 
 
@@ -92,6 +92,7 @@ def test_no_field_is_forgotten() -> None:
     renewing = read_snapshot(Stage().to_renewal_sent().machine.snapshot())
     assert pending.ca is not None
     assert renewing.transaction is not None
+    assert renewing.new_key is not None
     heir = replace(
         pending.ca,
         basis=TrustBasis.SUCCESSION,
@@ -104,7 +105,21 @@ def test_no_field_is_forgotten() -> None:
         resume=Resume.ASK,
         ca=pending.ca,
         candidate=pending.ca,
-        next_ca=NextCa(ca=heir, learned_at=T0, consent=Consent.ACCEPTED, is_delay_noted=True),
+        next_ca=NextCa(
+            ca=heir,
+            learned_at=T0,
+            consent=Consent.ACCEPTED,
+            is_delay_noted=True,
+            shadow_attempts=2,
+            shadow_pause_to=T0,
+            shadow_failure="refused",
+        ),
+        shadow=Shadow(
+            key=replace(renewing.new_key, key_id="shadow"),
+            transaction=renewing.transaction,
+            not_before=T0,
+            not_after=T0,
+        ),
         next_ca_asked_at=T0,
         active=renewing.active,
         successor=renewing.active,

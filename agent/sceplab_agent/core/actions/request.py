@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sceplab_agent.core.actions.failure import describe_failure, need_operator
 from sceplab_agent.core.commands import BuildRequest, FetchCa, GenerateKey, SendRequest
@@ -14,11 +14,11 @@ from sceplab_agent.core.events import (
     RequestBuilt,
 )
 from sceplab_agent.core.keys import choose_key, drop_shadow, drop_waiting
-from sceplab_agent.core.model import Awaited, Goal, Transaction
+from sceplab_agent.core.model import Awaited, Enrollment, Goal, Transaction
 from sceplab_agent.core.schedule import next_poll_at, retry_at
 from sceplab_agent.core.states import State
 from sceplab_agent.core.turn import Turn
-from sceplab_agent.core.values import SentMessage
+from sceplab_agent.core.values import SentMessage, TrustedCa
 from sceplab_scep.attributes import MessageType
 
 
@@ -108,6 +108,7 @@ def open_transaction(turn: Turn) -> None:
         signer_certificate_der=signer.certificate_der if signer else None,
         subject_certificate_der=active.certificate_der if active else None,
         include_challenge=policy.renewal.send_challenge if signer else policy.uses_challenge,
+        deadline_at=_deadline_at(turn),
     )
     build_request(turn)
 
@@ -173,9 +174,7 @@ def schedule_poll(turn: Turn) -> None:
     transaction.is_asking = False
     transaction.unanswered = 0
     if transaction.deadline_at is None:
-        transaction.deadline_at = turn.now + timedelta(seconds=policy.max_wait_s)
-        if model.goal is Goal.ROLLOVER and model.renewal_at is not None:
-            transaction.deadline_at = min(transaction.deadline_at, model.renewal_at)
+        transaction.deadline_at = _pending_until(turn)
     limit = transaction.deadline_at if turn.is_clock_set else None
     model.awaited = Awaited.NOTHING
     model.attempts = 0
@@ -198,6 +197,7 @@ def _begin(turn: Turn, goal: Goal) -> str | None:
     drop_waiting(model)
     if goal is Goal.ENROLL:
         drop_shadow(model)  # it bears the names of the certificate that is replaced
+        model.schedule(turn.policy)
     model.goal = goal
     model.failure = None
     model.attempts = 0
@@ -223,6 +223,24 @@ def _ask_for_challenge(turn: Turn, closed: str | None) -> None:
     before = f"; before that, {model.failure.reason}" if model.failure else ""
     reason = f"the request needs a new challenge password{before}"
     need_operator(turn, FailureCause.REJECTED, reason)
+
+
+def _pending_until(turn: Turn) -> datetime:
+    """The end of a pending transaction: no renewal waits for a CA that is about to be left."""
+    model, window = turn.model, timedelta(seconds=turn.policy.poll.max_wait_s)
+    latest = turn.now + window
+    is_leaving = model.goal is Goal.RENEW and model.is_next_ca_accepted(turn.policy)
+    if is_leaving and model.switch_at is not None and turn.now < model.switch_at:
+        return min(latest, model.switch_at)
+    return latest
+
+
+def _deadline_at(turn: Turn) -> datetime | None:
+    """The end of a transaction that gives way to a renewal; others have none yet."""
+    if turn.model.goal is not Goal.ROLLOVER or turn.model.renewal_at is None:
+        return None
+    window = timedelta(seconds=turn.policy.poll.max_wait_s)
+    return min(turn.now + window, turn.model.renewal_at)
 
 
 def _close_lost(turn: Turn) -> str:
@@ -283,10 +301,17 @@ def _send(turn: Turn, event_id: str) -> None:
             sender_nonce=sent.sender_nonce,
             signer_key_id=transaction.signer_key_id,
             signer_certificate_der=certificate_der,
-            trusted_signers_der=ca.signers_der,
+            trusted_signers_der=_trusted_signers(model, ca),
             use_post=ca.capabilities.supports_post,
         )
     )
+
+
+def _trusted_signers(model: Enrollment, ca: TrustedCa) -> tuple[bytes, ...]:
+    """Who may sign the reply; that the next CA does not answer yet, the current one says."""
+    if model.goal is not Goal.ROLLOVER or model.ca is None:
+        return ca.signers_der
+    return (*ca.signers_der, *model.ca.signers_der)
 
 
 ACTIONS = (
