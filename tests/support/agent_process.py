@@ -101,6 +101,15 @@ class Running:
         return self.process.returncode, out, err
 
 
+def start_and_pend(
+    agent: AgentFolder, command: str, *words: str, program: Sequence[str] = ()
+) -> Running:
+    """A command of the agent whose request waits for an approval."""
+    running = Running(agent, command, *words, program=program)
+    running.wait_for("enrollment.pending")
+    return running
+
+
 def approve_all(server: ServerState) -> None:
     """The administrator approves what waits."""
     for request in server.administration.pending():

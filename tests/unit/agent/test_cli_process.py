@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,16 @@ import pytest
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_ndes.state import ServerState
 from tests.support.agent_cli import SOURCES, AgentFolder
-from tests.support.agent_process import PROMPT_S, Running, approve_all, configure, now
+from tests.support.agent_process import (
+    PROMPT_S,
+    Running,
+    approve_all,
+    configure,
+    start_and_pend,
+)
 from tests.support.raw_server import raw_server, silent
-from tests.support.server import make_server, serve_in_thread
 
 pytestmark = pytest.mark.daemon
-
-
-@pytest.fixture
-def manual_server() -> Iterator[tuple[ServerState, str]]:
-    """A server that waits for an approval, and its URL."""
-    server = make_server(settings={"template": {"approval": "manual"}}, now=now())
-    with serve_in_thread(server, now) as running:
-        yield server, running.scep_url
 
 
 @pytest.mark.parametrize(
@@ -40,8 +36,7 @@ def test_run_serves_until_a_signal(
     """The service enrolls, polls through the approval, and ends as the signal says."""
     server, url = manual_server
     agent = configure(tmp_path, server, url)
-    running = Running(agent, "run", "--json")
-    running.wait_for("enrollment.pending")
+    running = start_and_pend(agent, "run", "--json")
     approve_all(server)
     running.wait_for("certificate.installed")
     status, out, err = running.end(number)
@@ -84,8 +79,7 @@ def test_run_ends_although_a_key_store_hangs(
     text = (tmp_path / "agent.toml").read_text()
     body = text.partition("[trustpoint.lab]\n")[2]
     (tmp_path / "agent.toml").write_text(f"{text}\n{other}{body}")
-    running = Running(agent, "run")
-    running.wait_for("enrollment.pending")
+    running = start_and_pend(agent, "run")
     status, _, err = running.end(signal.SIGTERM)
     assert status == ExitCode.OK
     assert "Traceback" not in err
@@ -99,8 +93,7 @@ def test_interrupted_wait_is_taken_up_again(
     """Ctrl-C while the CA waits: 130, no traceback, and the same transaction afterwards."""
     server, url = manual_server
     agent = configure(tmp_path, server, url)
-    running = Running(agent, "enroll")
-    running.wait_for("enrollment.pending")
+    running = start_and_pend(agent, "enroll")
     status, _, err = running.end(signal.SIGINT)
     assert status == ExitCode.INTERRUPTED
     assert "interrupted" in err
@@ -117,8 +110,7 @@ def test_killed_agent_goes_on_where_it_was(
     """SIGKILL while the CA waits: the journal holds the transaction, no second one is opened."""
     server, url = manual_server
     agent = configure(tmp_path, server, url)
-    running = Running(agent, "run")
-    running.wait_for("enrollment.pending")
+    running = start_and_pend(agent, "run")
     assert running.end(signal.SIGKILL)[0] == -signal.SIGKILL
     before = agent.run("status", "--json").document()["trustpoints"][0]
     approve_all(server)

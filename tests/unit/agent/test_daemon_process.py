@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,29 +16,18 @@ from sceplab_agent.daemon.control_socket import NAME, connect
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_ndes.state import ServerState
 from tests.support.agent_cli import AgentFolder
-from tests.support.agent_process import PROMPT_S, Running, approve_all, configure, now
-from tests.support.server import make_server, serve_in_thread
+from tests.support.agent_process import (
+    PROMPT_S,
+    Running,
+    approve_all,
+    configure,
+    start_and_pend,
+)
 
 pytestmark = pytest.mark.daemon
 
 YEAR_S = 365 * 86_400
 SHIFTED = (str(Path(__file__).parents[2] / "support" / "shifted_agent.py"),)
-
-
-@pytest.fixture
-def manual_server() -> Iterator[tuple[ServerState, str]]:
-    """A server that waits for an approval, and its URL."""
-    server = make_server(settings={"template": {"approval": "manual"}}, now=now())
-    with serve_in_thread(server, now) as running:
-        yield server, running.scep_url
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[ServerState, str]]:
-    """A server that issues at once, and its URL."""
-    server = make_server(now=now())
-    with serve_in_thread(server, now) as running:
-        yield server, running.scep_url
 
 
 def edit(agent: AgentFolder, old: str, new: str) -> None:
@@ -77,8 +65,7 @@ def test_reload_keeps_the_open_transaction(
     """New settings hold from the next exchange on; the pending request is still the same one."""
     server, url = manual_server
     agent = configure(tmp_path, server, url)
-    running = Running(agent, "run")
-    running.wait_for("enrollment.pending")
+    running = start_and_pend(agent, "run")
     before = status(agent)["transaction_id"]
     edit(agent, "max_polls = 10000", "max_polls = 9000")
     body = (tmp_path / "agent.toml").read_text().partition("[trustpoint.lab]\n")[2]
@@ -100,8 +87,7 @@ def test_broken_file_changes_nothing(
     """A reload of a file with a mistake is refused, said, and the service goes on."""
     server, url = manual_server
     agent = configure(tmp_path, server, url)
-    running = Running(agent, "run")
-    running.wait_for("enrollment.pending")
+    running = start_and_pend(agent, "run")
     good = (tmp_path / "agent.toml").read_text()
     (tmp_path / "agent.toml").write_text("[trustpoint.lab")
     running.process.send_signal(signal.SIGHUP)
@@ -120,8 +106,7 @@ def test_removed_trustpoint_leaves_its_transaction_in_the_journal(
     """It is served no longer; put back, it goes on with the same transaction."""
     server, url = manual_server
     agent = configure(tmp_path, server, url)
-    running = Running(agent, "run")
-    running.wait_for("enrollment.pending")
+    running = start_and_pend(agent, "run")
     before = status(agent)["transaction_id"]
     edit(agent, "[trustpoint.lab]", "[trustpoint.new]")
     running.process.send_signal(signal.SIGHUP)
@@ -297,8 +282,7 @@ def test_clock_set_back_does_not_starve_the_polls(
     server, url = manual_server
     agent = configure(tmp_path, server, url)
     shift(agent, 0)
-    running = Running(agent, "run", program=SHIFTED)
-    running.wait_for("enrollment.pending")
+    running = start_and_pend(agent, "run", program=SHIFTED)
     shift(agent, -YEAR_S)
     running.process.send_signal(signal.SIGHUP)
     assert "polls and retries go on" in running.wait_for("clock.jumped")
@@ -315,8 +299,7 @@ def test_clock_step_forward_causes_one_poll(
     agent = configure(tmp_path, server, url)
     edit(agent, "first_s = 0.1, ceiling_s = 0.1", "first_s = 100, ceiling_s = 100")
     shift(agent, 0)
-    running = Running(agent, "run", program=SHIFTED)
-    running.wait_for("enrollment.pending")
+    running = start_and_pend(agent, "run", program=SHIFTED)
     shift(agent, 1000)
     running.process.send_signal(signal.SIGHUP)
     running.wait_for("enrollment.poll")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +17,9 @@ from sceplab_agent.handoff.again import HandedAgain
 from sceplab_agent.handoff.api import Delivery, Memo
 from sceplab_agent.handoff.run import MARK
 from sceplab_ndes.state import ServerState
-from tests.support.agent_process import Running, configure, now
+from tests.support.agent_process import Running, configure
 from tests.support.consumers import MemoryConsumer
 from tests.support.scripted_peer import Agent
-from tests.support.server import make_server, serve_in_thread
 from tests.support.waiting import wait_until
 from tests.unit.agent.test_handoff_run import (
     STEPS,
@@ -206,14 +204,6 @@ def test_nothing_is_handed_over_without_a_certificate(tmp_path: Path) -> None:
     assert not told.is_done
     assert "run: sceplab-agent enroll" in told.text
     assert not ids(agent)
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[ServerState, str]]:
-    """A server that issues at once, and its URL."""
-    server = make_server(now=now())
-    with serve_in_thread(server, now) as running:
-        yield server, running.scep_url
 
 
 @pytest.mark.daemon

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ from sceplab_hsm.registry import open_key_store
 from sceplab_hsm.secret import Secret
 from sceplab_ndes.state import ServerState
 from tests.support.agent_cli import AgentFolder
-from tests.support.agent_process import Running, configure, now
-from tests.support.server import make_server, serve_in_thread
+from tests.support.agent_process import Running, configure
 from tests.support.waiting import wait_until
 
 CONSUMER = '''
@@ -50,15 +48,7 @@ def opened(name, table, base_dir):
 '''
 
 
-@pytest.fixture
-def served() -> Iterator[tuple[ServerState, str]]:
-    """A server that issues at once, and its URL."""
-    server = make_server(now=now())
-    with serve_in_thread(server, now) as running:
-        yield server, running.scep_url
-
-
-def agent_with_consumer(folder: Path, served: tuple[ServerState, str], verdict: str) -> AgentFolder:
+def agent_with_consumer(folder: Path, server: tuple[ServerState, str], verdict: str) -> AgentFolder:
     """An agent whose certificate goes to a consumer of a plug-in beside its configuration."""
     info = folder / "file_consumer-1.0.dist-info"
     info.mkdir()
@@ -68,7 +58,7 @@ def agent_with_consumer(folder: Path, served: tuple[ServerState, str], verdict: 
     (folder / "vpn").mkdir()
     (folder / "vpn" / "verdict").write_text(verdict)
     handoff = '[[trustpoint.lab.handoff]]\nkind = "folder"\nname = "tunnel"\nfolder = "vpn"'
-    return configure(folder, *served, extra=handoff)
+    return configure(folder, *server, extra=handoff)
 
 
 def keys(agent: AgentFolder) -> list[str]:
@@ -86,10 +76,10 @@ def in_use(agent: AgentFolder) -> str:
 
 
 def test_a_refused_certificate_leaves_the_old_one_in_use(
-    tmp_path: Path, served: tuple[ServerState, str]
+    tmp_path: Path, server: tuple[ServerState, str]
 ) -> None:
     """Exit code, message and next step are told; file, key and consumer are as before."""
-    agent = agent_with_consumer(tmp_path, served, "good")
+    agent = agent_with_consumer(tmp_path, server, "good")
     checked = agent.run("check")
     assert "lab: hand-off tunnel is there: a folder vpn" in checked.out + checked.err
     enrolled = agent.run("enroll")
@@ -113,10 +103,10 @@ def test_a_refused_certificate_leaves_the_old_one_in_use(
 
 @pytest.mark.parametrize("verdict", ["good", "bad"])
 def test_a_kill_between_install_and_verify_is_recovered(
-    tmp_path: Path, served: tuple[ServerState, str], verdict: str
+    tmp_path: Path, server: tuple[ServerState, str], verdict: str
 ) -> None:
     """The next start verifies again, or brings the old certificate back from the memo."""
-    agent = agent_with_consumer(tmp_path, served, "good")
+    agent = agent_with_consumer(tmp_path, server, "good")
     assert agent.run("enroll").status == ExitCode.OK
     before = agent.certificate.read_bytes()
     folder = tmp_path / "vpn"
@@ -127,6 +117,10 @@ def test_a_kill_between_install_and_verify_is_recovered(
     running.end(signal.SIGKILL)
     assert (in_use(agent), keys(agent)) == ("2", ["lab", "lab.2"])
     assert agent.certificate.read_bytes() == before
+    cancelled = agent.run("cancel")
+    assert cancelled.status == ExitCode.HANDOFF
+    assert "not given up: a consumer may be using the new certificate" in cancelled.err
+    assert keys(agent) == ["lab", "lab.2"]
     (folder / "verdict").write_text(verdict)
     resumed = agent.run("enroll")
     if verdict == "good":

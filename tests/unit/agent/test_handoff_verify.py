@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,7 @@ import pytest
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_ndes.state import ServerState
 from tests.support.agent_cli import AgentFolder
-from tests.support.agent_process import configure, now
-from tests.support.server import make_server, serve_in_thread
+from tests.support.agent_process import configure
 
 pytestmark = pytest.mark.daemon
 
@@ -24,14 +23,6 @@ key = { exportable = true }
 kind = "files"
 directory = "certificates"
 """
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[ServerState, str]]:
-    """A server that issues at once, and its URL."""
-    server = make_server(now=now())
-    with serve_in_thread(server, now) as running:
-        yield server, running.scep_url
 
 
 def verify(agent: AgentFolder) -> tuple[int, list[dict[str, object]]]:
