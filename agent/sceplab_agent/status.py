@@ -181,6 +181,7 @@ def describe_machine(
         state_dir: where certificates are installed; ``None``: not in files.
         at: when the journal heard of it last.
     """
+    is_over = machine.is_expiry_noted
     active, ca, failure = machine.active, machine.ca, machine.failure
     transaction, asked, following = machine.transaction, machine.candidate, machine.next_ca
     path = state_dir / config.name / CERTIFICATE_FILE if active and state_dir else ""
@@ -191,7 +192,7 @@ def describe_machine(
         serial_number=f"{active.serial_number:X}" if active else "",
         not_before=active.not_before if active else None,
         not_after=active.not_after if active else None,
-        renewal_at=machine.renewal_at if active and config.policy.renewal.enabled else None,
+        renewal_at=None if is_over or not config.policy.renewal.enabled else machine.renewal_at,
         renewal_note=machine.renewal_note,
         key_usage=_usage(active.certificate_der) if active else "",
         certificate_sha256=fingerprint(active.certificate_der, "sha256").hex() if active else "",

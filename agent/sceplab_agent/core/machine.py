@@ -272,6 +272,11 @@ class EnrollmentMachine:
         return self._model.renewal_at
 
     @property
+    def is_expiry_noted(self) -> bool:
+        """Whether it was reported that the active certificate has ended."""
+        return self._model.is_expiry_noted
+
+    @property
     def enrolls_after_expiry(self) -> bool:
         """Whether an expired certificate is enrolled for without the operator."""
         return self._policy.renewal.enrolls_after_expiry

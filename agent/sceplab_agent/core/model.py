@@ -297,7 +297,7 @@ class Enrollment:
     def gainless_step(self, policy: EnrollmentPolicy) -> str:
         """What to do about renewals that gain nothing, for a person."""
         if self.switch_at is None:
-            return "ask the CA's operator when the CA gets a new certificate or a successor"
+            return "ask the CA's operator for a new certificate of the CA, or for its successor"
         if self.is_next_ca_accepted(policy):
             return f"none: the next CA takes over by {self.switch_at.isoformat()}"
         return NEXT_CA

@@ -103,10 +103,10 @@ def next_step(session: EnrollmentSession, shift: Shift, now: datetime) -> str:
     """What a person does about a clock that was set."""
     active, name = session.machine.active, session.name
     if active is not None and active.not_after <= now:
-        return (
-            f"the certificate ended at {active.not_after.isoformat()}: if the clock is right now, "
-            f"run sceplab-agent enroll {name}; if not, set it"
-        )
+        ended = f"the certificate ended at {active.not_after.isoformat()}: if the clock is right"
+        if session.machine.enrolls_after_expiry:
+            return f"{ended}, none: another one is enrolled for; if not, set it now"
+        return f"{ended} now, run sceplab-agent enroll {name}; if not, set it"
     if active is not None and now < active.not_before:
         return (
             f"the certificate is not valid before {active.not_before.isoformat()}: set the clock; "

@@ -257,6 +257,18 @@ def clock_back(site: Site) -> Iterator[Ended]:
 @contextmanager
 def clock_past_expiry(site: Site) -> Iterator[Ended]:
     """The certificate has ended by a wrong clock; put right, it is valid and renews."""
+    site.configure('renewal = { after_expiry = "stop" }')
+    yield from end_by_clock(site)
+
+
+@contextmanager
+def clock_past_expiry_unattended(site: Site) -> Iterator[Ended]:
+    """The same with a spent password at hand: refused, and the certificate stays as it is."""
+    yield from end_by_clock(site)
+
+
+def end_by_clock(site: Site) -> Iterator[Ended]:
+    """Sets the clock of a running service past the end, and back after it stopped."""
     running = Running(site.agent, "run")
     running.wait_for("certificate.installed")
     before = serial(site)
@@ -407,6 +419,12 @@ CASES = (
         state=State.FAILED,
         code=ExitCode.OK,
         step="run sceplab-agent enroll lab; if not, set it",
+    ),
+    Case(
+        cause=clock_past_expiry_unattended,
+        state=State.FAILED,
+        code=ExitCode.OK,
+        step="none: another one is enrolled for; if not, set it now",
     ),
     Case(
         cause=clock_step_while_polling,

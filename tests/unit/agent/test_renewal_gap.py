@@ -194,4 +194,12 @@ def test_a_ca_near_its_end_is_not_asked_without_a_pause() -> None:
     assert "the CA's own certificate ends at" in status.renewal_note
     assert f"  note         {status.renewal_note}" in format_status(status)
     assert TrustpointStatus.from_json(status.to_json()) == status
+    pair.driver.run_until(end + MINUTE)
+    (status,) = read_status([pair.config()], pair.journal, state_dir=None)
+    assert status.renewal_at is None
+    assert "the CA's own certificate ends at" in status.failure
+    assert "a new certificate of the CA" in status.next_step
     pair.driver.run_until(end + HOUR)
+    (status,) = read_status([pair.config()], pair.journal, state_dir=None)
+    assert "RA certificate" in status.failure
+    assert "the clock here" in status.next_step

@@ -18,6 +18,7 @@ from sceplab_agent.core.events import (
     RequestFailed,
     TransportFailed,
 )
+from sceplab_agent.core.gain import describe_gainless
 from sceplab_agent.core.model import Awaited, Goal, Resume
 from sceplab_agent.core.next_steps import next_step_after, next_step_for, next_step_of
 from sceplab_agent.core.policy import Recovery
@@ -173,11 +174,12 @@ def report_expiry(turn: Turn) -> None:
     """The active certificate ended and was not replaced."""
     model = turn.model
     assert model.active is not None
-    before = f"; last failure: {model.failure.reason}" if model.failure else ""
-    reason = f"the certificate ended at {model.active.not_after.isoformat()}{before}"
+    failure = failure_now(turn, FailureCause.EXHAUSTED, _why_ended(turn))
+    if model.failure is None and model.active.gainless:
+        failure = replace(failure, next_step=model.gainless_step(turn.policy))
+    else:
+        failure = replace(failure, next_step=next_step_after(model.failure))
     model.is_expiry_noted = True
-    failure = failure_now(turn, FailureCause.EXHAUSTED, reason)
-    failure = replace(failure, next_step=next_step_after(model.failure))
     if model.state is State.NEEDS_CHALLENGE or not turn.policy.renewal.enrolls_after_expiry:
         end(turn, "certificate.expired", failure)
     else:
@@ -192,12 +194,19 @@ def report_expiry(turn: Turn) -> None:
 def note_expiry(turn: Turn) -> None:
     """The active certificate ended while another one is on its way to its place."""
     model = turn.model
-    assert model.active is not None
-    before = f"; last failure: {model.failure.reason}" if model.failure else ""
-    reason = f"the certificate ended at {model.active.not_after.isoformat()}{before}"
     cause = model.failure.cause if model.failure else FailureCause.EXHAUSTED
     model.is_expiry_noted = True
-    _record_failure(turn, "certificate.expired", failure_now(turn, cause, reason))
+    _record_failure(turn, "certificate.expired", failure_now(turn, cause, _why_ended(turn)))
+
+
+def _why_ended(turn: Turn) -> str:
+    """That the active certificate ended, and what kept another from taking its place."""
+    active, failure = turn.model.active, turn.model.failure
+    assert active is not None
+    reason = f"the certificate ended at {active.not_after.isoformat()}"
+    if failure is not None:
+        return f"{reason}; last failure: {failure.reason}"
+    return f"{reason}; {describe_gainless(active)}" if active.gainless else reason
 
 
 def describe_failure(turn: Turn) -> Failure:
