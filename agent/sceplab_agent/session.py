@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from sceplab_agent.core.commands import HandOver, Record
+from sceplab_agent.core.commands import Record
 from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.events import Event, Restarted, TrustpointConfigured
 from sceplab_agent.core.machine import EnrollmentMachine
@@ -18,6 +18,7 @@ from sceplab_agent.exchange import Exchange
 from sceplab_agent.executor import Executor, Surroundings
 from sceplab_agent.handoff.again import AGAIN, AGAIN_DONE, AGAIN_FAILED, HandedAgain
 from sceplab_agent.key_faults import find_key_fault
+from sceplab_agent.handoff.delivery import hand_over
 from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig
 
@@ -135,14 +136,7 @@ class EnrollmentSession:
             return [HandedAgain(trustpoint=self.name, is_done=False, text=text)]
         details = {"generation": active.generation}
         yield from self.note(AGAIN, details)
-        told = self._executor.hand_again(
-            HandOver(
-                generation=active.generation,
-                key_id=active.key_id,
-                certificate_der=active.certificate_der,
-                chain_der=active.chain_der,
-            )
-        )
+        told = self._executor.hand_again(hand_over(active))
         event_id = AGAIN_DONE if all(one.is_done for one in told) else AGAIN_FAILED
         text = "; ".join(f"{one.handoff}: {one.text}".removeprefix(": ") for one in told)
         yield from self.note(event_id, {**details, "proof": clean_text(text)})
