@@ -17,8 +17,8 @@ from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.exchange import Exchange
 from sceplab_agent.executor import Executor, Surroundings
 from sceplab_agent.handoff.again import AGAIN, AGAIN_DONE, AGAIN_FAILED, HandedAgain
-from sceplab_agent.key_faults import find_key_fault
 from sceplab_agent.handoff.delivery import hand_over
+from sceplab_agent.key_faults import find_key_fault
 from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig
 
