@@ -18,7 +18,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 LOCK_NOTE := \# Pinned by `make lock` from the ranges in pyproject.toml; every file is checked against its hash.
 
-.PHONY: help demo dev clients test quick test-slow test-exhaustive check lint types layers fresh fmt bench fuzz docs \
+.PHONY: help demo dev clients test quick test-slow check lint types layers fresh fmt bench fuzz docs \
 	coverage-table lock dist clean
 
 help: ## list the targets
@@ -41,13 +41,9 @@ test: ## all tests but the slow ones; as root installs the Debian packages they 
 quick: dev ## under a minute: no network, no daemon, no program of others
 	@$(PYTEST) -q -m "not slow and not bench and not interop and not daemon" $(WORKERS) $(ARGS)
 
-test-slow: ## what is too long for `make test`
+test-slow: ## what is too long for `make test`: kills and power cuts at every moment, 200 lives; 30 minutes
 	@scripts/bootstrap.sh test
-	@$(PYTEST) -m "slow and not exhaustive" $(WORKERS) $(ARGS)
-
-test-exhaustive: ## power cuts at every moment, thirty years of two hundred seeds; half an hour
-	@scripts/bootstrap.sh test
-	@$(PYTEST) -m "exhaustive" $(ARGS)
+	@$(PYTEST) -m "slow" $(WORKERS) $(ARGS)
 
 check: lint types layers fresh ## lint, types, import layers, freshness of the generated documents
 

@@ -24,11 +24,8 @@ _SUMS = {
     "console_bytes": "{total:,} fuzzed bytes typed at {tests} consoles",
     "kills": "the agent was killed {total:,} times and started again",
     "power_cuts": "the agent was started again after {total:,} power cuts",
-    "lives": "{total:,} lives of thirty years",
 }
 """Properties of tests that are numbers, and what is said of their sum."""
-_LINES = ("effects", "power_cut_stages", "course")
-"""Properties of tests that are said as they are."""
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
@@ -40,9 +37,8 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     for report in reports:
         for name, value in report.user_properties:
             told[name].append(value)
-    for name in _LINES:
-        for line in sorted(set(told[name])):
-            terminalreporter.write_line(line)
+    for line in sorted(set(told["said"])):
+        terminalreporter.write_line(line)
     for name, text in _SUMS.items():
         if told[name]:
             terminalreporter.write_line(text.format(total=sum(told[name]), tests=len(told[name])))

@@ -35,7 +35,7 @@ def cut_all(tmp_path: Path, record_property: Callable[[str, object], None]) -> I
             ]
             record_property("power_cuts", len(chosen))
             record_property(
-                "power_cut_stages",
+                "said",
                 f"{keys.value} keys, {name}{', in part' if seeds else ''}: "
                 f"{len(recording.calls)} system calls, {len(cuts)} states of disk and server, "
                 f"{dropped.lost_tokens} times no token",

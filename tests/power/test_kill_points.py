@@ -41,7 +41,7 @@ def cut_all(lane: Lane, name: str, first: int, stride: int, record: Record) -> N
         for problem in lane.cut(stage, moment)
     ]
     record("kills", len(moments))
-    record("effects", f"{lane.site.keys.value} keys, {name}: {recording.effects} effects")
+    record("said", f"{lane.site.keys.value} keys, {name}: {recording.effects} effects")
     assert problems == [], name
 
 
