@@ -35,7 +35,8 @@ def live(seed: int) -> Counter[str]:
 def summary(seeds: Sequence[int], counts: Counter[str]) -> str:
     """One line for people."""
     shown = ", ".join(f"{counts[name]} {name}" for name in SHOWN)
-    return f"thirty years, seeds {seeds[0]} to {seeds[-1]}: {shown}, {counts['certificate.expired']} expired"
+    lives = f"thirty years, seeds {seeds[0]} to {seeds[-1]}"
+    return f"{lives}: {shown}, {counts['certificate.expired']} expired"
 
 
 @pytest.fixture

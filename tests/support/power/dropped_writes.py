@@ -142,7 +142,7 @@ class DroppedWrites:
         problems = check_consumers(site.folder, issued, has_one=bool(stage.after))
         problems += self._bring_token_back(recording)
         problems += self._child(lambda: self._run("enroll"))
-        if len(site.server.requests()) < stage.certificates:
+        if stage.has_to_go_on(len(site.server.requests())):
             problems += self._child(lambda: self._run(stage.command))
         return problems + self._check(stage)
 

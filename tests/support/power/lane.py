@@ -82,9 +82,7 @@ class Lane:
         problems = check_consumers(self.site.folder, issued, has_one=has_one)
         told = self._order(work="recover", command="enroll")
         problems += told.get("error", "").splitlines()[-1:]
-        is_short = len(self.site.server.requests()) < stage.certificates
-        # A certificate of the next CA is kept for weeks; `run` lives on until it is put in use.
-        if is_short or stage.command == "follow":
+        if stage.has_to_go_on(len(self.site.server.requests())):
             told = self._order(work="recover", command=stage.command)
             problems += told.get("error", "").splitlines()[-1:]
         return problems + self._check(stage)

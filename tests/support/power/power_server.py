@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 
@@ -21,7 +22,7 @@ from sceplab_ndes.state import ServerState
 from tests.support.power.shared_clock import SharedClock
 from tests.support.server import make_server
 
-_SETTINGS = {"template": {"approval": "manual"}}
+_SETTINGS: dict[str, Any] = {"template": {"approval": "manual"}}
 CA_LIFE = timedelta(days=200)
 _PLAN = CaPlan(ca_lifetime_days=CA_LIFE.days, ra_lifetime_days=CA_LIFE.days)
 _THINKING = timedelta(seconds=1)
@@ -40,6 +41,7 @@ class PowerServer:
         self._depot_path = folder / "depot.sqlite3"
         self._clock = clock
         self._lock = threading.Lock()
+        self._issues_early = True
         self.state = self._open()
         self.base_url = ""
 
@@ -57,7 +59,7 @@ class PowerServer:
             return self.state.responder.respond(request, now)
 
     def save(self, to: Path) -> None:
-        """Copies the depot."""
+        """Copies the depot; how the server is set up is not in it."""
         with self._lock:
             self.state.close()
             shutil.copyfile(self._depot_path, to)
@@ -80,10 +82,18 @@ class PowerServer:
         with self._lock:
             return [record.certificate for record in self.state.administration.certificates()]
 
-    def roll_over(self, switch_at: datetime) -> None:
-        """The operator prepares the next CA."""
+    def roll_over(self, switch_at: datetime, *, issues_early: bool) -> None:
+        """The operator prepares the next CA.
+
+        Args:
+            switch_at: when it becomes the current one.
+            issues_early: whether it issues before.
+        """
         with self._lock:
             self.state.rollover(switch_at, self._clock())
+            self._issues_early = issues_early
+            self.state.close()
+            self.state = self._open()
 
     def anchor(self, number: int) -> x509.Certificate:
         """Root of the CA of that number."""
@@ -109,6 +119,10 @@ class PowerServer:
             self.state.close()
 
     def _open(self) -> ServerState:
+        capabilities = {"next_ca_issues": self._issues_early}
         return make_server(
-            settings=_SETTINGS, depot_path=self._depot_path, plan=_PLAN, now=self._clock()
+            settings={**_SETTINGS, "capabilities": capabilities},
+            depot_path=self._depot_path,
+            plan=_PLAN,
+            now=self._clock(),
         )

@@ -58,8 +58,9 @@ esac
 """
 _TRUSTPOINT = """\
 poll = {{ first_s = 60, ceiling_s = 60, max_polls = 20 }}
-retry = {{ first_s = 10, ceiling_s = 60, max_attempts = 8, jitter_share = 0 }}
+retry = {{ first_s = 10, ceiling_s = 1_500_000, max_attempts = 8, jitter_share = 0 }}
 renewal = {{ new_key = {new_key}, at_share = 0.9, jitter_share = 0 }}
+rollover = {{ check_every_s = {check_every_s} }}
 key = {{ exportable = {exportable} }}
 
 [[trustpoint.lab.handoff]]
@@ -76,7 +77,7 @@ steps = ["install", "verify", "rollback"]
 
 ASKED_AT = FETCH_SHARE * CA_LIFE
 """From the site's begin on: when the agent asks for the next CA."""
-SWITCHED_AT = ASKED_AT + timedelta(days=2)
+SWITCHED_AT = ASKED_AT + timedelta(days=15)
 """When the server's next CA becomes the current one."""
 _LEAD = timedelta(hours=1)
 
@@ -143,6 +144,7 @@ class PowerSite:
             challenge=self._challenge,
             extra=_TRUSTPOINT.format(
                 new_key=str(new_key).lower(),
+                check_every_s=CA_LIFE.total_seconds() / 4,
                 exportable=str(self.keys is Keys.SOFT).lower(),
                 hook=self.folder / "service" / "hook.sh",
             ),
@@ -153,11 +155,15 @@ class PowerSite:
         """Whether the consumer will work with what it is given next."""
         (self.folder / "service" / "verdict").write_text("good\n" if is_good else "bad\n")
 
-    def prepare_rollover(self) -> None:
-        """Some time later: the server has a next CA, and the agent is about to ask for it."""
+    def prepare_rollover(self, *, issues_early: bool) -> None:
+        """Some time later: the server has a next CA, and the agent is about to ask for it.
+
+        Args:
+            issues_early: whether the next CA issues before it is the current one.
+        """
         begin = self.clock()
         self.clock.sleep((ASKED_AT - _LEAD).total_seconds())
-        self.server.roll_over(begin + SWITCHED_AT)
+        self.server.roll_over(begin + SWITCHED_AT, issues_early=issues_early)
 
     def save(self, name: str) -> Saved:
         """Keeps everything as it is now; no agent runs."""

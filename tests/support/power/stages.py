@@ -34,6 +34,16 @@ class Stage:
     ca: int = 0
     """Number of the server's CA that issued the certificate in use."""
 
+    def has_to_go_on(self, requests: int) -> bool:
+        """Whether its command is given again after a kill; otherwise the rest is recovery.
+
+        An agent that follows its CA has weeks without work before the switch.
+
+        Args:
+            requests: how many the server knows.
+        """
+        return self.command == "follow" or requests < self.certificates
+
 
 STAGES = {
     stage.name: stage
@@ -86,7 +96,17 @@ STAGES = {
             name="rollover",
             after="enroll",
             command="follow",
-            prepare=lambda site: site.prepare_rollover(),
+            prepare=lambda site: site.prepare_rollover(issues_early=True),
+            certificates=2,
+            active=2,
+            key_ids=("lab.2",),
+            ca=1,
+        ),
+        Stage(
+            name="rollover-by-renewal",
+            after="enroll",
+            command="follow",
+            prepare=lambda site: site.prepare_rollover(issues_early=False),
             certificates=2,
             active=2,
             key_ids=("lab.2",),
