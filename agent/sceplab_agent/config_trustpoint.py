@@ -21,6 +21,7 @@ from sceplab_agent.core.policy import (
     RolloverPolicy,
     UnpinnedCa,
 )
+from sceplab_agent.core.sharing import shared
 from sceplab_agent.fingerprint import parse_fingerprint, parse_legacy_fingerprint
 from sceplab_agent.handoff.api import HandOff
 from sceplab_agent.handoff.consumer_pin import refused_pins
@@ -166,18 +167,18 @@ def _read_policy(
 ) -> EnrollmentPolicy:
     return EnrollmentPolicy(
         name=name,
-        pin=_read_pin(table),
-        ra_rule=_read_ra_rule(table),
+        pin=shared(_read_pin(table)),
+        ra_rule=shared(_read_ra_rule(table)),
         unpinned_ca=table.choice("on_unpinned", UnpinnedCa.REFUSE),
         floor=table.choice("floor", Floor.MODERN),
         key_id=key.converted("id", _key_id, ""),
         owns_key=key.flag("delete_when_replaced", default=True),
         uses_challenge=uses_challenge,
         key_use=table.converted("key_usage", _key_use, None),
-        poll=_read_poll(table.table("poll")),
-        retry=_read_retry(table.table("retry")),
-        renewal=_read_renewal(table.table("renewal")),
-        rollover=_read_rollover(table.table("rollover")),
+        poll=shared(_read_poll(table.table("poll"))),
+        retry=shared(_read_retry(table.table("retry"))),
+        renewal=shared(_read_renewal(table.table("renewal"))),
+        rollover=shared(_read_rollover(table.table("rollover"))),
         recovery=table.choice("recovery", Recovery.RETRANSMIT),
         clock_skew_s=table.number("clock_skew_s", 300.0, minimum=0, maximum=_DAY_S),
     )

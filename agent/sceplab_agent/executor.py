@@ -45,7 +45,7 @@ from sceplab_agent.handoff.api import HandOff
 from sceplab_agent.handoff.delivery import DeliveryRoom, read_open_run
 from sceplab_agent.handoff.run import MARK, HandOffRun, OpenRun
 from sceplab_agent.install import CertificateInstaller
-from sceplab_agent.journal import Detail, Journal
+from sceplab_agent.journal import Detail, Journal, StoredSnapshot
 from sceplab_agent.key_claims import KeyClaims, public_key_of
 from sceplab_agent.key_stores import may_pass
 from sceplab_agent.observer import Observer, SilentObserver
@@ -87,6 +87,7 @@ class Executor:
     Args:
         config: the trustpoint.
         surroundings: key store, journal, installer and so on.
+        stored: what the journal knows of it.
     """
 
     __slots__ = (
@@ -105,7 +106,9 @@ class Executor:
         "_store",
     )
 
-    def __init__(self, config: TrustpointConfig, surroundings: Surroundings) -> None:
+    def __init__(
+        self, config: TrustpointConfig, surroundings: Surroundings, stored: StoredSnapshot | None
+    ) -> None:
         self._config = config
         self._store = surroundings.store
         self._journal = surroundings.journal
@@ -114,7 +117,6 @@ class Executor:
         self._clock = surroundings.clock
         self._observer = surroundings.observer
         self._marks = surroundings.marks
-        stored = surroundings.journal.snapshot(config.name)
         self._run = HandOffRun(
             surroundings.handoffs,
             DeliveryRoom(config.name, surroundings, self._keep_run),

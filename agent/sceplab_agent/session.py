@@ -67,8 +67,8 @@ class EnrollmentSession:
         self._observer = surroundings.observer
         self._store = surroundings.store
         self._lost_generation: int | None = None
-        self._executor = Executor(config, surroundings)
         stored = surroundings.journal.snapshot(config.name)
+        self._executor = Executor(config, surroundings, stored)
         if stored is None:
             self.machine = EnrollmentMachine(
                 config.policy, rng=rng, new_transaction_id=new_transaction_id

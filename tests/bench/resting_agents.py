@@ -19,7 +19,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.drivers.virtual import VirtualClock
 from sceplab_agent.exchange import run_exchange
 from sceplab_agent.executor import Surroundings
-from sceplab_agent.install import MemoryInstaller
+from sceplab_agent.install import FileInstaller
 from sceplab_agent.journal import MemoryJournal
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
 from sceplab_agent.session import EnrollmentSession
@@ -60,14 +60,14 @@ class Fleet:
         state_dir.mkdir(mode=0o700)
         journal = SqliteJournal.create_or_open(state_dir / FILE_NAME)
         for name in names:
-            snapshot = self._enroll(name)
+            snapshot = self._enroll(name, FileInstaller(state_dir))
             active = {**snapshot["active"], "key_id": name, "is_key_ours": True}
             record = Record(event_id=_EVENT, details={}, snapshot={**snapshot, "active": active})
             journal.commit(name, self._pair.clock(), record)
         journal.close()
         return agent
 
-    def _enroll(self, name: str) -> dict[str, Any]:
+    def _enroll(self, name: str, installer: FileInstaller) -> dict[str, Any]:
         pair = self._pair
         draw = random.Random(name)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name}.example.test")])
@@ -82,7 +82,7 @@ class Fleet:
         surroundings = Surroundings(
             store=shared_keys(),
             journal=MemoryJournal(),
-            installer=MemoryInstaller(),
+            installer=installer,
             challenge=ChallengeSource(lambda: Secret("")),
             random_bytes=draw.randbytes,
             clock=pair.clock,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.bench.proc import cpu_s
 from tests.support.agent_cli import AgentFolder
 from tests.support.source_tree import source_environment
 
@@ -24,8 +24,8 @@ class ServedAgent:
     process: subprocess.Popen[bytes]
     manager: socket.socket
     """Where the service tells how it is."""
-    start_s: float
-    """From the start of the process until the last trustpoint is served."""
+    start_cpu_s: float
+    """CPU time of the process until the last trustpoint was served."""
 
     @property
     def pid(self) -> int:
@@ -62,7 +62,6 @@ def served_agent(agent: AgentFolder, count: int) -> Iterator[ServedAgent]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(place))
         manager.settimeout(_PATIENCE_S)
-        begin = time.perf_counter()
         environment = {**source_environment(), "NOTIFY_SOCKET": str(place)}
         process = subprocess.Popen(
             _COMMAND, cwd=agent.folder, env=environment, stdout=subprocess.DEVNULL
@@ -71,7 +70,7 @@ def served_agent(agent: AgentFolder, count: int) -> Iterator[ServedAgent]:
             wanted = f"STATUS={count} trustpoints: {count} INSTALLED"
             while wanted not in manager.recv(65536).decode().splitlines():
                 pass
-            yield ServedAgent(process, manager, time.perf_counter() - begin)
+            yield ServedAgent(process, manager, cpu_s(process.pid))
         finally:
             process.terminate()
             process.wait(_PATIENCE_S)
