@@ -112,7 +112,10 @@ class NdesHttpServer:
         self._threads.shutdown(wait=True)
 
     async def _handle(self, request: web.Request) -> web.Response:
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionResetError:
+            return web.Response(status=400)  # the device is gone and reads no answer
         answered = await asyncio.get_running_loop().run_in_executor(
             self._threads, self._respond, request, body
         )
