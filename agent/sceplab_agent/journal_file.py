@@ -162,7 +162,8 @@ def reported(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise _told(path, error) from error
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
+        # The last one: SQLite quotes a damaged schema in its own message.
         raise damaged(path, str(error)) from error
     except OSError as error:
         text = f"the journal {path} cannot be opened: {error.strerror}"
