@@ -24,6 +24,7 @@ from tests.support.agent_process import PROMPT_S, Running, approve_all, configur
 from tests.support.server import make_server
 from tests.support.small_disk import SmallDisk, mount_small_disk
 from tests.support.switched_server import SwitchedServer, switched_server
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.daemon
 
@@ -309,7 +310,8 @@ def server_gone(site: Site) -> Iterator[Ended]:
     site.server.go()
     site.let_pass(running, YEAR_S - 10 * DAY_S)
     assert "Connection refused" in running.wait_for("enrollment.retry")
-    assert site.trustpoint()["state"] == State.RETRY_WAIT.value
+    # Between two retries, which follow one another quickly here.
+    wait_until(lambda: site.trustpoint()["state"] == State.RETRY_WAIT.value, "the pause")
     site.let_pass(running, PAST_EXPIRY_S)
     running.wait_for("certificate.expired")
     said = running.wait_for("operator.needed")
