@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,28 @@ def read_json(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
+_PROGRAM = ("-c", "from sceplab_ndes.cli import app; app()")
+
+
 @contextmanager
-def serving(state: Path, *words: str) -> Iterator[dict[str, Any]]:
-    """A server process; yields its ready object."""
-    command = [sys.executable, "-W", "error", "-c", "from sceplab_ndes.cli import app; app()"]
+def serving(
+    state: Path, *words: str, program: Sequence[str] = _PROGRAM, **environment: str
+) -> Iterator[dict[str, Any]]:
+    """A server process; yields its ready object.
+
+    Args:
+        state: its folder.
+        words: behind ``serve``.
+        program: what Python runs.
+        environment: variables beside our own.
+    """
+    command = [sys.executable, "-W", "error", *program]
     process = subprocess.Popen(
         [*command, "serve", "--state", str(state), "--json", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
+        env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(SOURCES)},
     )
     assert process.stdout is not None
     assert process.stderr is not None

@@ -14,6 +14,8 @@ from sceplab_agent.core.events import EnrollmentCancelled, EnrollRequested, Rene
 from sceplab_agent.core.model import Goal
 from sceplab_agent.core.rollover import belongs_to, ends_at
 from sceplab_agent.core.states import State
+from sceplab_agent.daemon.metrics import agent_families, write_metrics
+from sceplab_agent.daemon.tally import Tally
 from sceplab_agent.drivers.virtual import VirtualDriver
 from sceplab_agent.key_claims import SHADOW_KEY, KeyClaims
 from sceplab_agent.outcome import is_settled, raise_for_outcome
@@ -190,6 +192,13 @@ def test_the_status_says_what_is_kept() -> None:
     assert status.shadow_sha256 not in ("", status.certificate_sha256)
     assert status.renewal_at == status.switch_at
     assert f"shadow       ready, {status.shadow_sha256} (" in format_status(status)
+    now = pair.clock()
+    families = agent_families([status], Tally(), now=now, started_at=now)
+    text = write_metrics(families)
+    assert 'sceplab_rollover_shadow_ready{trustpoint="lab"} 1' in text
+    assert status.switch_at is not None
+    left_s = (status.switch_at - now).total_seconds()
+    assert f'sceplab_rollover_switch_seconds{{trustpoint="lab"}} {left_s:.0f}' in text
     assert TrustpointStatus.from_json(status.to_json()) == status
     kept = pair.session.machine.shadow
     assert kept is not None
