@@ -153,9 +153,9 @@ def is_reenrollment_due(turn: Turn) -> bool:
 
 
 def is_next_ca_check_due(turn: Turn) -> bool:
-    """It is time to ask for the next CA, and nothing else is going on."""
-    moment = turn.model.next_ca_check_at
-    is_idle = turn.model.awaited is Awaited.NOTHING
+    """It is time to ask for the next CA, a certificate is in use and nothing else is going on."""
+    model, moment = turn.model, turn.model.next_ca_check_at
+    is_idle = model.awaited is Awaited.NOTHING and not model.is_expiry_noted
     return is_idle and moment is not None and turn.now >= moment
 
 

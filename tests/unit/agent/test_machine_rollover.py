@@ -120,6 +120,24 @@ def test_without_a_next_ca_it_is_asked_a_day_later(answer: ev.Event, event_id: s
     assert at.machine.next_deadline() == at.now + DAY
 
 
+def test_a_clock_that_was_ahead_does_not_keep_it_from_asking() -> None:
+    """What failed while the clock was wrong is past; the renewal may come after the switch."""
+    at = stage(RolloverMode.AUTO)
+    asks_at, before = at.machine.next_deadline(), at.now
+    assert asks_at is not None
+    at.now += timedelta(days=4000)
+    at.give(ev.DeadlineReached())
+    at.now = before
+    at.give(ev.DeadlineReached())
+    assert at.state is State.FAILED
+    assert at.machine.next_deadline() == asks_at
+    at.wake()
+    at.one(FetchNextCa)
+    at.give(next_ca_received())
+    assert at.state is State.FAILED
+    assert at.ids() == ["rollover.known"]
+
+
 def test_a_restart_while_asking_asks_again() -> None:
     """The question leaves no record; a new process asks it at once."""
     at = stage()
@@ -234,7 +252,6 @@ def test_a_changed_pin_has_the_last_word() -> None:
     assert at.machine.ca.basis is TrustBasis.SUCCESSION
     at.machine.set_policy(policy(pin=STRANGER.pin()))
     at.give(ev.KeyFailed(reason="locked", is_retryable=False))
-    at.give(ev.EnrollmentCancelled())
     at.give(ev.RenewRequested())
     ca_shown(at, *BOTH)
     assert at.state is State.BLOCKED
