@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -16,13 +17,15 @@ from tests.support.years.world import YEAR, World
 SPAN = 30 * YEAR
 FEW = range(6)
 ALL = range(200)
+SUCCEEDING = (6, 12, 14)
+CA_LIFE = timedelta(days=3650)
 SHOWN = ("certificates", "power cuts", "enrollment.request", "enrollment.retry", "asked to enroll")
 
 
-def live(seed: int) -> Counter[str]:
+def live(seed: int, ca_life: timedelta | None = None) -> Counter[str]:
     """What happened in the life of a seed; a broken invariant shows its history."""
     plan = draw_plan(seed)
-    world = World(plan)
+    world = World(plan, ca_life)
     try:
         return world.live(SPAN).counts
     except AssertionError as error:
@@ -53,6 +56,17 @@ def test_a_life_of_thirty_years(seed: int, report: Callable[[str], None]) -> Non
     report(summary([seed], counts))
     assert counts["certificates"] > 10
     assert counts["power cuts"] > 0
+
+
+@pytest.mark.parametrize("seed", SUCCEEDING)
+def test_a_life_across_changes_of_the_ca(seed: int, report: Callable[[str], None]) -> None:
+    """The same where the CA changes every ten years; certificates of the next one are kept."""
+    counts = live(seed, CA_LIFE)
+    shown = ("next CAs", "rollover.shadow-ready", "rollover.switched")
+    report(f"{summary([seed], counts)}; {', '.join(f'{counts[name]} {name}' for name in shown)}")
+    assert counts["next CAs"] == 3
+    assert counts["rollover.shadow-ready"] > 0
+    assert counts["rollover.switched"] > 1
 
 
 @pytest.mark.slow

@@ -23,6 +23,9 @@ _ROUND_ENDS = {
     "enrollment.requested",
     "renewal.due",
     "recovery.anew",
+    "rollover.shadow-failed",
+    "rollover.shadow-ready",
+    "rollover.shadow-cancelled",
     "certificate.expired",
 }
 _HISTORY = 120
@@ -73,6 +76,8 @@ class Audit:
             return
         if world.machine.state is State.BLOCKED:
             return  # until the operator comes
+        if world.machine.shadow is not None or self._ends_with_its_ca():
+            return  # the next certificate is there already, or another would end no later
         begins = max(self.due_at(), self.bad_until or world.start)
         limit = begins + world.plan.patience
         ends = world.active.not_valid_after_utc
@@ -81,6 +86,14 @@ class Audit:
                 f"not renewed by {limit}: nothing stood in the way since {begins}; "
                 f"the certificate ends {ends}"
             )
+
+    def _ends_with_its_ca(self) -> bool:
+        """Whether only the next CA can give more time."""
+        machine = self.world.machine
+        assert machine is not None
+        assert machine.active is not None
+        chain = map(x509.load_der_x509_certificate, machine.active.chain_der)
+        return machine.active.not_after >= min(one.not_valid_after_utc for one in chain)
 
     def check_power_off(self) -> None:
         """After a cut, what is in use is of the journal's certificate or of the one before it."""
@@ -131,6 +144,9 @@ class Audit:
             part = body.get(name)
             if isinstance(part, dict):
                 named.add(part["key_id"])
+        shadow = body.get("shadow")
+        if isinstance(shadow, dict):
+            named.add(shadow["key"]["key_id"])
         assert set(held) <= named, f"orphans: {set(held) - named}"
         current = self.world.installer.current
         if current is not None:

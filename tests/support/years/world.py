@@ -10,6 +10,7 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -55,6 +56,10 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 """What a clock without battery shows after a power cut."""
 _STUCK = 300
 _AGAIN = timedelta(minutes=1)
+_ANNOUNCED = timedelta(days=100)
+"""How long before the end of a CA the next one is made."""
+_OVERLAP = timedelta(days=20)
+"""How long before the end of a CA the next one takes over."""
 _REPAIRS_S = 600.0
 """How soon a service manager starts an agent again that ended over its journal, seconds."""
 
@@ -64,10 +69,11 @@ class World:
 
     Args:
         plan: of the seed.
+        ca_life: of each CA of the server; ``None``: one CA outlives the device.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan, self.start = plan, NOW
+    def __init__(self, plan: Plan, ca_life: timedelta | None = None) -> None:
+        self.plan, self.start, self.ca_life = plan, NOW, ca_life
         self.draw = random.Random(f"world {plan.seed}")
         self.clock = VirtualClock(NOW)
         self.offset = self.server_offset = timedelta()
@@ -83,10 +89,11 @@ class World:
             random_bytes=self.draw.randbytes,
             plan=CaPlan(
                 ra="split" if plan.ra == "split" else "none",
-                ca_lifetime_days=40 * 366,
-                ra_lifetime_days=40 * 366,
+                ca_lifetime_days=ca_life.days if ca_life is not None else 40 * 366,
+                ra_lifetime_days=ca_life.days if ca_life is not None else 40 * 366,
             ),
         )
+        self._pin = anchor_pin(self.server)
         served = MemoryTransport(self.server.responder, lambda: self.clock() + self.server_offset)
         self.transport = WeatheredTransport(served, self.clock, self.weather, self.fuse, self.draw)
         self.password = Secret("")
@@ -129,6 +136,8 @@ class World:
         self.at(NOW, self._operator)
         if self.plan.is_manual:
             self.at(NOW + self.plan.approver_every, self._approver)
+        if self.ca_life is not None:
+            self.at(NOW + self.ca_life - _ANNOUNCED, self._roll_over)
         while self.clock() < NOW + span:
             self._step()
         self._mend()
@@ -176,7 +185,7 @@ class World:
     def _config(self) -> TrustpointConfig:
         policy = EnrollmentPolicy(
             name="lab",
-            pin=anchor_pin(self.server),
+            pin=self._pin,
             uses_challenge=self.plan.settings["challenge"]["mode"] != "none",
             **self.plan.policy,
         )
@@ -317,6 +326,16 @@ class World:
             self.is_revoked = True
             self.audit.counts["revoked"] += 1
 
+    def _roll_over(self) -> None:
+        """The CA's operator prepares the next CA, which is announced until it takes over."""
+        assert self.ca_life is not None
+        switch_at = self.clock() + _ANNOUNCED - _OVERLAP
+        self.server.rollover(switch_at, self.clock())
+        self.audit.counts["next CAs"] += 1
+        self.audit.note(f"the next CA is announced; it takes over at {switch_at}")
+        # The life of the next one counts from the switch.
+        self.at(switch_at + self.ca_life - _ANNOUNCED, self._roll_over)
+
     # --- people -----------------------------------------------------------------------------------
 
     def _approver(self) -> None:
@@ -340,6 +359,10 @@ class World:
         if machine.state is State.BLOCKED:
             self.audit.counts["unblocked"] += 1
             self.audit.trouble(self.clock())
+            if self._has_new_pin():
+                # The settings are read anew.
+                self.session = None
+                self._power_on()
             self.feed(ev.TrustpointConfigured())
         machine = self.machine
         is_valid = (
@@ -350,6 +373,12 @@ class World:
         is_settled = machine is not None and machine.state not in (State.PENDING, State.REQUESTING)
         if machine is not None and is_settled and (self.is_revoked or not is_valid):
             self._enroll(machine)
+
+    def _has_new_pin(self) -> bool:
+        """Whether the CA's operator names another fingerprint than the one in the settings."""
+        current = self.server.generations.current(self.clock()).hierarchy
+        known, self._pin = self._pin, anchor_pin(replace(self.server, hierarchy=current))
+        return self._pin != known
 
     def _enroll(self, machine: EnrollmentMachine) -> None:
         self.password = self.server.challenge.issue("admin", self.clock()) or Secret("")

@@ -227,6 +227,18 @@ def test_the_old_ca_is_not_followed_beyond_its_end() -> None:
     assert late.ids()[0] == "rollover.switched"
 
 
+def test_a_clock_far_ahead_does_not_switch() -> None:
+    """The server shows the current CA alone, which has ended by this clock: it is not left."""
+    at = known()
+    assert at.machine.ca is not None
+    at.give(ev.RenewRequested())
+    at.now = ENDING.valid_to + 30 * DAY
+    ca_shown(at, *ENDING.bundle)
+    assert "rollover.switched" not in at.ids()
+    assert at.machine.ca.anchor_der == ENDING.anchor_der
+    assert at.machine.next_ca is not None
+
+
 def test_a_server_that_falls_back_is_waited_for() -> None:
     """After the switch an answer with the old CA alone passes; it is no mismatch."""
     at = switched(known())
