@@ -72,8 +72,9 @@ def test_effect_without_a_moment_to_be_killed_at_is_noticed(tmp_path: Path) -> N
     """A file replaced, bytes sent, a program started past the counted calls fail the count."""
     stage = STAGES["enroll"]
     with open_lane(tmp_path / "site", Keys.SOFT) as lane:
-        for stray in STRAYS:
+        for stray, (sign, _) in STRAYS.items():
             recording = lane.record(stage, stray=stray)
+            assert any(sign in ghost for ghost in recording.ghosts), stray
             with pytest.raises(AssertionError, match="an effect is not counted"):
                 require_counted(recording)
         require_counted(lane.record(stage))

@@ -90,7 +90,7 @@ class Cutter:
             # A program that was started changes files while moments inside its start go by.
             is_own |= any(inside.startswith("! ") for inside in (*self._open, name[6:]))
             if tree != self._tree and not is_own:
-                changed = sorted({path for path, *_ in tree ^ self._tree})
+                changed = sorted({self.place(path) for path, *_ in tree ^ self._tree})
                 self.ghosts.append(f"{changed} changed before: {name}")
             self._tree = tree
 

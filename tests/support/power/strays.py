@@ -32,8 +32,7 @@ def _write_open_file(folder: Path) -> None:
 
 
 def _send(folder: Path) -> None:
-    for connection in _connected:
-        connection.sendall(b"stray")
+    _connected[0].sendall(b"stray")
 
 
 def _send_datagram(folder: Path) -> None:
@@ -56,26 +55,28 @@ def _start_program(folder: Path) -> None:
 
 
 _open_before: list[int] = []
-_connected: tuple[socket.socket, ...] = ()
-STRAYS: dict[str, Callable[[Path], None]] = {
-    "replace": _replace_file,
-    "write": _write_file,
-    "write-open": _write_open_file,
-    "send": _send,
-    "datagram": _send_datagram,
-    "connect": _connect,
-    "sql": _open_database,
-    "program": _start_program,
+_connected: list[socket.socket] = []
+STRAYS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "replace": ("os.rename", _replace_file),
+    "write": ("open (", _write_file),
+    "write-open": ("['service/verdict'] changed", _write_open_file),
+    "send": ("socket.sendall", _send),
+    "datagram": ("socket.sendto", _send_datagram),
+    "connect": ("socket.connect", _connect),
+    "sql": ("sqlite3.connect", _open_database),
+    "program": ("os.posix_spawn", _start_program),
 }
-"""By name; each is given the folder of the agent."""
+"""What the witness says of it, and the effect; given the folder of the agent."""
 
 
 def add_stray(name: str, folder: Path) -> None:
-    """Has this process's agent do one of them at each installation of a certificate."""
-    global _connected  # noqa: PLW0603 - a child of its own for each agent
+    """Has this process's agent do one of them at each installation of a certificate.
+
+    To be called before anybody looks on: it takes what it needs.
+    """
     _open_before.append(posix.open(folder / "service" / "verdict", os.O_WRONLY | os.O_APPEND))
-    _connected = socket.socketpair()
-    install, stray = FileInstaller.install, STRAYS[name]
+    _connected.extend(socket.socketpair())
+    install, (_, stray) = FileInstaller.install, STRAYS[name]
 
     def install_and_stray(*args: Any, **options: Any) -> Any:
         stray(folder)

@@ -26,10 +26,10 @@ from tests.support.power.strays import add_stray
 def _record(order: dict[str, Any], clock: SharedClock) -> dict[str, Any]:
     """One start of the agent whose effects are counted; it may die on the way."""
     folder = Path(order["folder"])
-    cutter = Cutter(folder, order["cut"])
-    count_effects(cutter)
     if stray := order.get("stray"):
         add_stray(stray, folder)
+    cutter = Cutter(folder, order["cut"])
+    count_effects(cutter)
     state = run_agent(folder, order["command"], clock)
     modules = sorted(sys.modules)
     return {
