@@ -29,6 +29,7 @@ _ROUND_ENDS = {
     "certificate.expired",
 }
 _HISTORY = 120
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -72,28 +73,22 @@ class Audit:
         row: power, right clock, key store, disk, consumer, server, somebody who approves.
         """
         world = self.world
+        world.ca_changes.check_known(until)
         if world.machine is None or world.machine.active is None or world.is_revoked:
             return
         if world.machine.state is State.BLOCKED:
             return  # until the operator comes
-        if world.machine.shadow is not None or self._ends_with_its_ca():
-            return  # the next certificate is there already, or another would end no later
-        begins = max(self.due_at(), self.bad_until or world.start)
-        limit = begins + world.plan.patience
+        gains_from = world.ca_changes.gains_from()
+        begins = max(self.due_at(), self.bad_until or world.start, gains_from)
         ends = world.active.not_valid_after_utc
         if begins < ends:
+            # What is at hand already needs nobody's patience.
+            is_at_hand = world.ca_changes.has_shadow() and begins == gains_from
+            limit = begins + world.plan.patience if not is_at_hand else ends - _MINUTE
             assert not limit < min(until, ends), (
                 f"not renewed by {limit}: nothing stood in the way since {begins}; "
                 f"the certificate ends {ends}"
             )
-
-    def _ends_with_its_ca(self) -> bool:
-        """Whether only the next CA can give more time."""
-        machine = self.world.machine
-        assert machine is not None
-        assert machine.active is not None
-        chain = map(x509.load_der_x509_certificate, machine.active.chain_der)
-        return machine.active.not_after >= min(one.not_valid_after_utc for one in chain)
 
     def check_power_off(self) -> None:
         """After a cut, what is in use is of the journal's certificate or of the one before it."""
@@ -127,6 +122,7 @@ class Audit:
                 assert world.installer.current.certificate_der == active.certificate_der
         self._check_keys(body)
         self._check_server()
+        world.ca_changes.check()
 
     def _in_use(self) -> dict[str, int]:
         world, current = self.world, self.world.installer.current
@@ -140,13 +136,11 @@ class Audit:
         retired = body.get("retired_keys", [])
         assert isinstance(retired, list)
         named = set(retired)
-        for name in ("active", "new_key", "successor"):
-            part = body.get(name)
+        shadow = body.get("shadow")
+        kept = shadow["key"] if isinstance(shadow, dict) else None
+        for part in (body.get("active"), body.get("new_key"), body.get("successor"), kept):
             if isinstance(part, dict):
                 named.add(part["key_id"])
-        shadow = body.get("shadow")
-        if isinstance(shadow, dict):
-            named.add(shadow["key"]["key_id"])
         assert set(held) <= named, f"orphans: {set(held) - named}"
         current = self.world.installer.current
         if current is not None:
@@ -175,6 +169,8 @@ class Audit:
                     self._intention.clear()
                 elif entry.event_id == "enrollment.request":
                     self._intention.add(str(entry.details["transaction_id"]))
+                if entry.event_id == "rollover.known":
+                    self.world.ca_changes.accept(str(entry.details["anchor_sha256"]))
                 self._note_refusal(entry.event_id)
 
     def _note_refusal(self, event_id: str) -> None:

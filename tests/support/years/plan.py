@@ -36,6 +36,12 @@ class Plan:
     """Faults for each renewal: drawn from these numbers."""
     has_rtc: bool
     """Whether the clock survives a power cut."""
+    ca_life: timedelta
+    """Of each CA."""
+    announced_before: timedelta
+    """How long before a CA ends its successor is announced."""
+    switched_before: timedelta
+    """How long before a CA ends its successor takes over."""
 
     @property
     def lifetime(self) -> timedelta:
@@ -64,7 +70,8 @@ class Plan:
             f"share={renewal.at_share:.2f}, days={renewal.days_before_end}, "
             f"new_key={renewal.new_key}, implicit={renewal.implicit}, "
             f"recovery={self.policy['recovery'].value}, handoff={self.policy['hands_over']}, "
-            f"patience={self.patience}, rtc={self.has_rtc}"
+            f"patience={self.patience}, rtc={self.has_rtc}, ca={self.ca_life.days} days, "
+            f"announced={self.announced_before}, switched={self.switched_before}"
         )
 
 
@@ -105,6 +112,9 @@ def draw_plan(seed: int) -> Plan:
         calls_to_cut=draw.choice([60, 200, 600]),
         storms=draw.choice([(0, 1, 2), (1, 2, 3), (0, 3, 6)]),
         has_rtc=draw.random() < 0.6,
+        ca_life=timedelta(days=draw.choice([40 * 366, 3650])),
+        announced_before=(announced := timedelta(days=draw.uniform(20, 120))),
+        switched_before=announced * draw.uniform(0.02, 0.7),
     )
 
 

@@ -10,7 +10,6 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -36,6 +35,7 @@ from sceplab_ndes.hierarchy import CaPlan
 from tests.support.pair import URL, anchor_pin
 from tests.support.server import NOW, make_server
 from tests.support.years.audit import Audit
+from tests.support.years.ca_changes import CaChanges
 from tests.support.years.faults import (
     DRAWN,
     HARMLESS,
@@ -56,11 +56,7 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 """What a clock without battery shows after a power cut."""
 _STUCK = 300
 _AGAIN = timedelta(minutes=1)
-_ANNOUNCED = timedelta(days=100)
-"""How long before the end of a CA the next one is made."""
-_OVERLAP = timedelta(days=20)
-"""How long before the end of a CA the next one takes over."""
-_REPAIRS_S = 600.0
+_REPAIRS_S = 3600.0
 """How soon a service manager starts an agent again that ended over its journal, seconds."""
 
 
@@ -69,11 +65,10 @@ class World:
 
     Args:
         plan: of the seed.
-        ca_life: of each CA of the server; ``None``: one CA outlives the device.
     """
 
-    def __init__(self, plan: Plan, ca_life: timedelta | None = None) -> None:
-        self.plan, self.start, self.ca_life = plan, NOW, ca_life
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.start = plan, NOW
         self.draw = random.Random(f"world {plan.seed}")
         self.clock = VirtualClock(NOW)
         self.offset = self.server_offset = timedelta()
@@ -89,20 +84,20 @@ class World:
             random_bytes=self.draw.randbytes,
             plan=CaPlan(
                 ra="split" if plan.ra == "split" else "none",
-                ca_lifetime_days=ca_life.days if ca_life is not None else 40 * 366,
-                ra_lifetime_days=ca_life.days if ca_life is not None else 40 * 366,
+                ca_lifetime_days=plan.ca_life.days,
+                ra_lifetime_days=plan.ca_life.days,
             ),
         )
-        self._pin = anchor_pin(self.server)
+        self.pin = anchor_pin(self.server)
         served = MemoryTransport(self.server.responder, lambda: self.clock() + self.server_offset)
         self.transport = WeatheredTransport(served, self.clock, self.weather, self.fuse, self.draw)
         self.password = Secret("")
         self.session: EnrollmentSession | None = None
         self.is_revoked = False
-        self.audit = Audit(self)
+        self.audit, self.ca_changes = Audit(self), CaChanges(self)
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
-        self._seen_generation = 0
+        self._seen_generation, self.taken_at = 0, NOW
         self._not_before = NOW
         self._repeats = 0
 
@@ -136,8 +131,7 @@ class World:
         self.at(NOW, self._operator)
         if self.plan.is_manual:
             self.at(NOW + self.plan.approver_every, self._approver)
-        if self.ca_life is not None:
-            self.at(NOW + self.ca_life - _ANNOUNCED, self._roll_over)
+        self.ca_changes.expect()
         while self.clock() < NOW + span:
             self._step()
         self._mend()
@@ -185,7 +179,7 @@ class World:
     def _config(self) -> TrustpointConfig:
         policy = EnrollmentPolicy(
             name="lab",
-            pin=self._pin,
+            pin=self.pin,
             uses_challenge=self.plan.settings["challenge"]["mode"] != "none",
             **self.plan.policy,
         )
@@ -269,7 +263,7 @@ class World:
         active = self.machine.active if self.machine is not None else None
         if active is None or active.generation == self._seen_generation:
             return
-        self._seen_generation = active.generation
+        self._seen_generation, self.taken_at = active.generation, self.clock()
         self.is_revoked = False
         self.audit.counts["certificates"] += 1
         due, ends = self.audit.due_at(), self.active.not_valid_after_utc
@@ -326,16 +320,6 @@ class World:
             self.is_revoked = True
             self.audit.counts["revoked"] += 1
 
-    def _roll_over(self) -> None:
-        """The CA's operator prepares the next CA, which is announced until it takes over."""
-        assert self.ca_life is not None
-        switch_at = self.clock() + _ANNOUNCED - _OVERLAP
-        self.server.rollover(switch_at, self.clock())
-        self.audit.counts["next CAs"] += 1
-        self.audit.note(f"the next CA is announced; it takes over at {switch_at}")
-        # The life of the next one counts from the switch.
-        self.at(switch_at + self.ca_life - _ANNOUNCED, self._roll_over)
-
     # --- people -----------------------------------------------------------------------------------
 
     def _approver(self) -> None:
@@ -357,12 +341,9 @@ class World:
         if machine is None or self.has(Kind.OTHER_CA, Kind.SERVER_CLOCK, Kind.BACK, Kind.AHEAD):
             return
         if machine.state is State.BLOCKED:
+            self._compare_fingerprints()
             self.audit.counts["unblocked"] += 1
             self.audit.trouble(self.clock())
-            if self._has_new_pin():
-                # The settings are read anew.
-                self.session = None
-                self._power_on()
             self.feed(ev.TrustpointConfigured())
         machine = self.machine
         is_valid = (
@@ -374,11 +355,14 @@ class World:
         if machine is not None and is_settled and (self.is_revoked or not is_valid):
             self._enroll(machine)
 
-    def _has_new_pin(self) -> bool:
-        """Whether the CA's operator names another fingerprint than the one in the settings."""
-        current = self.server.generations.current(self.clock()).hierarchy
-        known, self._pin = self._pin, anchor_pin(replace(self.server, hierarchy=current))
-        return self._pin != known
+    def _compare_fingerprints(self) -> None:
+        """Sets the pin of a CA that the device did not get to know in time."""
+        pin = self.ca_changes.pin_current()
+        if pin is not None:
+            self.audit.counts["another pin"] += 1
+            self.audit.note("the operator sets another fingerprint")
+            self.pin, self.session = pin, None
+            self._power_on()
 
     def _enroll(self, machine: EnrollmentMachine) -> None:
         self.password = self.server.challenge.issue("admin", self.clock()) or Secret("")
@@ -390,7 +374,7 @@ class World:
     def _mend(self) -> None:
         """No fault is left: the device has to come to a valid certificate and its key alone."""
         self.weather.clear()
-        people = (self._operator, self._approver, self._power_on)
+        people = (self._operator, self._approver, self._power_on, self.ca_changes.announce)
         self._agenda = [entry for entry in self._agenda if entry[2] in people]
         heapq.heapify(self._agenda)
         self.tokens.disarm()
@@ -399,6 +383,7 @@ class World:
         self._set_clock(timedelta())
         self.audit.trouble(self.clock())
         self._look_at_generation = lambda: None  # type: ignore[method-assign]
+        self._power_on()
         ends = self.clock() + self.plan.patience + 3 * self.plan.operator_every
         while self.clock() < ends:
             self._step()
