@@ -49,10 +49,21 @@ class CaChanges:
         self._announced_at = world.clock()
         self._switch_at = ends - world.plan.switched_before
         world.server.rollover(self._switch_at, world.clock())
+        world.server_offset = self.server_step(world.server_offset)
         self._newest += 1
         world.audit.counts["CA announced"] += 1
         world.audit.note(f"CA {self._newest} takes over {self._switch_at:%Y-%m-%d %H:%M:%S}")
         self.expect()
+
+    def server_step(self, offset: timedelta) -> timedelta:
+        """The same step of the server's clock, or one back.
+
+        A server that once showed the next CA and goes back to the one before is waited for; whether
+        a renewal is possible meanwhile is not to be told.
+        """
+        now = self._world.clock()
+        is_crossing = now < self._switch_at <= now + offset
+        return -offset if is_crossing else offset
 
     def pin_current(self) -> CaPin | None:
         """What a person sets who compares fingerprints; ``None``: the CA is the device's already.

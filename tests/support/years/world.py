@@ -282,7 +282,7 @@ class World:
         elif kind is Kind.NTP:
             self._set_clock(timedelta(seconds=self.draw.uniform(-250, 250)))
         elif kind is Kind.SERVER_CLOCK:
-            self.server_offset = self.draw.choice([step, -step])
+            self.server_offset = self.ca_changes.server_step(self.draw.choice([step, -step]))
         elif kind is Kind.STORE:
             self.tokens.remove()
 
