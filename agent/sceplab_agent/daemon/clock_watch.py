@@ -102,6 +102,9 @@ def tell_jump(shift: Shift, now: datetime) -> Errand:
 def next_step(session: EnrollmentSession, shift: Shift, now: datetime) -> str:
     """What a person does about a clock that was set."""
     active, name = session.machine.active, session.name
+    switch_at = session.machine.switch_at
+    if session.machine.shadow is not None and switch_at is not None and switch_at <= now:
+        return "none if the clock is right now: the next CA takes over; if not, set it"
     if active is not None and active.not_after <= now:
         ended = f"the certificate ended at {active.not_after.isoformat()}: if the clock is right"
         if session.machine.enrolls_after_expiry:
@@ -112,9 +115,6 @@ def next_step(session: EnrollmentSession, shift: Shift, now: datetime) -> str:
             f"the certificate is not valid before {active.not_before.isoformat()}: set the clock; "
             "until then nothing ends by time, and polls and retries go on"
         )
-    switch_at = session.machine.switch_at
-    if session.machine.shadow is not None and switch_at is not None and switch_at <= now:
-        return "none if the clock is right now: the next CA takes over; if not, set it"
     if session.machine.failure is not None and active is not None:
         return f"the certificate is valid by this clock: run sceplab-agent renew {name}"
     if shift.jumped_s < 0:

@@ -260,9 +260,9 @@ def shift(agent: AgentFolder, seconds: float) -> None:
 def test_clock_set_past_expiry_names_the_next_step(
     server: tuple[ServerState, str], tmp_path: Path
 ) -> None:
-    """The trustpoint ends in FAILED; log and journal say what to do."""
+    """Without an enrollment of its own it ends in FAILED; log and journal say what to do."""
     state, url = server
-    agent = configure(tmp_path, state, url)
+    agent = configure(tmp_path, state, url, extra='renewal = { after_expiry = "stop" }')
     shift(agent, 0)
     running = Running(agent, "run", program=SHIFTED)
     running.wait_for("certificate.installed")

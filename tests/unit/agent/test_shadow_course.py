@@ -14,6 +14,7 @@ from sceplab_agent.core.events import EnrollmentCancelled, EnrollRequested, Rene
 from sceplab_agent.core.model import Goal
 from sceplab_agent.core.rollover import belongs_to, ends_at
 from sceplab_agent.core.states import State
+from sceplab_agent.daemon.clock_watch import Shift, next_step
 from sceplab_agent.daemon.metrics import agent_families, write_metrics
 from sceplab_agent.daemon.tally import Tally
 from sceplab_agent.drivers.virtual import VirtualDriver
@@ -210,6 +211,16 @@ def test_the_status_says_what_is_kept() -> None:
     assert status.shadow == "planned"
     assert status.shadow_failure == "the operator gave it up"
     assert KeyClaims(pair.journal).find(kept.key.public_key_der) is None
+
+
+def test_a_jump_over_the_switch_is_told_for_what_it_does() -> None:
+    """A clock that is set beyond the switch: what happens, and what to do if it is wrong."""
+    pair = site()
+    wait_for(pair, "rollover.shadow-ready")
+    shift = Shift(jumped_s=30 * 86_400.0, slept_s=0.0)
+    later = pair.clock() + timedelta(days=60)
+    assert "the next CA takes over; if not, set it" in next_step(pair.session, shift, later)
+    assert "takes over" not in next_step(pair.session, shift, pair.clock())
 
 
 def test_a_pending_request_is_on_the_side() -> None:
