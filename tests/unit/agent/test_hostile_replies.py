@@ -87,7 +87,7 @@ def _truncated(peer: ScriptedPeer, received: Received) -> bytes:
 
 def _flipped_bit(peer: ScriptedPeer, received: Received) -> bytes:
     reply = bytearray(peer.issue(received))
-    reply[len(reply) // 2] ^= 1
+    reply[len(reply) // 4] ^= 1  # in the signed content; further on are certificates, unsigned
     return bytes(reply)
 
 
