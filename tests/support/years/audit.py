@@ -79,7 +79,8 @@ class Audit:
         if world.machine.state is State.BLOCKED:
             return  # until the operator comes
         gains_from = world.ca_changes.gains_from()
-        begins = max(self.due_at(), self.bad_until or world.start, gains_from)
+        # A certificate of the next CA is taken into use weeks after it was issued.
+        begins = max(self.due_at(), world.taken_at, self.bad_until or world.start, gains_from)
         ends = world.active.not_valid_after_utc
         if begins < ends:
             # What is at hand already needs nobody's patience.
