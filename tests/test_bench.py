@@ -54,7 +54,11 @@ def test_measurement_is_the_median_round() -> None:
 
 def test_process_is_seen_from_outside() -> None:
     """What a process has in memory is read from the kernel's files."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "print('up', flush=True); input()"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
         assert 100 < resident_kib(process.pid) < 1_000_000
 
 

@@ -136,6 +136,21 @@ def create(path: Path) -> None:
     sync_directory(path.parent)
 
 
+def remove_journal(path: Path) -> None:
+    """Removes a closed journal for good.
+
+    Cut off in the middle it leaves a journal or none, never a mark alone, which would say that one
+    was lost.
+
+    Raises:
+        OSError: it is still there.
+    """
+    parts = [mark_path(path), *(path.with_name(path.name + suffix) for suffix in COMPANIONS), path]
+    for part in parts:
+        part.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
 def require_none_before(path: Path) -> None:
     """Refuses to take a journal that is gone for one that never was.
 

@@ -16,10 +16,10 @@ from urllib.parse import quote
 from sceplab_agent.core.commands import InstallCertificate
 from sceplab_agent.install import CertificateInstaller, FileInstaller, MemoryInstaller
 from sceplab_agent.journal import Journal, MemoryJournal
+from sceplab_agent.journal_file import FILE_NAME, remove_journal
 from sceplab_agent.journal_sqlite import SqliteJournal
 from sceplab_lab.request_file import RequestFile
 
-JOURNAL_FILE = "journal.sqlite3"
 _REMOVED = ".removed-"
 """How the names of folders begin that are being deleted; no trustpoint's folder has a dot."""
 
@@ -57,7 +57,7 @@ class Places:
         folder = self.make_folder(trustpoint)
         if folder is None:
             return MemoryJournal()
-        return SqliteJournal.create_or_open(folder / JOURNAL_FILE)
+        return SqliteJournal.create_or_open(folder / FILE_NAME)
 
     def make_folder(self, trustpoint: str) -> Path | None:
         """The trustpoint's folder, there and without what was to be forgotten.
@@ -87,8 +87,7 @@ class Places:
         """
         folder = self.folder(trustpoint)
         if folder is not None:
-            for suffix in ("", "-wal", "-shm"):
-                (folder / (JOURNAL_FILE + suffix)).unlink(missing_ok=True)
+            remove_journal(folder / FILE_NAME)
 
     def installer(self) -> CertificateInstaller:
         """Puts certificates beside the journals."""

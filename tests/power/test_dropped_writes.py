@@ -1,15 +1,17 @@
 """After a power cut that drops what was not synced, the agent goes on to the end of its stage."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.support.power.dropped_writes import DroppedWrites
-from tests.support.power.site import Keys, power_site
+from tests.support.power.dropped_writes import Outcome, cut_stage
+from tests.support.power.site import Keys
 from tests.support.power.stages import STAGES
 from tests.support.power.tracing import require_strace
+from tests.support.programs import require_program
 
 pytestmark = pytest.mark.daemon
 
@@ -17,32 +19,31 @@ Cutting = Callable[..., None]
 
 
 @pytest.fixture
-def cut_all(tmp_path: Path, record_property: Callable[[str, object], None]) -> Iterator[Cutting]:
-    """Cuts a stage of a new site, looks at what becomes of it, and says how often."""
+def cut_all(tmp_path: Path, record_property: Callable[[str, object], None]) -> Cutting:
+    """Cuts a stage of a new site, looks at what becomes of it, and says how often.
+
+    In a process of its own: where a test before has used SoftHSM, forked agents would have to use
+    the same token.
+    """
     require_strace()
-    with ExitStack() as sites:
 
-        def cut(keys: Keys, name: str, *, seeds: int, every: int) -> None:
-            site = sites.enter_context(power_site(tmp_path.resolve() / "site", keys))
-            dropped, stage = DroppedWrites(site), STAGES[name]
-            recording = dropped.record(stage)
-            cuts = list(dropped.cuts(recording, seeds=seeds))
-            chosen = cuts[::every]
-            problems = [
-                f"{number} {cut.name}, {cut.answers} answers: {found}"
-                for number, cut in enumerate(chosen)
-                if (found := dropped.recover(stage, recording, cut))
-            ]
-            record_property("power_cuts", len(chosen))
-            record_property(
-                "said",
-                f"{keys.value} keys, {name}{', in part' if seeds else ''}: "
-                f"{len(recording.calls)} system calls, {len(cuts)} states of disk and server, "
-                f"{dropped.lost_tokens} times no token",
-            )
-            assert not problems, "\n".join(problems)
+    def cut(keys: Keys, name: str, *, seeds: int, every: int) -> None:
+        if keys is Keys.SOFTHSM:
+            require_program("softhsm2-util", package="softhsm2")
+        root = tmp_path.resolve() / "site"
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+            work = process.submit(cut_stage, root, keys, name, seeds=seeds, every=every)
+            outcome: Outcome = work.result()
+        record_property("power_cuts", outcome.chosen)
+        record_property(
+            "said",
+            f"{keys.value} keys, {name}{', in part' if seeds else ''}: "
+            f"{outcome.calls} system calls, {outcome.states} states of disk and server, "
+            f"{outcome.lost_tokens} times no token",
+        )
+        assert not outcome.problems, "\n".join(outcome.problems)
 
-        yield cut
+    return cut
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ class World:
                 random_bytes=bytes,
                 clock=lambda: self.now,
             ),
+            None,
         )
         self.restart()
 

@@ -21,7 +21,7 @@ from tests.support.power.agent_run import run_agent
 from tests.support.power.disk_image import Image, digest, write_image
 from tests.support.power.invariants import check_consumers, check_rest, check_server
 from tests.support.power.model_disk import Disk
-from tests.support.power.site import PowerSite, Saved
+from tests.support.power.site import Keys, PowerSite, Saved, power_site
 from tests.support.power.stages import STAGES, Stage
 from tests.support.power.traced_calls import Call
 from tests.support.power.traced_disk import TracedDisk
@@ -56,6 +56,45 @@ class Recording:
     calls: list[Call]
     depots: list[Depot]
     """After so many answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the cuts of a stage."""
+
+    calls: int
+    """System calls of the undisturbed stage."""
+    states: int
+    """Different states that cuts leave."""
+    chosen: int
+    """From how many of them the agent was started again."""
+    lost_tokens: int
+    """Restarts that found no token."""
+    problems: list[str]
+
+
+def cut_stage(root: Path, keys: Keys, name: str, *, seeds: int, every: int) -> Outcome:
+    """Cuts a stage of a new site.
+
+    Args:
+        root: for the site; is made.
+        keys: where they are.
+        name: of the stage.
+        seeds: see `DroppedWrites.cuts`.
+        every: 1 tries all states, 5 each fifth.
+    """
+    with power_site(root, keys) as site:
+        dropped, stage = DroppedWrites(site), STAGES[name]
+        recording = dropped.record(stage)
+        cuts = list(dropped.cuts(recording, seeds=seeds))
+        chosen = cuts[::every]
+        problems = [
+            f"{number} {cut.name}, {cut.answers} answers: {found}"
+            for number, cut in enumerate(chosen)
+            if (found := dropped.recover(stage, recording, cut))
+        ]
+        calls = len(recording.calls)
+        return Outcome(calls, len(cuts), len(chosen), dropped.lost_tokens, problems)
 
 
 class DroppedWrites:

@@ -23,13 +23,13 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sceplab_agent.journal_file import FILE_NAME
 from sceplab_devices.api import KeyView, PortEventKind
 from sceplab_devices.errors import DeviceError
 from sceplab_hsm.errors import TokenMissingError
 from sceplab_lab.carried_record import CARRIED_FILE
 from sceplab_lab.key_bundle import read_bundle, write_bundle
 from sceplab_lab.key_pem import read_private_key, write_private_key
-from sceplab_lab.port_places import JOURNAL_FILE
 from sceplab_ndes.authority import CertificateOrder
 from sceplab_scep.csr import read_csr
 from tests.support.lab_port import URL, PortBench, full_disk
@@ -399,7 +399,7 @@ def test_a_trustpoint_loses_its_server(bench: PortBench) -> None:
     view = bench.view
     assert (view.state, view.certificate_der) == ("INSTALLED", before.certificate_der)
     assert view.ca_certificates_der == before.ca_certificates_der
-    assert not (bench.place / JOURNAL_FILE).exists()
+    assert not list(bench.place.glob(f"{FILE_NAME}*"))
     restart(bench)
     assert bench.view == view
     bench.port.create_request("LAB")
