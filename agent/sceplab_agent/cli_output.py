@@ -171,7 +171,7 @@ def format_status(status: TrustpointStatus) -> str:
         ("CA asked", status.asked_sha256 and f"{status.asked_sha256} (waits for approval)"),
         ("transaction", status.transaction_id),
         ("polls", str(status.polls) if status.transaction_id else ""),
-        ("next step", _moment(status.next_step_at)),
+        ("goes on", _moment(status.next_step_at)),
         ("hand-off", status.handoff),
         ("failure", status.failure),
         ("to do", status.next_step),
