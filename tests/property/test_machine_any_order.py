@@ -518,7 +518,7 @@ def test_long_walks_take_nearly_every_row(taken_rows: set[tuple[Transition, Stat
             player.play(player.move(kind, chance.randrange(1000)))
     never = set(TRANSITIONS) - {row for row, _ in taken_rows}
     # Chance misses the deepest few; the tests by workflow take those by name.
-    assert len(never) <= 10, "\n".join(f"{row.trigger.__name__} {row.action}" for row in never)
+    assert len(never) <= 11, "\n".join(f"{row.trigger.__name__} {row.action}" for row in never)
 
 
 SHADOW_SEED = 120

@@ -142,6 +142,8 @@ TRANSITIONS: tuple[Transition, ...] = (
          "take_over", "the next CA's moment: its kept certificate is installed"),
     _row(ev.DeadlineReached, (S.PENDING, S.RETRY_WAIT), S.ROLLOVER, "is_shadow_over",
          "end_shadow", "the renewal of the certificate in use goes first"),
+    _row(ev.EnrollRequested, _AT_REST, S.ISSUED_UNVERIFIED, "is_switch_due has_valid_shadow",
+         "take_over", "off at the next CA's moment: its certificate is there already"),
     _row(ev.EnrollRequested, S.PENDING, S.NEEDS_CHALLENGE, "wants_shadow lacks_challenge",
          "begin_without_challenge", "what the operator wants goes first"),
     _row(ev.EnrollRequested, S.PENDING, S.CA_FETCH, "wants_shadow",

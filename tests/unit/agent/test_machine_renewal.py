@@ -218,6 +218,20 @@ def test_the_old_certificate_again_is_no_renewal() -> None:
     assert stage.one(GenerateKey).key_id == "key.2"
 
 
+def test_a_serial_number_given_twice_does_not_lose_the_new_key() -> None:
+    """The certificate is refused; its key is used again, and nothing is left behind."""
+    stage = Stage().to_renewal_sent()
+    assert stage.machine.active is not None
+    key = stage.machine.new_key
+    stage.issued(serial=stage.machine.active.serial_number)
+    assert stage.state is State.FAILED
+    assert stage.machine.new_key == key
+    stage.give(ev.RenewRequested())
+    stage.ca_received()
+    assert key is not None
+    assert stage.one(GenerateKey).key_id == key.key_id
+
+
 def test_a_kept_key_in_use_gives_way_to_a_new_one() -> None:
     """With the policy changed between two rounds, the next one has a key of its own."""
     stage = Stage(policy=policy(renewal=RenewalPolicy(new_key=False))).to_renewal_sent()

@@ -36,6 +36,7 @@ from sceplab_agent.core.policy import (
     RolloverPolicy,
 )
 from sceplab_agent.core.rollover import ends_at
+from sceplab_agent.core.snapshot import read_snapshot
 from sceplab_agent.core.states import State
 from sceplab_agent.core.values import TrustBasis
 from sceplab_scep.attributes import MessageType
@@ -655,3 +656,73 @@ def test_a_kept_one_steps_in_when_the_certificate_in_use_ends() -> None:
             at.give(UNREACHABLE)
     assert at.now == end
     assert at.ids() == ["rollover.switched", "certificate.accepted"]
+
+
+def refused_by_consumers(*, is_undone: bool = True) -> Stage:
+    """Beside the kept certificate a renewed one, which its consumers do not take."""
+    at = ready()
+    at.machine.set_policy(replace(at.machine.policy, hands_over=True))
+    at.give(ev.RenewRequested())
+    ca_shown(at, *ENDING.bundle)
+    at.key_ready()
+    at.built()
+    at.issued()
+    at.give(ev.CertificateInstalled())
+    at.give(ev.HandOffFailed(reason="stuck", may_pass=False, is_undone=is_undone))
+    assert at.state is State.FAILED
+    assert at.machine.successor is not None
+    return at
+
+
+def test_one_that_waits_for_its_consumers_keeps_its_key_when_the_kept_one_goes() -> None:
+    """An operator authenticates, then cancels: the snapshot can be read, one key is deleted."""
+    at = refused_by_consumers()
+    at.give(ev.AuthenticateRequested())
+    ca_shown(at, *ENDING.bundle)
+    assert at.state is State.ROLLOVER
+    at.give(ev.EnrollmentCancelled())
+    assert at.ids() == ["rollover.shadow-cancelled", "key.retired"]
+    assert at.one(DeleteKey).key_id == "key.2"
+    assert at.machine.successor is not None
+    assert at.machine.new_key is not None
+    assert at.machine.new_key.key_id == at.machine.successor.key_id
+    read_snapshot(at.machine.snapshot())
+
+
+@pytest.mark.parametrize("is_undone", [True, False])
+def test_the_kept_one_takes_the_place_of_one_that_waits(*, is_undone: bool) -> None:
+    """Its key goes, but not by a restart while a consumer may be using it."""
+    at = refused_by_consumers(is_undone=is_undone)
+    at.give(ev.AuthenticateRequested())
+    ca_shown(at, *FOLLOWING.bundle, *ENDING.bundle)
+    assert at.ids()[0] == "rollover.switched"
+    assert at.machine.successor is None
+    assert at.machine.retired_keys == ("key.3",)
+    at.give(ev.Restarted())
+    deleted = [command for command in at.commands if isinstance(command, DeleteKey)]
+    assert bool(deleted) is is_undone
+    at.give(ev.CertificateInstalled())
+    at.give(ev.HandedOver(proof="the tunnel is up"))
+    assert at.machine.active is not None
+    assert at.machine.active.key_id == "key.2"
+    assert at.one(DeleteKey).key_id == "key.3"
+    assert set(at.machine.retired_keys) == {"key", "key.3"}
+
+
+@pytest.mark.parametrize("has_challenge", [True, False])
+def test_off_beyond_the_end_it_needs_no_enrollment(*, has_challenge: bool) -> None:
+    """Who wants a certificate then gets the kept one, as long as that has not ended itself."""
+    at = ready()
+    machine = at.machine
+    assert machine.active is not None
+    assert machine.shadow is not None
+    end, last = machine.active.not_after, machine.shadow.not_after
+    at.now = end + DAY
+    at.give(ev.Restarted())
+    at.give(ev.EnrollRequested(has_challenge=has_challenge))
+    assert at.ids() == ["rollover.switched", "certificate.accepted"]
+    at = ready()
+    at.now = last
+    at.give(ev.Restarted())
+    at.give(ev.EnrollRequested(has_challenge=has_challenge))
+    assert at.state is (State.CA_FETCH if has_challenge else State.NEEDS_CHALLENGE)

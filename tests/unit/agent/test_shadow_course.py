@@ -20,6 +20,7 @@ from sceplab_agent.daemon.tally import Tally
 from sceplab_agent.drivers.virtual import VirtualDriver
 from sceplab_agent.key_claims import SHADOW_KEY, KeyClaims
 from sceplab_agent.outcome import is_settled, raise_for_outcome
+from sceplab_agent.pursuit import events_to_enroll
 from sceplab_agent.status import TrustpointStatus, read_status
 from sceplab_agent.transport import HttpResponse, HttpTransport
 from sceplab_ndes.hierarchy import CaPlan
@@ -178,6 +179,26 @@ def test_a_new_process_goes_on(event_id: str) -> None:
     assert is_of_the_current_ca(pair)
     ids = entries(pair)
     assert ids.count("rollover.switched") == ids.count("rollover.shadow-ready") == 1
+
+
+def test_an_agent_that_was_off_over_the_end_uses_what_it_kept() -> None:
+    """Started after its certificate has ended, without a challenge password: nothing is sent."""
+    pair = site()
+    wait_for(pair, "rollover.shadow-ready")
+    kept, active = pair.session.machine.shadow, pair.session.machine.active
+    assert kept is not None
+    assert active is not None
+    pair.clock.move_to(active.not_after + timedelta(days=1))
+    pair.challenge = None
+    pair.session = pair.new_session()
+    pair.driver = VirtualDriver(pair.clock)
+    transport = CountingTransport(pair.transport)
+    pair.driver.add(pair.session, transport)
+    for event in events_to_enroll(pair.session, pair.clock(), again=False, is_asked=False):
+        pair.driver.feed(pair.session, event)
+    assert pair.session.machine.active is not None
+    assert pair.session.machine.active.certificate_der == kept.transaction.issued_der
+    assert transport.asked == []
 
 
 def test_the_status_says_what_is_kept() -> None:

@@ -130,6 +130,7 @@ def put_in_charge(turn: Turn, active: ActiveCertificate, event_id: str, **detail
     model.rounds = 0
     model.is_recovered = False
     model.is_expiry_noted = False
+    model.is_handoff_open = False
     model.gap_from = None
     model.schedule(turn.policy)
     turn.record(
@@ -192,8 +193,11 @@ def new_active(turn: Turn) -> ActiveCertificate:
 
 
 def delete_retired_key(turn: Turn) -> None:
-    """Deletes one retired key; the answer deletes the next."""
-    if turn.model.retired_keys:
+    """Deletes one retired key; the answer deletes the next.
+
+    None while a consumer may be using the key of a certificate that was given up.
+    """
+    if turn.model.retired_keys and not turn.model.is_handoff_open:
         key_id = turn.model.retired_keys[0]
         turn.record("key.retired", key_id=key_id)
         turn.give(DeleteKey(key_id=key_id))

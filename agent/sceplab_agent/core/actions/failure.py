@@ -129,10 +129,12 @@ def fail(turn: Turn) -> None:
 def fail_unchanged(turn: Turn) -> None:
     """Gives a renewal up that the server answers with the certificate in use.
 
-    Its key is no longer the one to renew with: a changed policy gets its new key.
+    Its key is no longer the one to renew with: a changed policy gets its new key. A key of its own,
+    which a server has that gives a serial number twice, stays for the next attempt.
     """
-    failure = describe_failure(turn)
-    turn.model.new_key = None
+    failure, active, key = describe_failure(turn), turn.model.active, turn.model.new_key
+    if active is not None and key is not None and key.key_id == active.key_id:
+        turn.model.new_key = None
     end(turn, "enrollment.failed", failure)
 
 

@@ -48,7 +48,6 @@ def complete_handoff(turn: Turn) -> None:
     assert isinstance(event, HandedOver)
     assert successor is not None
     model.successor = None
-    model.is_handoff_open = False
     _keep_outcome(turn, successor.generation, is_done=True, text=event.proof)
     put_in_charge(turn, successor, "handoff.done", proof=event.proof)
 

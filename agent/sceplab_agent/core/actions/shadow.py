@@ -16,7 +16,7 @@ from sceplab_agent.core.actions.failure import describe_failure, failure_now
 from sceplab_agent.core.actions.request import prepare_key
 from sceplab_agent.core.actions.trust import describe_current, succeed
 from sceplab_agent.core.events import DeadlineReached, FailureCause, KeyReady, ReplyPending
-from sceplab_agent.core.keys import choose_key, drop_shadow, retire_new_key
+from sceplab_agent.core.keys import choose_key, drop_shadow, drop_waiting, retire_new_key
 from sceplab_agent.core.model import Awaited, Goal, Shadow
 from sceplab_agent.core.policy import Backoff
 from sceplab_agent.core.schedule import retry_at
@@ -103,10 +103,14 @@ def end_shadow(turn: Turn) -> None:
 
 
 def cancel_shadow(turn: Turn) -> None:
-    """The operator gives the kept certificate up, or the attempt to get one."""
+    """The operator gives the kept certificate up, or the attempt to get one.
+
+    A certificate that waits for its consumers keeps its key.
+    """
     model = turn.model
     transaction = model.transaction
-    retire_new_key(model)
+    if model.successor is None:
+        retire_new_key(model)
     drop_shadow(model)
     pause = timedelta(seconds=turn.policy.rollover.check_every_s)
     _pause(turn, turn.now + pause, "the operator gave it up")
@@ -134,6 +138,7 @@ def succeed_with_shadow(turn: Turn) -> None:
 
 def _use_shadow(turn: Turn, ca: TrustedCa) -> None:
     model = turn.model
+    drop_waiting(model)  # of the CA before
     shadow, active, other = model.shadow, model.active, model.new_key
     assert shadow is not None
     assert active is not None
