@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 _TEMPORARY_SUFFIX = ".new"
-_AS_IT_IS = (-1, -1)
+AS_IT_IS = (-1, -1)
+"""An owner that is not changed."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """System errors of a disk that is full, read-only or failing."""
 MAKE_ROOM = "make room on its disk, or make the disk writable"
@@ -19,7 +20,7 @@ _PARENT_MODE = 0o777
 
 
 def replace_file(
-    path: Path, content: bytes, *, mode: int, owner: tuple[int, int] = _AS_IT_IS
+    path: Path, content: bytes, *, mode: int, owner: tuple[int, int] = AS_IT_IS
 ) -> None:
     """Puts content under a name in one step: the old file stays until the new one is durable.
 
@@ -142,7 +143,16 @@ def make_directory(path: Path, *, mode: int) -> None:
 
 def sync_directory(path: Path) -> None:
     """Makes the names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(path, os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Makes what a file holds durable, whoever wrote it."""
+    _sync(path, os.O_NOFOLLOW)
+
+
+def _sync(path: Path, flag: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flag)
     try:
         os.fsync(descriptor)
     finally:

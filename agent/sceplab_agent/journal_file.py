@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from sceplab_agent.durable import MAKE_ROOM, NO_ROOM, is_read_only, sync_directory
+from sceplab_agent.durable import MAKE_ROOM, NO_ROOM, is_read_only, sync_directory, sync_file
 from sceplab_agent.errors import (
     JournalDamagedError,
     JournalError,
@@ -113,12 +113,9 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 def create(path: Path) -> None:
     """Makes an empty journal under another name, then moves it into place.
 
-    So a file under the right name is always whole, and an empty one is damage.
-
-    Raises:
-        JournalDamagedError: there was one.
+    So a file under the right name is always whole, and an empty one is damage. To be called only
+    where `is_absent` says so.
     """
-    require_none_before(path)
     temporary = path.with_name(f"{path.name}.new")
     for suffix in ("", "-journal", *COMPANIONS):
         temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
@@ -151,16 +148,33 @@ def remove_journal(path: Path) -> None:
     sync_directory(path.parent)
 
 
-def require_none_before(path: Path) -> None:
-    """Refuses to take a journal that is gone for one that never was.
+def is_absent(path: Path) -> bool:
+    """Whether there is no journal and never was one.
 
     Raises:
-        JournalDamagedError: there was one.
+        JournalDamagedError: there was one, and it is gone.
     """
-    if path.with_name(f"{path.name}-wal").exists():
+    # Looked for first: who makes a journal beside this look makes them after it.
+    has_log, noted = path.with_name(f"{path.name}-wal").exists(), _noted(path)
+    if path.exists():
+        return False
+    if has_log:
         raise damaged(path, "its -wal file is there and the journal itself is not")
-    if noted := _noted(path):
+    if noted:
         raise damaged(path, f"it is gone; it had {noted} entries")
+    return True
+
+
+def sync_log(path: Path) -> None:
+    """Makes durable what an open journal's ``-wal`` file holds.
+
+    SQLite reads what a killed process has written there and does not ask whether it is on the disk.
+
+    Raises:
+        OSError: it cannot be told.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        sync_file(path.with_name(f"{path.name}-wal"))
 
 
 def damaged(path: Path, detail: str) -> JournalDamagedError:
@@ -217,7 +231,11 @@ def _noted(path: Path) -> int:
 
 def _is_at_rest(path: Path) -> bool:
     """Whether nothing of the journal can change: SQLite then needs no files beside it."""
-    return is_read_only(path) and not path.with_name(f"{path.name}-wal").exists()
+    if not is_read_only(path):
+        return False
+    log, index = (path.with_name(path.name + suffix) for suffix in COMPANIONS)
+    # A look leaves an empty one; without the other SQLite cannot use it there.
+    return not log.exists() or not (log.stat().st_size or index.exists())
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

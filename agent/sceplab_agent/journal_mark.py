@@ -13,7 +13,7 @@ import re
 import zlib
 from pathlib import Path
 
-from sceplab_agent.durable import replace_file
+from sceplab_agent.durable import AS_IT_IS, replace_file
 
 _MODE = 0o600
 _FORM = re.compile(rb"([0-9]{20}) ([0-9a-f]{8})\n")
@@ -28,16 +28,17 @@ class JournalMark:
 
     Args:
         path: of the mark's file.
-        newest: number of the journal's newest entry.
+        newest: number of the journal's newest entry, which is durable.
+        owner: user and group number of a mark that is made; -1: who makes it.
 
     Raises:
         OSError: it cannot be written.
     """
 
-    def __init__(self, path: Path, newest: int) -> None:
+    def __init__(self, path: Path, newest: int, *, owner: tuple[int, int] = AS_IT_IS) -> None:
         noted = read_mark(path)
         if noted is None:
-            replace_file(path, _line(newest), mode=_MODE)
+            replace_file(path, _line(newest), mode=_MODE, owner=owner)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         if noted not in {None, newest}:
             self.set(newest)  # a power cut left it behind

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,17 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from sceplab_agent.core.commands import Record
-from sceplab_agent.durable import set_aside
+from sceplab_agent.durable import AS_IT_IS, set_aside
 from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.journal import Detail, JournalEntry, StoredSnapshot, encode_json
 from sceplab_agent.journal_file import (
     FILE_NAME,
     connect,
     create,
+    is_absent,
     newest,
     open_checked,
     reported,
-    require_none_before,
+    sync_log,
 )
 from sceplab_agent.journal_mark import JournalMark, MarkError, mark_path, read_mark
 from sceplab_agent.journal_seal import seal, unseal
@@ -73,7 +75,7 @@ class SqliteJournal:
             JournalError: damaged, locked, of another program, or of a newer version.
         """
         with reported(path):
-            if not path.exists():
+            if is_absent(path):
                 create(path)
             open_checked(path).close()
             remark = _set_mark_aside(path)
@@ -82,7 +84,9 @@ class SqliteJournal:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
-                mark = JournalMark(mark_path(path), newest(connection))
+                last = newest(connection)
+                sync_log(path)  # before it is noted, and before anything is built on it
+                mark = JournalMark(mark_path(path), last, owner=_owner(path))
             except BaseException:
                 connection.close()
                 raise
@@ -98,8 +102,7 @@ class SqliteJournal:
             JournalError: as `create_or_open`.
         """
         with reported(path):
-            if not path.exists():
-                require_none_before(path)
+            if is_absent(path):
                 return None
             return cls(open_checked(path), path)
 
@@ -225,6 +228,12 @@ class SqliteJournal:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+
+
+def _owner(path: Path) -> tuple[int, int]:
+    """Whose the files beside the journal are to be: root gives them away, as SQLite does."""
+    status = path.stat()
+    return (status.st_uid, status.st_gid) if os.geteuid() == 0 else AS_IT_IS
 
 
 def _set_mark_aside(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -217,6 +218,59 @@ def test_mark_that_lags_is_brought_up(folder: Path, truth: dict[str, Any]) -> No
     shutil.copy(older / f"{FILE_NAME}-mark", mark)
     assert told(folder) == truth
     assert mark.read_bytes() == whole
+
+
+def test_log_of_a_killed_process_is_synced_before_the_mark(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut after the restart takes no entry that the mark, or the agent, counts on."""
+    log, mark = (folder / (FILE_NAME + suffix) for suffix in ("-wal", "-mark"))
+    mark.unlink()
+    synced: list[tuple[str, bool]] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
+        synced.append((name, mark.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    assert log.stat().st_size
+    SqliteJournal.create_or_open(folder / FILE_NAME).close()
+    assert (log.name, False) in synced
+
+
+def test_look_while_the_journal_is_made_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its log and its mark may be there when the look has just found no journal."""
+    path = tmp_path / FILE_NAME
+    exists = Path.exists
+    made: list[SqliteJournal] = []
+
+    def make_behind(asked: Path) -> bool:
+        found = exists(asked)
+        if asked == path and not made:
+            monkeypatch.undo()
+            made.append(fill(tmp_path))
+        return found
+
+    monkeypatch.setattr(Path, "exists", make_behind)
+    assert SqliteJournal.open_read_only(path) is None
+    look = SqliteJournal.open_read_only(path)
+    assert look is not None
+    look.close()
+    made[0].close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_mark_that_root_makes_belongs_to_the_journals_user(folder: Path) -> None:
+    """A command of root leaves nothing that the service's own user cannot open."""
+    (folder / f"{FILE_NAME}-mark").unlink()
+    os.chown(folder / FILE_NAME, 65534, 65534)
+    SqliteJournal.create_or_open(folder / FILE_NAME).close()
+    status = (folder / f"{FILE_NAME}-mark").stat()
+    assert (status.st_uid, status.st_gid) == (65534, 65534)
 
 
 def test_journal_of_a_program_without_seal_and_mark_is_read(folder: Path) -> None:
