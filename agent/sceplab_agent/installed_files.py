@@ -6,6 +6,7 @@ Files of another certificate of the same CA are whole and stay: the journal may 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def find_file_faults(
         return faults
     issuers = [*active.chain_der, *_ders(directory / CHAIN_FILE)]
     others = _ders(directory / CERTIFICATE_FILE)
-    if not (others and _is_issued(others[0], issuers)):
+    is_other = others and others[0] != active.certificate_der
+    if not (is_other and _is_issued(others[0], issuers)):
         return faults
     path = directory / CERTIFICATE_FILE
     reason = "is another certificate than the journal's; is the journal an old copy?"
@@ -93,12 +95,16 @@ def tell_file_fault(fault: FileFault) -> tuple[str, dict[str, str]]:
 
 def _mend(fault: FileFault) -> str:
     """Writes a file anew; where what was there is kept, empty when there was nothing."""
-    path, aside = fault.path, ""
+    path = fault.path
     make_directory(path.parent, mode=DIRECTORY_MODE)
-    if path.is_symlink() or path.exists():
-        aside = str(set_aside(path))
-    replace_file(path, fault.content, mode=FILE_MODE)
-    return aside
+    aside = set_aside(path) if os.path.lexists(path) else None
+    try:
+        replace_file(path, fault.content, mode=FILE_MODE)
+    except OSError:
+        if aside is not None:
+            aside.rename(path)  # a consumer may still make something of it
+        raise
+    return str(aside or "")
 
 
 def _fault(path: Path, content: bytes) -> str:
@@ -126,7 +132,7 @@ def _is_issued(certificate_der: bytes, issuers_der: Iterable[bytes]) -> bool:
     for issuer_der in issuers_der:
         try:
             certificate.verify_directly_issued_by(x509.load_der_x509_certificate(issuer_der))
-        except (InvalidSignature, TypeError, ValueError):
-            continue
+        except (InvalidSignature, TypeError, UnsupportedAlgorithm, ValueError):
+            continue  # the chain may be of the damaged file, too
         return True
     return False

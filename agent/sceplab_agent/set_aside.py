@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from sceplab_agent.journal_file import COMPANIONS, FILE_NAME, reported
 from sceplab_agent.journal_mark import mark_path
 from sceplab_agent.journal_sqlite import SqliteJournal
 from sceplab_agent.status import read_status
+from sceplab_agent.stored_model import read_stored
 from sceplab_agent.trustpoint import TrustpointConfig
 
 _DIRECTORY_MODE = 0o700
@@ -55,6 +56,7 @@ def set_damage_aside(
     state_dir: Path,
     configs: Sequence[TrustpointConfig],
     *,
+    removed: Container[str] = (),
     accept_older: bool,
     now: datetime,
 ) -> list[SetAside]:
@@ -63,6 +65,7 @@ def set_damage_aside(
     Args:
         state_dir: locked.
         configs: trustpoints to look at.
+        removed: names that only the journal knows any more, to be looked at, too.
         accept_older: go on with a journal that is older than it was.
         now: current time, UTC.
 
@@ -89,6 +92,9 @@ def set_damage_aside(
         return []
     try:
         damaged = {one.name: reason for one in configs if (reason := _damage(one, journal))}
+        for name in journal.trustpoints():
+            if name in removed and (reason := _damage_of_removed(name, journal)):
+                damaged[name] = reason
     finally:
         journal.close()
     return _set_snapshots_aside(path, damaged, now) if damaged else []
@@ -131,6 +137,17 @@ def _damage(config: TrustpointConfig, journal: Journal) -> str:
         return status.failure
     try:
         read_open_run(config.name, journal.snapshot(config.name))
+    except SnapshotDamagedError as error:
+        return str(error)
+    return ""
+
+
+def _damage_of_removed(name: str, journal: Journal) -> str:
+    """As `_damage`. Its keys may be in a store that others use: damaged, none is deleted."""
+    try:
+        stored = journal.snapshot(name)
+        if stored is not None:
+            read_stored(name, stored)
     except SnapshotDamagedError as error:
         return str(error)
     return ""

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_agent import cli
 from sceplab_agent.exit_codes import ExitCode
@@ -305,6 +307,52 @@ def test_damaged_certificate_file_is_mended_and_kept(
     assert (f"set aside, and kept until you delete it: {aside}" in place.said) is aside.exists()
 
 
+def test_damaged_certificate_file_stays_where_no_other_can_be_written(place: Place) -> None:
+    """What is in its way, as a full disk would be, costs the consumer nothing more."""
+    path = place.folder / "state/lab/certificate.pem"
+    spoilt = path.read_bytes()[:-100]
+    path.write_bytes(spoilt)
+    (path.parent / "certificate.pem.new").mkdir()
+    for _ in range(2):
+        assert place.run("enroll", "lab") == ExitCode.OK
+        assert "certificate.file-fault" in place.said
+        assert "it cannot be written anew" in place.said
+        assert path.read_bytes() == spoilt
+        assert not path.with_name("certificate.pem.damaged-1").exists()
+
+
+def test_same_certificate_in_other_bytes_is_mended(place: Place) -> None:
+    """No other certificate is claimed where an editor has left its line ends."""
+    path = place.folder / "state/lab/certificate.pem"
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"\n", b"\r\n"))
+    assert place.run("audit") == ExitCode.FAILED
+    assert f"lab: {path}: is damaged" in place.said
+    assert place.run("enroll", "lab") == ExitCode.OK
+    assert path.read_bytes() == content
+
+
+def test_chain_file_with_an_unknown_kind_of_key_stops_nobody(place: Place) -> None:
+    """One bit in an algorithm's number, beside a certificate file with one in its signature."""
+    own = place.folder / "state/lab"
+    before = bytes_below(own)
+    rsa, unknown = bytes.fromhex("2a864886f70d010101"), bytes.fromhex("2a864886f70d010141")
+    for name in ("certificate.pem", "chain.pem"):
+        ders = [
+            one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(before[name])
+        ]
+        if name == "chain.pem":
+            assert all(rsa in der for der in ders)
+            spoilt = [der.replace(rsa, unknown) for der in ders]
+        else:
+            spoilt = [der[:-1] + bytes([der[-1] ^ 1]) for der in ders]
+        pems = [x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in spoilt]
+        (own / name).write_bytes(b"".join(pems))
+    assert place.run("audit") == ExitCode.FAILED
+    assert place.run("enroll", "lab") == ExitCode.OK, place.said
+    assert before.items() <= bytes_below(own).items()
+
+
 def test_flipped_bit_of_a_certificate_is_damage(place: Place) -> None:
     """It may still be a certificate, but none that the CA signed."""
     path = place.folder / "state/lab/certificate.pem"
@@ -363,6 +411,30 @@ def test_older_journal_is_gone_on_with_on_request(place: Place) -> None:
     assert "missing  lab " in place.said
     assert place.run("set-aside", "--accept-older") == ExitCode.OK
     assert "nothing is damaged" in place.said
+
+
+def test_removed_trustpoint_is_set_aside_too(place: Place) -> None:
+    """Left as it is, it would keep every key of the others from being deleted for ever."""
+    sql("UPDATE snapshot SET seq = 1 WHERE trustpoint = 'lab'")(place.folder)
+    config = place.folder / "agent.toml"
+    head, _, rest = config.read_text().partition("\n[trustpoint.lab]")
+    config.write_text(head + rest[rest.index("\n[trustpoint.vpn]") :])
+    assert place.run("renew", "vpn") == ExitCode.OK, place.said
+    assert place.run("audit") == ExitCode.FAILED
+    assert "sceplab-agent set-aside lab" in place.said
+    assert place.run("set-aside", "lac") == ExitCode.CONFIGURATION
+    assert place.run("set-aside", "vpn") == ExitCode.OK
+    assert "nothing is damaged" in place.said
+    assert place.run("set-aside", "lab") == ExitCode.OK, place.said
+    assert (place.folder / "state/lab.snapshot.damaged-1").exists()
+    assert place.run("set-aside") == ExitCode.OK
+    assert "nothing is damaged" in place.said
+    assert (place.folder / "keys/vpn.key").exists()
+    assert place.run("enroll") == ExitCode.OK, place.said
+    assert not (place.folder / "keys/vpn.key").exists()
+    assert place.run("audit") == ExitCode.FAILED
+    assert "cannot be used" not in place.said
+    assert place.status().keys() == {"vpn"}
 
 
 def test_nothing_damaged_is_left_alone(place: Place) -> None:
