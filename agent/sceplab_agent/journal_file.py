@@ -27,6 +27,8 @@ FILE_NAME = "journal.sqlite3"
 SCHEMA_VERSION = 1
 COMPANIONS = ("-wal", "-shm")
 """What SQLite adds to the name for the files beside it."""
+OPEN_FILES = 4
+"""File descriptors that an open journal takes: its own, those two, the mark's."""
 _APPLICATION_ID = 0x53434550
 _BUSY_TIMEOUT_S = 5.0
 _FILE_MODE = 0o600

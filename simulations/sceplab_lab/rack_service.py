@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sceplab_agent.journal_file import OPEN_FILES
 from sceplab_devices.errors import DeviceError
 from sceplab_devices.lines import Line, raise_file_limit
 from sceplab_hsm.errors import KeyStoreError
@@ -36,8 +37,8 @@ from sceplab_lab.rack_server import server_config, serving
 
 _THREADS = 16
 """Most wait for a server or a disk; cryptography has as many processors as there are."""
-_DESCRIPTORS_OF_A_DEVICE = 3
-"""State folder's lock, journal, a session; lines come on top."""
+_DESCRIPTORS_OF_A_DEVICE = 2 + OPEN_FILES
+"""State folder's lock, a session, one trustpoint's journal; lines come on top."""
 _SHOWN = 10
 _STEP = 50
 """Devices between two words about the progress."""
@@ -148,7 +149,9 @@ async def running_rack(
 
 def _make_room(rack: Rack) -> None:
     lines = sum(len(device.endpoints) for device in rack.devices)
-    missing = raise_file_limit(lines + _DESCRIPTORS_OF_A_DEVICE * len(rack.devices))
+    needed = lines + _DESCRIPTORS_OF_A_DEVICE * len(rack.devices)
+    raise_file_limit(needed + OPEN_FILES * len(rack.devices))  # a second trustpoint each, if it can
+    missing = raise_file_limit(needed)
     if missing:
         raise RackError(missing, source=str(rack.source))
 

@@ -17,7 +17,7 @@ from sceplab_agent.core.values import Part
 from sceplab_agent.errors import JournalError, JournalFullError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.journal import Journal, MemoryJournal, encode_json
-from sceplab_agent.journal_file import SCHEMA_VERSION
+from sceplab_agent.journal_file import OPEN_FILES, SCHEMA_VERSION
 from sceplab_agent.journal_sqlite import SqliteJournal
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -189,6 +189,15 @@ def test_looking_works_while_the_agent_writes(tmp_path: Path) -> None:
         reader.commit("lab", T0, record("FORGED"))
     reader.close()
     writer.close()
+
+
+def test_an_open_journal_takes_as_many_files_as_told(tmp_path: Path) -> None:
+    """Whoever opens many makes room for them by this number."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    journal = _open(tmp_path)
+    journal.commit("lab", T0, record("PENDING"))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + OPEN_FILES
+    journal.close()
 
 
 def _damage_nothing(path: Path) -> None:
