@@ -96,12 +96,15 @@ def wants_shadow(turn: Turn) -> bool:
 def lacks_challenge(turn: Turn) -> bool:
     """A first enrollment needs a challenge password and none is at hand.
 
-    A renewal never waits for one: it takes what the configuration holds.
+    A renewal never waits for one, nor does an enrollment that is repeated by itself after the end:
+    they take what the configuration holds.
     """
-    event = turn.event
+    event, model = turn.event, turn.model
     if isinstance(event, EnrollRequested):
         return turn.policy.uses_challenge and not event.has_challenge
-    return wants_enrollment(turn) and turn.policy.uses_challenge and not turn.model.has_challenge
+    if model.is_expiry_noted and turn.policy.renewal.enrolls_after_expiry:
+        return False
+    return wants_enrollment(turn) and turn.policy.uses_challenge and not model.has_challenge
 
 
 # The active certificate and the clock

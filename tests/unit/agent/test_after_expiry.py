@@ -10,9 +10,10 @@ import pytest
 from sceplab_agent.challenge import ChallengeSource
 from sceplab_agent.cli_output import format_status
 from sceplab_agent.core import events as ev
-from sceplab_agent.core.commands import BuildRequest, Notify
+from sceplab_agent.core.commands import BuildRequest, FetchCa, Notify
 from sceplab_agent.core.events import EnrollRequested
-from sceplab_agent.core.policy import AfterExpiry, Backoff, RenewalPolicy, RetryPolicy
+from sceplab_agent.core.model import Awaited
+from sceplab_agent.core.policy import AfterExpiry, Backoff, Recovery, RenewalPolicy, RetryPolicy
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.virtual import VirtualDriver
 from sceplab_agent.errors import TransportTimeoutError
@@ -23,6 +24,7 @@ from sceplab_hsm.errors import SecretUnavailableError
 from sceplab_scep.attributes import MessageType
 from tests.support.core import (
     LIFETIME,
+    LOST,
     PKI,
     REJECTED,
     T0,
@@ -97,6 +99,30 @@ def test_enrollments_after_the_end_back_off(trouble: ev.Event, pauses: list[int]
         assert stage.machine.next_deadline() == deadline
         assert stage.give(ev.DeadlineReached()) == []
     assert seen == pauses
+
+
+@pytest.mark.parametrize("recovery", Recovery)
+def test_a_lost_answer_after_the_end_does_not_stop_the_enrollments(recovery: Recovery) -> None:
+    """The request may have spent its challenge: it is refused then, and tried again later."""
+    stage = expired(recovery=recovery, uses_challenge=True)
+    stage.wake()
+    stage.through_request()
+    stage.give(UNREACHABLE)
+    for _ in range(6):
+        if stage.state is State.FAILED:
+            break
+        if stage.machine.awaited is Awaited.NOTHING:
+            stage.wake()
+        match stage.commands[-1]:
+            case FetchCa():
+                stage.through_request()
+            case BuildRequest():
+                stage.built()
+        stage.give(LOST)
+    assert stage.state is State.FAILED
+    assert "another one is enrolled for by itself" in stage.machine.renewal_note
+    assert stage.wake()
+    assert stage.ids() == ["enrollment.again"]
 
 
 def test_the_longest_pause_is_a_day() -> None:

@@ -726,3 +726,25 @@ def test_off_beyond_the_end_it_needs_no_enrollment(*, has_challenge: bool) -> No
     at.give(ev.Restarted())
     at.give(ev.EnrollRequested(has_challenge=has_challenge))
     assert at.state is (State.CA_FETCH if has_challenge else State.NEEDS_CHALLENGE)
+
+
+def test_a_question_of_a_clock_that_was_ahead_is_asked_again_by_a_running_agent() -> None:
+    """A fresh certificate takes that clock back, also while its consumers refuse it."""
+    at = Stage(policy=policy(pin=ENDING.pin(), hands_over=True), pki=ENDING).to_sent()
+    at.issued()
+    at.give(ev.CertificateInstalled())
+    at.give(ev.HandedOver(proof="the tunnel is up"))
+    begin = at.now
+    at.wake()
+    at.give(ev.NextCaAbsent())
+    at.now = begin + DAY
+    at.give(ev.RenewRequested())
+    ca_shown(at, *ENDING.bundle)
+    at.key_ready()
+    at.built()
+    at.issued()
+    at.give(ev.CertificateInstalled())
+    at.give(ev.HandOffFailed(reason="stuck", may_pass=False))
+    deadline = at.machine.next_deadline()
+    at.restart()
+    assert at.machine.next_deadline() == deadline

@@ -85,6 +85,7 @@ def install_accepted(turn: Turn) -> None:
     if not turn.is_clock_set and fits(transaction.issued_der, turn.now, turn.policy):
         model.newest_at = turn.now
         turn.is_clock_set = True
+        model.schedule(turn.policy)  # what was asked at a moment taken back counts no more
     model.wait_for(Awaited.INSTALLATION)
     turn.record(
         "certificate.accepted",
