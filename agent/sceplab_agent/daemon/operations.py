@@ -215,14 +215,19 @@ class Operations:
             await bell.wait()
         errors = [str(error) for error in refused]
         codes = [error.exit_code for error in refused]
+        sessions = self._loop.sessions
         for name in names:
+            if name not in sessions:
+                errors.append(f"{name}: it is no longer in the configuration")
+                codes.append(ExitCode.CONFIGURATION)
+                continue
             try:
-                raise_for_outcome(self._loop.sessions[name])
+                raise_for_outcome(sessions[name])
             except EnrollmentFailedError as error:
                 errors.append(str(error))
                 codes.append(error.exit_code)
         statuses = self.statuses(configs)
-        side = {name for name in names if is_on_the_side(self._loop.sessions[name])}
+        side = {name for name in names if name in sessions and is_on_the_side(sessions[name])}
         waiting = any(one.state is State.PENDING and one.name not in side for one in statuses)
         code = next(iter(codes), ExitCode.PENDING if waiting else ExitCode.OK)
         return {

@@ -118,6 +118,28 @@ def test_removed_trustpoint_leaves_its_transaction_in_the_journal(
     end(running)
 
 
+def test_waiting_for_a_trustpoint_ends_when_it_is_removed(
+    manual_server: tuple[ServerState, str], tmp_path: Path
+) -> None:
+    """Who waits for its enrollment is told so; the connection does not just break off."""
+    server, url = manual_server
+    agent = configure(tmp_path, server, url)
+    running = start_and_pend(agent, "run")
+    connection = connect(tmp_path / "state")
+    assert connection is not None
+    with connection, connection.makefile() as replies:
+        connection.settimeout(PROMPT_S)
+        connection.sendall(b'{"op": "enroll", "trustpoints": ["lab"], "wait": true}\n')
+        assert status(agent)["state"] == "PENDING"
+        edit(agent, "[trustpoint.lab]", "[trustpoint.new]")
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for("trustpoint.removed")
+        reply = json.loads(replies.readline())
+    assert reply["exit_code"] == ExitCode.CONFIGURATION
+    assert reply["errors"] == ["lab: it is no longer in the configuration"]
+    end(running)
+
+
 def test_running_agent_renews_and_tells(server: tuple[ServerState, str], tmp_path: Path) -> None:
     """`renew` and `events --follow` go by the agent that holds the state directory."""
     state, url = server
