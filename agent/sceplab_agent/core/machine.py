@@ -325,6 +325,13 @@ class EnrollmentMachine:
         if model.active is not None and (model.gap_from or model.active.installed_at) > now:
             model.gap_from = now
             model.schedule(self._policy)
+        if model.next_ca is not None:
+            longest_s = self._policy.rollover.check_every_s
+            longest_s *= 1 + self._policy.retry.backoff.jitter_share
+            closer = model.next_ca.brought_closer(now, timedelta(seconds=longest_s))
+            if closer != model.next_ca:
+                model.next_ca = closer
+                model.schedule(self._policy)
         is_polling = model.state is State.PENDING
         backoff = self._policy.poll.backoff if is_polling else self._policy.retry.backoff
         wait = timedelta(seconds=longest_wait_s(backoff))

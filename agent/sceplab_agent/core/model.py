@@ -278,7 +278,7 @@ class Enrollment:
         # A challenge password would be spent on something that is not needed yet.
         if is_lasting and (is_signed or not policy.uses_challenge):
             self.shadow_at = shadow_at(
-                earliest=max(following.learned_at, active.installed_at),
+                earliest=max(following.learned_at, self.gap_from or active.installed_at),
                 switch_at=latest,
                 renewal_at=renews_at,
                 lifetime=active.not_after - active.not_before,

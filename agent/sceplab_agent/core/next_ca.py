@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sceplab_agent.core.values import Json, TrustedCa
 
@@ -34,6 +34,20 @@ class NextCa:
     """No further attempt before this."""
     shadow_failure: str = ""
     """Why the last one failed, for a person."""
+
+    def brought_closer(self, now: datetime, longest: timedelta) -> NextCa:
+        """As it is by a clock that was set back to ``now``.
+
+        Args:
+            now: current time, UTC.
+            longest: the longest pause between two attempts.
+        """
+        pause_to = self.shadow_pause_to
+        return replace(
+            self,
+            learned_at=min(self.learned_at, now),
+            shadow_pause_to=pause_to and min(pause_to, now + longest),
+        )
 
     def to_json(self) -> Json:
         """JSON-ready form."""

@@ -748,3 +748,16 @@ def test_a_question_of_a_clock_that_was_ahead_is_asked_again_by_a_running_agent(
     deadline = at.machine.next_deadline()
     at.restart()
     assert at.machine.next_deadline() == deadline
+
+
+def test_a_pause_of_a_clock_that_was_ahead_does_not_last() -> None:
+    """Refused weeks ahead of the time, the request is made again after one interval at most."""
+    at = asked()
+    real = at.now
+    assert at.machine.renewal_at is not None
+    at.now = at.machine.renewal_at - timedelta(hours=3)
+    at.give(REJECTED)
+    at.now = real
+    at.give(ev.DeadlineReached())
+    assert at.machine.shadow_at is not None
+    assert at.machine.shadow_at <= real + 2 * DAY
