@@ -54,7 +54,10 @@ def events_to_enroll(
 
 
 class Reviver:
-    """Has a trustpoint enroll again that gave up for want of its key store, disk space or consumer.
+    """Has a trustpoint go on that gave up for want of its key store, disk space or consumer.
+
+    One whose renewal met another CA looks again, too: a single stranger on the way to the server
+    must not end all renewals. Not where the operator refused that CA.
 
     To be used as a context manager in the event loop, around the driver's service.
 
@@ -90,12 +93,17 @@ class Reviver:
     def _look(self) -> None:
         self._timer = None
         if self._driver.is_idle and self._has_given_up():
+            if self._driver.session.state is State.BLOCKED:
+                self._driver.post(TrustpointConfigured())
+                return
             for event in events_to_enroll(self._driver.session, self._clock(), again=False):
                 self._driver.post(event)
 
     def _has_given_up(self) -> bool:
         machine = self._driver.session.machine
         failure, active = machine.failure, machine.active
+        if machine.state is State.BLOCKED:
+            return active is not None and failure is not None and not failure.is_lasting
         return (
             machine.state is State.FAILED
             and failure is not None

@@ -380,6 +380,26 @@ def another_ca(site: Site) -> Iterator[Ended]:
     assert serial(site) != before
 
 
+@contextmanager
+def another_ca_for_a_while(site: Site) -> Iterator[Ended]:
+    """The same under ``run``, and nobody comes: with the right CA back the service renews."""
+    running = Running(site.agent, "run")
+    running.wait_for("certificate.installed")
+    before = serial(site)
+    stranger = make_server(now=now())
+    site.server.answer_by(stranger)
+    site.let_pass(running, YEAR_S - 10 * DAY_S)
+    running.wait_for("lab BLOCKED ca.distrusted")
+    said = running.wait_for("operator.needed")
+    running.wait_for("lab BLOCKED ca.distrusted")  # again: it has looked once more
+    assert serial(site) == before
+    site.server.answer_by(site.state)
+    stranger.close()
+    running.wait_for("certificate.installed")
+    assert serial(site) != before
+    yield Ended(state=State.BLOCKED.value, code=stop(running), said=said)
+
+
 APPROVAL = {"template": {"approval": "manual"}}
 DISK_STEP = "make room on its disk, or make the disk writable"
 
@@ -458,6 +478,12 @@ CASES = (
         cause=another_ca,
         state=State.BLOCKED,
         code=ExitCode.TRUST,
+        step="next_step=compare fingerprints out of band, set the pins",
+    ),
+    Case(
+        cause=another_ca_for_a_while,
+        state=State.BLOCKED,
+        code=ExitCode.OK,
         step="next_step=compare fingerprints out of band, set the pins",
     ),
 )

@@ -153,7 +153,7 @@ def block(turn: Turn) -> None:
 def block_refused(turn: Turn) -> None:
     """Stops because the operator refused the CA in the middle of a renewal."""
     turn.model.candidate = None
-    _block(turn, "the operator refused the CA certificate")
+    _block(turn, "the operator refused the CA certificate", is_lasting=True)
 
 
 def rest(turn: Turn) -> None:
@@ -225,11 +225,13 @@ def _take(turn: Turn, ca: TrustedCa) -> None:
         turn.record("ca.pinned", **_describe(ca))
 
 
-def _block(turn: Turn, reason: str) -> None:
+def _block(turn: Turn, reason: str, *, is_lasting: bool = False) -> None:
     model = turn.model
     model.goal = Goal.NONE
     model.wait_for(Awaited.NOTHING)
-    model.failure = Failure(cause=FailureCause.TRUST, reason=reason, at=turn.now)
+    model.failure = Failure(
+        cause=FailureCause.TRUST, reason=reason, at=turn.now, is_lasting=is_lasting
+    )
     turn.record("ca.distrusted", reason=reason)
     need_operator(turn, FailureCause.TRUST, reason)
 
