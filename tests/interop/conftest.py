@@ -20,12 +20,7 @@ def site() -> Iterator[IpsecSite]:
 
 @pytest.fixture
 def report(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> Callable[[str], None]:
-    """Prints a line that is seen also where tests pass."""
-
-    def show(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n{request.node.name}: {line}")
-
-    return show
+    """Has a line said at the end of the run, also where tests pass."""
+    return lambda line: record_property("said", f"{request.node.name}: {line}")
