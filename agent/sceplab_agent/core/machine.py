@@ -303,7 +303,7 @@ class EnrollmentMachine:
             begins = [moment for moment in (model.renewal_at, model.wake_at) if moment is not None]
             moments.append(max(begins))
         is_asking = model.awaited is Awaited.NEXT_CA
-        if model.state is not State.NEEDS_CHALLENGE and not is_asking:
+        if not is_asking:
             if model.next_ca_check_at is not None:
                 moments.append(model.next_ca_check_at)
             if is_rolling and model.shadow_at is not None and model.successor is None:

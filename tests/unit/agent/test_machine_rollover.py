@@ -138,6 +138,21 @@ def test_a_clock_that_was_ahead_does_not_keep_it_from_asking() -> None:
     assert at.ids() == ["rollover.known"]
 
 
+def test_waiting_for_a_challenge_does_not_keep_it_from_asking() -> None:
+    """The certificate in use is renewed without one; its CA may switch before that."""
+    at = stage(RolloverMode.AUTO)
+    asks_at = at.machine.next_deadline()
+    assert asks_at is not None
+    at.give(ev.EnrollRequested(has_challenge=False))
+    assert at.state is State.NEEDS_CHALLENGE
+    at.now = asks_at
+    at.give(ev.DeadlineReached())
+    at.one(FetchNextCa)
+    at.give(next_ca_received())
+    assert at.state is State.NEEDS_CHALLENGE
+    assert at.ids()[-1] == "rollover.known"
+
+
 def test_a_restart_while_asking_asks_again() -> None:
     """The question leaves no record; a new process asks it at once."""
     at = stage()
