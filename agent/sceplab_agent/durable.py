@@ -89,7 +89,7 @@ def remove_link(path: Path) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames something damaged, durably, so that its bytes are kept: ``NAME.damaged-1`` and so on.
+    """Renames something damaged to its `damaged_name`, durably, so that its bytes are kept.
 
     Returns:
         Where it is now.
@@ -97,12 +97,16 @@ def set_aside(path: Path) -> Path:
     Raises:
         OSError: it is still in its place.
     """
-    numbers = itertools.count(1)
-    names = (path.with_name(f"{path.name}.damaged-{number}") for number in numbers)
-    aside = next(name for name in names if not os.path.lexists(name))
+    aside = damaged_name(path)
     path.rename(aside)
     sync_directory(path.parent)
     return aside
+
+
+def damaged_name(path: Path) -> Path:
+    """The first of ``NAME.damaged-1``, ``NAME.damaged-2`` and so on that nothing has."""
+    names = (path.with_name(f"{path.name}.damaged-{number}") for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def remove_tree(path: Path) -> None:

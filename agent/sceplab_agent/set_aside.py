@@ -10,14 +10,19 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sceplab_agent.durable import make_directory, replace_file, set_aside, sync_directory
+from sceplab_agent.durable import (
+    damaged_name,
+    make_directory,
+    replace_file,
+    set_aside,
+    sync_directory,
+)
 from sceplab_agent.errors import (
     JournalDamagedError,
     JournalError,
@@ -102,7 +107,7 @@ def set_damage_aside(
 
 def _set_journal_aside(path: Path, error: JournalDamagedError) -> SetAside:
     with reported(path):
-        directory = _free(path.with_name(f"{path.stem}.damaged"))
+        directory = damaged_name(path.with_name(path.stem))
         make_directory(directory, mode=_DIRECTORY_MODE)
         parts = [path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)]
         # Last: as long as the mark is there, no new journal is made.
@@ -120,7 +125,7 @@ def _set_snapshots_aside(path: Path, damaged: dict[str, str], now: datetime) -> 
     try:
         for name, reason in damaged.items():
             content = journal.raw_snapshot(name)
-            aside = _free(path.with_name(f"{name}.snapshot.damaged"))
+            aside = damaged_name(path.with_name(f"{name}.snapshot"))
             with reported(path):
                 replace_file(aside, content, mode=_FILE_MODE)
             journal.drop_snapshot(name, now, aside)
@@ -151,8 +156,3 @@ def _damage_of_removed(name: str, journal: Journal) -> str:
     except SnapshotDamagedError as error:
         return str(error)
     return ""
-
-
-def _free(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}-{number}") for number in itertools.count(1))
-    return next(name for name in names if not os.path.lexists(name))
