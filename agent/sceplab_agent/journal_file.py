@@ -34,7 +34,7 @@ _BUSY_TIMEOUT_S = 5.0
 _FILE_MODE = 0o600
 _PRIMARY_CODE = 0xFF
 """SQLite's extended result codes carry the primary one in their lowest byte."""
-_CANNOT_WRITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+_DISK_FAILED = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _NEXT_STEP = (
     "restore it from a copy, or have it set aside: sceplab-agent set-aside, then audit and enroll"
 )
@@ -216,7 +216,7 @@ def _told(path: Path, error: sqlite3.OperationalError) -> JournalError:
     for companion in (path.with_name(path.name + suffix) for suffix in COMPANIONS):
         if companion.exists() and not companion.is_file():
             return damaged(path, f"{companion.name} is no file")
-    if code & _PRIMARY_CODE in _CANNOT_WRITE or is_read_only(path):
+    if code & _PRIMARY_CODE in _DISK_FAILED or is_read_only(path):
         return JournalFullError(f"the journal {path} cannot be written: {error}; {MAKE_ROOM}")
     return JournalError(
         f"the journal {path} cannot be used: {error}; give this user access to it and to its "

@@ -17,7 +17,7 @@ from sceplab_agent.core.values import Part
 from sceplab_agent.errors import JournalError, JournalFullError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.journal import Journal, MemoryJournal, encode_json
-from sceplab_agent.journal_file import OPEN_FILES, SCHEMA_VERSION
+from sceplab_agent.journal_file import OPEN_FILES, SCHEMA_VERSION, connect, reported
 from sceplab_agent.journal_sqlite import SqliteJournal
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -288,6 +288,17 @@ def test_full_disk_is_told_as_such(tmp_path: Path) -> None:
     journal._connection.execute("PRAGMA max_page_count = 100000")
     assert journal.commit("lab", T0, large).seq == 1
     journal.close()
+
+
+def test_journal_that_may_not_be_written_is_told_as_such(tmp_path: Path) -> None:
+    """There is room on its disk, so that is not what is asked for."""
+    path = tmp_path / "journal.sqlite3"
+    SqliteJournal.create_or_open(path).close()
+    reader = connect(path, "ro")
+    with pytest.raises(JournalError, match="give this user access to it") as caught, reported(path):
+        reader.execute("DELETE FROM entry")
+    reader.close()
+    assert not isinstance(caught.value, JournalFullError)
 
 
 def test_locked_journal_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
