@@ -21,6 +21,7 @@ from sceplab_agent.core.policy import (
     RolloverPolicy,
     UnpinnedCa,
 )
+from sceplab_agent.core.rollover import LONGEST_WINDOW
 from sceplab_agent.core.sharing import shared
 from sceplab_agent.fingerprint import parse_fingerprint, parse_legacy_fingerprint
 from sceplab_agent.handoff.api import HandOff
@@ -255,6 +256,12 @@ def _read_rollover(table: ConfigTable) -> RolloverPolicy:
         mode=table.choice("mode", default.mode),
         check_every_s=table.number(
             "check_every_s", default.check_every_s, minimum=60, maximum=_YEAR_S
+        ),
+        switch_before_s=table.number(
+            "switch_before_s",
+            default.switch_before_s,
+            minimum=60,
+            maximum=LONGEST_WINDOW.total_seconds(),
         ),
     )
     table.finish()

@@ -136,6 +136,7 @@ def _describe_policy(policy: EnrollmentPolicy) -> View:
         "rollover": {
             "mode": policy.rollover.mode.value,
             "check_every_s": policy.rollover.check_every_s,
+            "switch_before_s": policy.rollover.switch_before_s,
         },
     }
 

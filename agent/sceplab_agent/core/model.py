@@ -247,7 +247,8 @@ class Enrollment:
             # The switch has begun: the certificate is still of the CA before.
             self.renewal_at = min(self.renewal_at, max(ca.since, earliest))
         if self.next_ca is not None:
-            self.switch_at = switch_at(ca, self.next_ca.ca)
+            before_s = policy.rollover.switch_before_s
+            self.switch_at = switch_at(ca, self.next_ca.ca, before_s=before_s)
             if self.is_next_ca_accepted(policy):
                 # The switch waits for nothing, unless it was tried with this certificate's renewal.
                 is_ahead = self.switch_at > gap_from

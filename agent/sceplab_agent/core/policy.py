@@ -140,6 +140,8 @@ class RolloverPolicy:
     mode: RolloverMode = RolloverMode.AUTO
     check_every_s: float = 86400.0
     """How long an answer holds that named no successor, seconds."""
+    switch_before_s: float = 3600.0
+    """How long before the end of the current CA the next one is taken at the latest, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

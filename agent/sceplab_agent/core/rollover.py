@@ -24,8 +24,6 @@ FETCH_SHARE = 0.8
 """Share of the CA's life time after which its successor is asked for."""
 LONGEST_WINDOW = timedelta(days=90)
 """A long-lived CA's successor is not asked for earlier than this before the end."""
-SWITCH_MARGIN = timedelta(hours=1)
-"""How long before the end of the current CA the next one is taken at the latest."""
 
 _MAX_REASON_CHARS = 400
 
@@ -107,15 +105,15 @@ def fetch_at(current: TrustedCa) -> datetime:
     return max(begins + FETCH_SHARE * (ends - begins), ends - LONGEST_WINDOW)
 
 
-def switch_at(current: TrustedCa, following: TrustedCa) -> datetime:
+def switch_at(current: TrustedCa, following: TrustedCa, *, before_s: float) -> datetime:
     """When the next CA takes over, unless the server shows it as the current one earlier.
 
-    When it is valid, `SWITCH_MARGIN` before the current one ends; when it begins later than that,
-    as soon as it begins.
+    When it is valid, ``before_s`` seconds before the current one ends; when it begins later than
+    that, as soon as it begins.
     """
     _, ends = _life(current)
     begins, _ = _life(following)
-    return max(begins, ends - SWITCH_MARGIN)
+    return max(begins, ends - timedelta(seconds=before_s))
 
 
 def begins_at(ca: TrustedCa) -> datetime:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sceplab_agent.core.events import TransportFailed
 from sceplab_agent.core.pinning import judge_ca_certificates
 from sceplab_agent.core.policy import CaPin, EnrollmentPolicy, PinAlgorithm
-from sceplab_agent.core.rollover import SWITCH_MARGIN, begins_at, ends_at, switch_at
+from sceplab_agent.core.rollover import begins_at, ends_at, switch_at
 from sceplab_agent.core.values import Succession, TrustBasis, TrustedCa
 from sceplab_agent.core.verdicts import CaDistrusted, CaSucceeded, CaTrusted, CaUnpinned
 from sceplab_scep.capabilities import Capabilities
@@ -49,9 +49,10 @@ def judge_succession(
     succession = Succession(pin=policy.pin, anchor_der=current.anchor_der)
     is_current_shown = current.anchor_der in certificates_der
     if following.anchor_der not in certificates_der:
-        moment = switch_at(current, following)
+        before_s = policy.rollover.switch_before_s
+        moment = switch_at(current, following, before_s=before_s)
         # Later than that no server shows the current CA alone: the clock is ahead.
-        latest = max(ends_at(current), moment + SWITCH_MARGIN)
+        latest = max(ends_at(current), moment + timedelta(seconds=before_s))
         is_time = is_clock_set and moment <= now < latest
         if not (is_current_shown and is_time):
             return None

@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sceplab_agent.core.policy import CaPin, PinAlgorithm
-from sceplab_agent.core.rollover import FETCH_SHARE, LONGEST_WINDOW, SWITCH_MARGIN
+from sceplab_agent.core.policy import CaPin, PinAlgorithm, RolloverPolicy
+from sceplab_agent.core.rollover import FETCH_SHARE, LONGEST_WINDOW
 from sceplab_agent.core.states import State
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
+_SWITCH_BEFORE = timedelta(seconds=RolloverPolicy().switch_before_s)
 
 
 class CaChanges:
@@ -108,7 +109,7 @@ class CaChanges:
             return self._world.start
         taken_at = self._world.taken_at
         if self.has_shadow():
-            return active.not_valid_after_utc - SWITCH_MARGIN
+            return active.not_valid_after_utc - _SWITCH_BEFORE
         is_known = machine is not None and (
             machine.next_ca is not None or self._trusted_number() > number
         )

@@ -100,6 +100,7 @@ max_attempts = 3
 [trustpoint.lab.rollover]
 mode = "ask"
 check_every_s = 3600
+switch_before_s = 86400
 
 [trustpoint.lab.renewal]
 enabled = false
@@ -176,7 +177,9 @@ def test_every_key_is_read() -> None:
     assert (policy.poll.max_polls, policy.poll.max_wait_s) == (7, 600)
     assert policy.retry.backoff == Backoff(first_s=1, growth=1, ceiling_s=1, jitter_share=1)
     assert policy.retry.max_attempts == 3
-    assert policy.rollover == RolloverPolicy(mode=RolloverMode.ASK, check_every_s=3600)
+    assert policy.rollover == RolloverPolicy(
+        mode=RolloverMode.ASK, check_every_s=3600, switch_before_s=86_400
+    )
     assert dataclasses.astuple(policy.renewal) == (
         *(False, 0.5, 14.0, 0.1, False, True, True),
         *(600, AfterExpiry.STOP),

@@ -91,7 +91,7 @@ def test_asked_at_its_time_and_known_at_rest() -> None:
     assert following is not None
     assert following.ca.anchor_der == FOLLOWING.anchor_der
     assert at.machine.active == before
-    assert at.machine.switch_at == switch_at(at.machine.ca, following.ca)
+    assert at.machine.switch_at == switch_at(at.machine.ca, following.ca, before_s=3600)
 
 
 @pytest.mark.parametrize(

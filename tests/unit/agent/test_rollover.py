@@ -13,7 +13,6 @@ from sceplab_agent.core.pinning import judge_ca_certificates
 from sceplab_agent.core.policy import CaPin, EnrollmentPolicy, PinAlgorithm
 from sceplab_agent.core.rollover import (
     LONGEST_WINDOW,
-    SWITCH_MARGIN,
     NextCaAccepted,
     NextCaRefused,
     NextCaVerdict,
@@ -168,12 +167,13 @@ def _living(begins: datetime, days: float) -> TrustedCa:
 
 
 def test_when_to_ask_and_when_to_switch() -> None:
-    """Asked at four fifths, at most ninety days before the end; an hour is left for the switch."""
+    """Asked at four fifths, at most ninety days before the end; time is left for the switch."""
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     short, long = _living(begin, 100), _living(begin, 3650)
     assert fetch_at(short) == begin + timedelta(days=80)
     assert fetch_at(long) == begin + timedelta(days=3650) - LONGEST_WINDOW
     end = begin + timedelta(days=100)
-    assert switch_at(short, _living(begin + timedelta(days=50), 300)) == end - SWITCH_MARGIN
+    middle = _living(begin + timedelta(days=50), 300)
+    assert switch_at(short, middle, before_s=3600) == end - timedelta(hours=1)
     late = _living(end - timedelta(minutes=10), 300)
-    assert switch_at(short, late) == end - timedelta(minutes=10)
+    assert switch_at(short, late, before_s=3600) == end - timedelta(minutes=10)

@@ -12,6 +12,7 @@ import pytest
 from sceplab_agent.cli_output import format_status
 from sceplab_agent.core.events import EnrollmentCancelled, EnrollRequested, RenewRequested
 from sceplab_agent.core.model import Goal
+from sceplab_agent.core.policy import RolloverPolicy
 from sceplab_agent.core.rollover import belongs_to, ends_at
 from sceplab_agent.core.states import State
 from sceplab_agent.daemon.clock_watch import Shift, next_step
@@ -135,6 +136,23 @@ def test_the_switch_happens_without_the_server(tmp_path: Path, *, from_switch: b
     assert machine.state is State.INSTALLED
     assert is_of_the_current_ca(pair)
     assert entries(pair).count("rollover.switched") == 1
+    assert State.FAILED not in pair.diary.states
+
+
+def test_the_switch_is_as_early_as_the_policy_says() -> None:
+    """Time for a consumer that fails at first: ten days before the end, not an hour."""
+    early = RolloverPolicy(switch_before_s=timedelta(days=10).total_seconds())
+    pair = site(LIFE - 1.5, policy={"rollover": early})
+    wait_for(pair, "rollover.shadow-ready")
+    assert pair.session.machine.ca is not None
+    moment = ends_at(pair.session.machine.ca) - timedelta(days=10)
+    pair.driver.run_until(moment - timedelta(seconds=1))
+    assert "rollover.switched" not in entries(pair)
+    pair.pass_time(seconds=2)
+    assert "rollover.switched" in entries(pair)
+    assert is_of_the_current_ca(pair)
+    pair.pass_time(days=100)
+    assert is_of_the_current_ca(pair)
     assert State.FAILED not in pair.diary.states
 
 
