@@ -13,6 +13,7 @@ import netmiko
 import platform_steps as steps
 
 device_type, host, port, url, pin = sys.argv[1:6]
+is_serial = device_type.endswith("_serial")
 
 
 def login() -> dict:
@@ -23,7 +24,7 @@ def login() -> dict:
         "password": os.environ.get("PASSWORD", ""),
         "secret": os.environ["ENABLE_PASSWORD"],
     }
-    if not device_type.endswith("_serial"):
+    if not is_serial:
         return {**settings, "host": host, "port": int(port)}
     # The one thing that has to be patched: netmiko accepts names that a list of ports shows, and a
     # pseudo-terminal is in no list.
@@ -38,6 +39,9 @@ seen = {}
 with netmiko.ConnectHandler(**login()) as router:
     router.enable()
     seen["enabled"] = router.check_enable_mode()
+    if is_serial:
+        # As whoever scripts a console does: netmiko takes a logged line for the prompt.
+        router.send_config_set(["no logging console"])
     seen["version"] = router.send_command("sh ver | include Version")
     seen["configured"] = router.send_config_set(steps.ios_trustpoint(url, pin), read_timeout=60)
     router.config_mode()
