@@ -116,12 +116,12 @@ def _check_stores(
             f"{trustpoint.name}: falls back to {mask_uri(chosen.store_uri)} instead of "
             f"{mask_uri(trustpoint.store_uri)}: {reason}"
         )
-    told.append(_check_store(chosen, stores, has_key=holds_key(stored)))
     active = read_stored(trustpoint.name, stored).active if stored is not None else None
     if active is not None:
         fault = find_key_fault(stores.open(chosen, create=False), active)
         if fault:
             raise KeyStoreError(f"{trustpoint.name}: {fault}")
+    told.append(_check_store(chosen, stores, has_key=holds_key(stored)))
     return told
 
 

@@ -35,12 +35,6 @@ def is_on_the_side(session: EnrollmentSession) -> bool:
     return session.machine.goal is Goal.ROLLOVER
 
 
-def may_renew(session: EnrollmentSession) -> bool:
-    """Whether a renewal can be asked for now: nothing that it would disturb is under way."""
-    is_waiting = session.state in {State.PENDING, State.RETRY_WAIT}
-    return session.state in RESTING | GIVEN_UP or (is_waiting and is_on_the_side(session))
-
-
 def is_settled(session: EnrollmentSession) -> bool:
     """Whether waiting is over for somebody who wants a certificate now.
 

@@ -8,13 +8,17 @@ from datetime import datetime
 
 from sceplab_agent.core.events import (
     ChallengeProvided,
+    DeadlineReached,
     EnrollRequested,
+    Event,
     FailureCause,
+    RenewRequested,
+    RetryRequested,
     TrustpointConfigured,
 )
 from sceplab_agent.core.states import State
 from sceplab_agent.drivers.aio import AsyncDriver
-from sceplab_agent.outcome import is_on_the_side
+from sceplab_agent.outcome import GIVEN_UP, RESTING, is_on_the_side
 from sceplab_agent.session import EnrollmentSession
 
 _OWN_TROUBLE = {FailureCause.KEY_STORE, FailureCause.STORAGE, FailureCause.HANDOFF}
@@ -22,7 +26,7 @@ _OWN_TROUBLE = {FailureCause.KEY_STORE, FailureCause.STORAGE, FailureCause.HANDO
 
 def events_to_enroll(
     session: EnrollmentSession, now: datetime, *, again: bool, is_asked: bool = True
-) -> list[TrustpointConfigured | EnrollRequested | ChallengeProvided]:
+) -> list[Event]:
     """What to feed a started session so that it ends with a certificate.
 
     Args:
@@ -49,8 +53,33 @@ def events_to_enroll(
             return [request] if again or not (is_enrolled or is_left) else []
         case State.PENDING | State.RETRY_WAIT if is_on_the_side(session):
             return [request] if again or not (is_enrolled or is_left) else []
+        case State.RETRY_WAIT if is_asked:
+            return _now_if_it_failed(session)
         case _:
             return []  # under way already
+
+
+def events_to_renew(session: EnrollmentSession) -> list[Event]:
+    """What to feed a started session so that its valid certificate is replaced now.
+
+    Nothing where it is under way already.
+    """
+    match session.state:
+        case State.BLOCKED:
+            return [TrustpointConfigured(), RenewRequested()]
+        case State.PENDING | State.RETRY_WAIT if is_on_the_side(session):
+            return [RenewRequested()]
+        case State.RETRY_WAIT:
+            return _now_if_it_failed(session)
+        case state:
+            return [RenewRequested()] if state in RESTING | GIVEN_UP else []
+
+
+def _now_if_it_failed(session: EnrollmentSession) -> list[Event]:
+    """Ends the pause after a failure; what a restart has cut off goes on at once anyhow."""
+    if session.machine.failure is None:
+        return []
+    return [RetryRequested(), DeadlineReached()]
 
 
 class Reviver:

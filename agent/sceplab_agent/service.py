@@ -16,11 +16,8 @@ from sceplab_agent.core.errors import IllegalEventError
 from sceplab_agent.core.events import (
     EnrollmentCancelled,
     FailureCause,
-    RenewRequested,
-    TrustpointConfigured,
 )
 from sceplab_agent.core.schedule import RandomSource
-from sceplab_agent.core.states import State
 from sceplab_agent.drivers.blocking import BlockingDriver
 from sceplab_agent.errors import (
     ConfigError,
@@ -42,8 +39,8 @@ from sceplab_agent.key_claims import KeyClaims
 from sceplab_agent.key_names import KeyNames, require_own_names
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.observer import Observer, Observers
-from sceplab_agent.outcome import is_settled, may_renew
-from sceplab_agent.pursuit import events_to_enroll
+from sceplab_agent.outcome import is_settled
+from sceplab_agent.pursuit import events_to_enroll, events_to_renew
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.state_dir import StateDirLock
 from sceplab_agent.store_choice import FALLBACK_EVENT, StoreChoice, choose_store
@@ -251,10 +248,8 @@ class AgentService:
                     "there is no valid certificate to renew; run: sceplab-agent enroll",
                 )
         for driver in drivers:
-            if driver.session.state is State.BLOCKED:
-                driver.feed(TrustpointConfigured())
-            if may_renew(driver.session):
-                driver.feed(RenewRequested())
+            for event in events_to_renew(driver.session):
+                driver.feed(event)
         return self._wait_for(drivers, wait=wait)
 
     def cancel(self, configs: Sequence[TrustpointConfig]) -> list[EnrollmentSession]:

@@ -7,6 +7,7 @@ drops when a process dies; so no lock file is left behind.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -19,6 +20,16 @@ from sceplab_hsm.errors import StoreBusyError, StoreUnavailableError
 _TEMPORARY = ".sceplab-new.tmp"
 """One name for every write of a directory: what a crash leaves, the next write removes."""
 _LONGEST_WAIT_S = 60.0
+_MAKE_ROOM = "make room on its disk, or make the disk writable"
+_NEXT_STEPS = {
+    errno.EACCES: "give this user access to it",
+    errno.EPERM: "give this user access to it",
+    errno.EISDIR: "move the directory of that name away, and restore the file",
+    errno.ELOOP: "put the file itself in the place of that link",
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EROFS: _MAKE_ROOM,
+}
 _FIRST_NAP_S, _LONGEST_NAP_S = 0.0002, 0.005
 
 
@@ -30,7 +41,8 @@ def _reported(action: str, path: Path) -> Iterator[None]:
     except (FileExistsError, FileNotFoundError):
         raise
     except OSError as error:
-        raise StoreUnavailableError(f"cannot {action} {path}: {error.strerror}") from error
+        step = _NEXT_STEPS.get(error.errno or 0, "look at the disk and its permissions")
+        raise StoreUnavailableError(f"cannot {action} {path}: {error.strerror}; {step}") from error
 
 
 def require_private(path: Path, status: os.stat_result) -> None:

@@ -41,6 +41,7 @@ CATALOGUE: dict[str, Entry] = {
     "enrollment.poll": Entry("a CertPoll is about to be sent"),
     "enrollment.pending": Entry("the CA waits for an approval; the next poll is in the details"),
     "enrollment.retry": Entry("a step failed and will be repeated", _WARNING),
+    "enrollment.hastened": Entry("the operator wants the step tried now; attempts count anew"),
     "enrollment.issued": Entry("a certificate arrived and is not yet judged"),
     "enrollment.rejected": Entry(
         "the CA refused; failInfo and its text are in the details", _ERROR

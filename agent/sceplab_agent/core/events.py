@@ -51,6 +51,11 @@ class RenewRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRequested:
+    """The operator wants what waits for another attempt tried now, not at the end of its pause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaCertificatesReceived:
     """GetCACaps and GetCACert were answered."""
 
@@ -227,6 +232,7 @@ Event = (
     | AuthenticateRequested
     | EnrollRequested
     | RenewRequested
+    | RetryRequested
     | CaCertificatesReceived
     | NextCaReceived
     | NextCaAbsent

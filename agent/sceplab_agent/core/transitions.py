@@ -328,6 +328,8 @@ TRANSITIONS: tuple[Transition, ...] = (
          "hand_over", "the same certificate again"),
     _row(ev.DeadlineReached, S.RETRY_WAIT, S.FAILED, "is_wake_due resumes_handoff",
          "drop_successor", "it ended before its consumers took it"),
+    _row(ev.RetryRequested, S.RETRY_WAIT, None, "",
+         "hasten", "the operator knows that the cause is gone, or wants to see"),
     _row(ev.DeadlineReached, (S.PENDING, S.RETRY_WAIT), None, "is_expiry_news",
          "note_expiry", "told at once; the certificate that is on its way may still come"),
     _row(ev.DeadlineReached, _USED, None, "",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
 from sceplab_agent.core.errors import IllegalEventError
-from sceplab_agent.core.events import CaAccepted, RenewRequested, TrustpointConfigured
+from sceplab_agent.core.events import CaAccepted
 from sceplab_agent.core.states import State
 from sceplab_agent.daemon.control_server import Operation, Request
 from sceplab_agent.daemon.loop import ServiceLoop
@@ -23,8 +23,8 @@ from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.fingerprint import parse_fingerprint
 from sceplab_agent.handoff.again import HandedAgain, code_of
 from sceplab_agent.journal import JournalEntry
-from sceplab_agent.outcome import is_on_the_side, is_settled, may_renew, raise_for_outcome
-from sceplab_agent.pursuit import events_to_enroll
+from sceplab_agent.outcome import is_on_the_side, is_settled, raise_for_outcome
+from sceplab_agent.pursuit import events_to_enroll, events_to_renew
 from sceplab_agent.service_status import service_statuses, status_code
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.status import TrustpointStatus
@@ -187,10 +187,8 @@ class Operations:
                 "run: sceplab-agent enroll",
                 exit_code=ExitCode.CONFIGURATION,
             )
-        if session.state is State.BLOCKED:
-            yield from session.process(TrustpointConfigured())
-        if may_renew(session):
-            yield from session.process(RenewRequested())
+        for event in events_to_renew(session):
+            yield from session.process(event)
 
     async def _pursue(
         self, configs: Sequence[TrustpointConfig], begin: Errand, *, wait: bool

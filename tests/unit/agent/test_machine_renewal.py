@@ -511,3 +511,25 @@ def test_the_record_of_a_new_certificate() -> None:
     assert details["serial_number"] == "ABC"
     assert details["generation"] == 1
     assert details["not_after"] == END.isoformat()
+
+
+def test_a_new_key_that_is_gone_before_anything_was_sent_is_made_again() -> None:
+    """A store put back from a copy lacks it; a message that was sent is never given up for that."""
+    gone = ev.RequestFailed(cause=ev.FailureCause.KEY_STORE, reason="no key", is_retryable=False)
+    stage = Stage().to_installed()
+    stage.wake()
+    stage.ca_received()
+    stage.key_ready()
+    stage.give(gone)
+    assert stage.state is State.RETRY_WAIT
+    stage.wake()
+    stage.ca_received()
+    assert stage.one(GenerateKey).key_id == "key.2"
+    stage.key_ready()
+    stage.built()
+    sent = stage.one(SendRequest).transaction_id
+    stage.give(ev.ReplyPending())
+    stage.wake()
+    stage.give(gone)
+    stage.wake()
+    assert stage.one(BuildRequest).transaction_id == sent

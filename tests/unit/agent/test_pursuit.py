@@ -45,7 +45,8 @@ def after_a_pause(stage: Stage, *, is_idle: bool = True) -> list[object]:
         with Reviver(cast("AsyncDriver", driver), every_s=0, clock=lambda: stage.now):
             assert driver.at_rest is not None
             driver.at_rest()
-            await asyncio.sleep(0.01)
+            for _ in range(3):  # turns of the loop: its timer has no delay here
+                await asyncio.sleep(0)
 
     asyncio.run(rest())
     return driver.posted

@@ -66,12 +66,14 @@ def retry_build(turn: Turn) -> None:
     """Builds the message again later.
 
     What cannot be built for another reason than the key store's cannot be built later either: a
-    renewal takes capabilities and certificates anew.
+    renewal takes capabilities and certificates anew. So does one whose key is gone before anything
+    was sent: it may be the new one, which is made again.
     """
     event, transaction = turn.event, turn.model.transaction
     assert isinstance(event, RequestFailed)
     assert transaction is not None
-    if event.cause is not FailureCause.KEY_STORE:
+    is_key_gone = not event.is_retryable and transaction.sent is None
+    if event.cause is not FailureCause.KEY_STORE or is_key_gone:
         discard_round(turn)
         return
     retry(turn, Resume.ASK if transaction.is_asking else Resume.BUILD)

@@ -54,6 +54,16 @@ def refuse_to_cancel(turn: Turn) -> None:
     )
 
 
+def hasten(turn: Turn) -> None:
+    """Ends a pause; the attempts before count no more, nor does what they failed for."""
+    model = turn.model
+    model.attempts = 0
+    model.rounds = 0
+    model.failure = None
+    model.wake_at = turn.now
+    turn.record("enrollment.hastened", step=model.resume.value if model.resume else None)
+
+
 def recover_at_once(turn: Turn) -> None:
     """Treats a request whose fate is unknown after a restart as unanswered, without waiting."""
     model = turn.model
@@ -110,4 +120,4 @@ def _build_again(turn: Turn) -> None:
         build_request(turn)
 
 
-ACTIONS = (cancel, refuse_to_cancel, recover_at_once, resume_step)
+ACTIONS = (cancel, refuse_to_cancel, hasten, recover_at_once, resume_step)
