@@ -85,13 +85,23 @@ class Running:
 
     def wait_for(self, text: str) -> str:
         """Reads progress until a line has the text; that line."""
+        (line,) = self.wait_for_each(text)
+        return line
+
+    def wait_for_each(self, *texts: str) -> list[str]:
+        """Reads progress until every text was in a line, in any order; those lines, by text."""
         assert self.process.stderr is not None
-        seen = []
+        seen: list[str] = []
+        found: dict[str, str] = {}
         for line in self.process.stderr:
             seen.append(line)
-            if text in line:
-                return line
-        raise AssertionError(f"{text!r} never came:\n{''.join(seen)}")
+            for text in texts:
+                if text in line:
+                    found.setdefault(text, line)
+            if len(found) == len(texts):
+                return [found[text] for text in texts]
+        missing = ", ".join(repr(text) for text in texts if text not in found)
+        raise AssertionError(f"{missing} never came:\n{''.join(seen)}")
 
     def end(self, number: int) -> tuple[int, str, str]:
         """Sends a signal; gives exit status, output and the rest of the progress."""

@@ -280,8 +280,8 @@ def end_by_clock(site: Site) -> Iterator[Ended]:
     running.wait_for("certificate.installed")
     before = serial(site)
     site.step(running, PAST_EXPIRY_S)
-    said = running.wait_for("clock.jumped")
-    state = state_of(running.wait_for("operator.needed"))
+    said, needed = running.wait_for_each("clock.jumped", "operator.needed")
+    state = state_of(needed)
     code = stop(running)
     assert site.agent.run("renew").status == ExitCode.CONFIGURATION
     yield Ended(state=state, code=code, said=said)
