@@ -316,3 +316,15 @@ def test_a_service_that_starts_leaves_a_stopped_one_alone() -> None:
     assert events_to_enroll(pair.session, now, again=False) == [
         EnrollRequested(has_challenge=False)
     ]
+
+
+def test_an_end_is_told_also_after_the_operator_was_called() -> None:
+    """Renewals are off, a replacement was refused: the end of the certificate in use is news."""
+    stage = Stage(policy=policy(renewal=RenewalPolicy(enabled=False))).to_installed()
+    stage.give(ev.EnrollRequested())
+    stage.through_request()
+    stage.give(REJECTED)
+    assert stage.state is State.FAILED
+    stage.wake()
+    assert stage.now == END
+    assert stage.ids() == ["certificate.expired"]

@@ -19,7 +19,7 @@ from sceplab_agent.core.errors import SnapshotError
 from sceplab_agent.core.machine import EnrollmentMachine
 from sceplab_agent.core.policy import RetryPolicy
 from sceplab_agent.core.states import State
-from tests.support.core import FixedChance, Stage, policy
+from tests.support.core import UNREACHABLE, FixedChance, Stage, policy
 
 DAY = timedelta(days=1)
 PASSING = ev.HandOffFailed(reason="the daemon is not up", may_pass=True)
@@ -247,3 +247,31 @@ def test_snapshots_from_before_hand_offs_load() -> None:
         EnrollmentMachine.restore(
             policy(), {**snapshot, "version": 3}, rng=FixedChance(), new_transaction_id=str
         )
+
+
+def test_what_waits_for_its_consumers_is_handed_over_when_a_renewal_is_wanted() -> None:
+    """In the pause after a failure, and at the renewal's moment: no other one is asked for."""
+    stage = renewal_handed()
+    stage.give(PASSING)
+    stage.give(ev.RenewRequested())
+    assert stage.state is State.HANDING_OVER
+    assert stage.one(HandOver).generation == 2
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_what_was_refused_and_waits_is_handed_over_again(*, is_ended: bool) -> None:
+    """At the renewal's moment once another failure came between, and when the old one ended."""
+    stage = renewal_handed()
+    stage.give(LASTING)
+    active = stage.machine.active
+    assert active is not None
+    if is_ended:
+        stage.now = active.not_after
+        stage.give(ev.DeadlineReached())
+        assert stage.ids() == ["certificate.expired"]
+    else:
+        stage.give(ev.AuthenticateRequested())
+        stage.give(UNREACHABLE)
+    stage.wake()
+    assert stage.state is State.HANDING_OVER
+    assert stage.one(HandOver).generation == 2

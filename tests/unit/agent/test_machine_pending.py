@@ -182,3 +182,20 @@ def test_pending_refuses_a_second_enrollment() -> None:
     stage = Stage().to_pending()
     with pytest.raises(IllegalEventError):
         stage.give(ev.EnrollRequested())
+
+
+@pytest.mark.parametrize("failed", [False, True], ids=["pending", "unanswered poll"])
+def test_a_renewal_whose_time_ran_out_while_the_device_slept_begins_anew(*, failed: bool) -> None:
+    """Polling is bounded; the old certificate lives, so another transaction follows."""
+    stage = Stage(policy=policy(poll=PollPolicy(max_wait_s=600.0))).to_renewal_sent()
+    stage.give(ev.ReplyPending())
+    if failed:
+        stage.wake()
+        stage.built()
+        stage.give(UNREACHABLE)
+    stage.now += timedelta(hours=1)
+    stage.give(ev.DeadlineReached())
+    assert stage.state is State.RETRY_WAIT
+    assert stage.ids() == ["enrollment.expired"]
+    stage.wake()
+    assert stage.state is State.RENEW_DUE

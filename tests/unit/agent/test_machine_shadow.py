@@ -761,3 +761,39 @@ def test_a_pause_of_a_clock_that_was_ahead_does_not_last() -> None:
     at.give(ev.DeadlineReached())
     assert at.machine.shadow_at is not None
     assert at.machine.shadow_at <= real + 2 * DAY
+
+
+def test_the_operator_goes_first_also_without_a_challenge() -> None:
+    """While the next CA thinks: the attempt is given up, the password is asked for."""
+    at = asked()
+    at.give(ev.ReplyPending())
+    at.give(ev.EnrollRequested(has_challenge=False))
+    assert at.state is State.NEEDS_CHALLENGE
+    assert at.machine.goal is Goal.ENROLL
+
+
+def test_an_attempt_that_is_wanted_no_more_ends_at_the_next_moment() -> None:
+    """Mode off from now on: nothing more is asked of the next CA."""
+    at = asked()
+    at.give(ev.ReplyPending())
+    at.machine.set_policy(
+        replace(at.machine.policy, rollover=RolloverPolicy(mode=RolloverMode.OFF))
+    )
+    at.wake()
+    assert at.state is State.ROLLOVER
+    assert at.ids() == ["rollover.shadow-failed"]
+
+
+@pytest.mark.parametrize("failed", [False, True], ids=["pending", "unanswered poll"])
+def test_an_attempt_whose_time_ran_out_while_the_device_slept_is_over(*, failed: bool) -> None:
+    """Polling is bounded; the certificate in use goes on, another attempt follows later."""
+    at = asked(poll=PollPolicy(max_wait_s=600.0))
+    at.give(ev.ReplyPending())
+    if failed:
+        at.wake()
+        at.built()
+        at.give(UNREACHABLE)
+    at.now += timedelta(hours=1)
+    at.give(ev.DeadlineReached())
+    assert at.state is State.ROLLOVER
+    assert at.ids() == ["rollover.shadow-failed"]
