@@ -85,6 +85,23 @@ HAND_OFF_FAILURES = (
     ev.HandOffFailed(reason="no tunnel, and stuck", may_pass=True, is_undone=False),
     ev.HandOffFailed(reason="no client certificate", may_pass=False),
 )
+ANSWERS: dict[type, set[Awaited]] = {
+    ev.CaCertificatesReceived: {Awaited.CA},
+    ev.NextCaReceived: {Awaited.NEXT_CA},
+    ev.NextCaAbsent: {Awaited.NEXT_CA},
+    ev.TransportFailed: {Awaited.CA, Awaited.NEXT_CA, Awaited.REPLY},
+    ev.KeyReady: {Awaited.KEY},
+    ev.RequestBuilt: {Awaited.MESSAGE},
+    ev.RequestFailed: {Awaited.MESSAGE},
+    ev.ReplyPending: {Awaited.REPLY},
+    ev.ReplyIssued: {Awaited.REPLY},
+    ev.ReplyRejected: {Awaited.REPLY},
+    ev.CertificateInstalled: {Awaited.INSTALLATION},
+    ev.InstallFailed: {Awaited.INSTALLATION},
+    ev.HandedOver: {Awaited.HANDOFF},
+    ev.HandOffFailed: {Awaited.HANDOFF},
+}
+"""What each answer is an answer to; when nothing of that is awaited it is refused."""
 SURPRISES = 42
 """How many a player has."""
 NEW_RA = Pki(ra="c")
@@ -322,6 +339,7 @@ class Player:
         before = self.machine.snapshot()
         twin = self.restored(before)
         state, active, awaited = self.machine.state, self.machine.active, self.machine.awaited
+        was_asked = self.machine.candidate is not None
         self.transactions += 1
         deadline = self.machine.next_deadline()
         try:
@@ -331,6 +349,9 @@ class Player:
             with pytest.raises(IllegalEventError):
                 twin.handle(event, self.now)
             return
+        assert awaited in ANSWERS.get(type(event), Awaited), "nobody asked for it"
+        if isinstance(event, (ev.CaAccepted, ev.CaRefused)):
+            assert was_asked, "nobody asked for it"
         assert twin.handle(event, self.now) == commands
         assert twin.snapshot() == self.machine.snapshot()
         assert twin.next_deadline() == self.machine.next_deadline()
