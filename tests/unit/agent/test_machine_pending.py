@@ -199,3 +199,17 @@ def test_a_renewal_whose_time_ran_out_while_the_device_slept_begins_anew(*, fail
     assert stage.ids() == ["enrollment.expired"]
     stage.wake()
     assert stage.state is State.RENEW_DUE
+
+
+def test_a_wish_opens_no_second_transaction() -> None:
+    """Whoever asks again while the CA decides gets no other request sent."""
+    for stage in (Stage().to_pending(), Stage().to_renewal_sent()):
+        if stage.state is not State.PENDING:
+            stage.give(ev.ReplyPending())
+        for wish in (
+            ev.EnrollRequested(),
+            ev.EnrollRequested(has_challenge=False),
+            ev.RenewRequested(),
+        ):
+            with pytest.raises(IllegalEventError):
+                stage.give(wish)

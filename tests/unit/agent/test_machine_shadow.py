@@ -797,3 +797,13 @@ def test_an_attempt_whose_time_ran_out_while_the_device_slept_is_over(*, failed:
     at.give(ev.DeadlineReached())
     assert at.state is State.ROLLOVER
     assert at.ids() == ["rollover.shadow-failed"]
+
+
+def test_no_renewal_with_a_certificate_that_has_ended() -> None:
+    """While the next CA thinks, neither."""
+    at = asked()
+    at.give(ev.ReplyPending())
+    assert at.machine.active is not None
+    at.now = at.machine.active.not_after
+    with pytest.raises(IllegalEventError):
+        at.give(ev.RenewRequested())
