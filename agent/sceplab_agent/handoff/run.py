@@ -45,6 +45,8 @@ class OpenRun:
     memos: tuple[tuple[str, Memo], ...]
     """By the consumers' names, in the order of their preparation."""
     is_verified: bool = False
+    is_undoing: bool = False
+    """Whether it was to be rolled back and could not be, everywhere: that comes first."""
     proof: str = ""
 
     def to_json(self) -> dict[str, object]:
@@ -57,6 +59,7 @@ class OpenRun:
             "chain": [b64encode(der).decode("ascii") for der in command.chain_der],
             "memos": [[name, dict(memo)] for name, memo in self.memos],
             "is_verified": self.is_verified,
+            "is_undoing": self.is_undoing,
             "proof": self.proof,
         }
 
@@ -76,6 +79,7 @@ class OpenRun:
             ),
             memos=tuple((str(name), dict(memo)) for name, memo in data["memos"]),
             is_verified=bool(data["is_verified"]),
+            is_undoing=bool(data.get("is_undoing")),
             proof=str(data["proof"]),
         )
 
@@ -139,7 +143,9 @@ class HandOffRun:
         """
         try:
             if self._open is not None and not self._goes_on(command, self._open):
-                self._undo(self._open, "another certificate or other consumers")
+                is_late = self._open.is_undoing
+                reason = "now that it can be" if is_late else "another certificate or consumers"
+                self._undo(self._open, reason)
             delivery = self._keeper.deliver(command)
             run = self._open or self._prepare(command, delivery)
             if not run.is_verified:
@@ -185,6 +191,8 @@ class HandOffRun:
 
     def _goes_on(self, command: HandOver, run: OpenRun) -> bool:
         """Whether the open run is of this certificate, and of the consumers that are configured."""
+        if run.is_undoing:
+            return False
         is_same = {name for name, _ in run.memos} == set(self._handoffs)
         return run.command == command and (is_same or run.is_verified)
 
@@ -250,6 +258,8 @@ class HandOffRun:
             except HandOffError as error:
                 failures.append(error)
         if failures:
+            if self._open is not None:  # the machine's next record keeps it
+                self._open = replace(self._open, is_undoing=True)
             first = cause or failures[0]
             told = [f"not brought back: {error.reason}" for error in failures]
             told[:0] = [cause.reason] if cause is not None else []

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from sceplab_agent.core.commands import Record
 from sceplab_agent.core.events import EnrollRequested, RenewRequested
+from sceplab_agent.core.policy import RetryPolicy
 from sceplab_agent.core.states import State
-from sceplab_agent.errors import InstallError, JournalError
+from sceplab_agent.errors import HandOffError, InstallError, JournalError
 from sceplab_agent.handoff.run import MARK
 from sceplab_agent.install import MemoryInstaller
 from sceplab_agent.journal import JournalEntry, MemoryJournal
@@ -273,3 +274,27 @@ def test_a_damaged_open_run_is_refused(tmp_path: Path) -> None:
     journal.commit("lab", agent.clock(), damaged)
     with pytest.raises(JournalError, match="lab cannot be used: its open hand-off is damaged"):
         agent.restart()
+
+
+def test_what_could_not_be_brought_back_costs_no_further_attempt(tmp_path: Path) -> None:
+    """Once the consumer lets itself be rolled back, the same attempt hands over anew."""
+    consumer = MemoryConsumer(fails_at="install")
+    agent = handing_agent(tmp_path, consumer, policy={"retry": RetryPolicy(max_attempts=2)})
+
+    def fail(*_: object) -> None:
+        raise HandOffError("memory", "still busy", may_pass=False)
+
+    consumer.fails_at = "verify"
+    consumer.roll_back = fail  # type: ignore[method-assign]
+    agent.driver.feed(EnrollRequested())
+    assert agent.state is State.FAILED
+    agent.restart()
+    consumer.steps.clear()
+    agent.driver.feed(EnrollRequested())
+    assert (agent.state, consumer.steps) == (State.FAILED, [])
+    del consumer.roll_back
+    consumer.fails_at = ""
+    agent.driver.feed(EnrollRequested())
+    assert consumer.steps == ["roll_back", *STEPS]
+    assert (agent.state, generation(agent), consumer.in_use) == (State.INSTALLED, 1, 1)
+    assert "handoff.undone" in ids(agent)
