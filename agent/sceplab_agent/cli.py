@@ -26,7 +26,8 @@ exit codes:
 
 _ENROLL_EPILOG = """\
 Without --no-wait the command stays until the CA has decided. Interrupt it at any time: the next
-call goes on with the same transaction. A trustpoint that has a valid certificate is left alone.
+call goes on with the same transaction. A trustpoint that has a valid certificate is left alone,
+unless replacing it has failed: then it is renewed.
 """
 
 _RUN_EPILOG = """\

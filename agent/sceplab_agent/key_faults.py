@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from sceplab_agent.core.next_steps import KEY_LOST
 from sceplab_agent.core.values import ActiveCertificate
 from sceplab_agent.key_claims import public_key_of
 from sceplab_hsm.api import KeyStore
 from sceplab_hsm.errors import KeyDamagedError, KeyNotFoundError, KeyStoreError
-
-_NEXT_STEP = "restore the key from a copy, or enroll again with renewal.new_key = true"
 
 
 def find_key_fault(store: KeyStore, active: ActiveCertificate) -> str:
@@ -29,4 +28,4 @@ def find_key_fault(store: KeyStore, active: ActiveCertificate) -> str:
 
 
 def _told(reason: str) -> str:
-    return f"the certificate in use has lost its key: {reason}; {_NEXT_STEP}"
+    return f"the certificate in use has lost its key: {reason}; {KEY_LOST}"

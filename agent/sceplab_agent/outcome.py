@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sceplab_agent.core.events import FailureCause
-from sceplab_agent.core.model import Goal
-from sceplab_agent.core.next_steps import next_step_of
+from sceplab_agent.core.model import Awaited, Goal
+from sceplab_agent.core.next_steps import ASKED
 from sceplab_agent.core.states import State
 from sceplab_agent.errors import (
     CaNotTrustedError,
@@ -14,6 +16,7 @@ from sceplab_agent.errors import (
 from sceplab_agent.fingerprint import format_pin
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.status import describe_failure
+from sceplab_scep.certificates import fingerprint
 
 ENROLLED = {State.INSTALLED, State.ROLLOVER}
 """A certificate is in use."""
@@ -40,10 +43,11 @@ def is_settled(session: EnrollmentSession) -> bool:
 
     A renewal is repeated until the old certificate ends; who waits for it is told after the first
     refusal, after the first failure of a key store that waiting does not mend, or after as many
-    failures as an enrollment would be allowed.
+    failures as an enrollment would be allowed. Who waits for an approval of the CA's fingerprint is
+    told at once: perhaps nobody else knows that it has to be given.
     """
     machine = session.machine
-    if is_on_the_side(session):
+    if is_on_the_side(session) or machine.awaited is Awaited.OPERATOR:
         return True
     if machine.state is State.RETRY_WAIT:
         failure = machine.failure
@@ -55,6 +59,18 @@ def is_settled(session: EnrollmentSession) -> bool:
         failures = machine.attempts + rounds
         return not is_passing or failures >= session.config.policy.retry.max_attempts
     return machine.state in RESTING | GIVEN_UP
+
+
+def why_no_renewal(session: EnrollmentSession, now: datetime) -> str:
+    """Why a renewal cannot be begun, with the next step; empty: it can."""
+    active = session.machine.active
+    if active is not None and now < active.not_after:
+        return ""
+    step = f"there is no valid certificate to renew; run: sceplab-agent enroll {session.name}"
+    if active is None:
+        return step
+    ended = f"the last one ended at {active.not_after.isoformat()}"
+    return f"{step} ({ended}; if the clock here is wrong, set it and renew again)"
 
 
 def raise_for_outcome(session: EnrollmentSession) -> None:
@@ -72,9 +88,13 @@ def raise_for_outcome(session: EnrollmentSession) -> None:
         raise EnrollmentFailedError(session.name, FailureCause.KEY_STORE, fault)
     if machine.state is State.PENDING or is_enrolled:
         return
+    if machine.awaited is Awaited.OPERATOR and machine.candidate is not None:
+        asked = fingerprint(machine.candidate.anchor_der, "sha256").hex()
+        reason = f"the CA shows sha256 {asked}, which waits for an approval; next step: {ASKED}"
+        raise CaNotTrustedError(session.name, reason, expected_hex="")
     if failure is None:
         raise EnrollmentFailedError(session.name, None, f"stopped in {machine.state.value}")
-    reason = f"{describe_failure(failure)}; next step: {next_step_of(failure)}"
+    reason = f"{describe_failure(failure)}; next step: {machine.next_step}"
     if failure.cause is FailureCause.TRUST:
         pin = session.config.policy.pin
         expected = format_pin(pin) if pin is not None else ""

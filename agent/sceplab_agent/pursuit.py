@@ -16,7 +16,9 @@ from sceplab_agent.core.events import (
     RetryRequested,
     TrustpointConfigured,
 )
+from sceplab_agent.core.model import Goal
 from sceplab_agent.core.states import State
+from sceplab_agent.core.values import Failure
 from sceplab_agent.drivers.aio import AsyncDriver
 from sceplab_agent.outcome import GIVEN_UP, RESTING, is_on_the_side
 from sceplab_agent.session import EnrollmentSession
@@ -29,10 +31,14 @@ def events_to_enroll(
 ) -> list[Event]:
     """What to feed a started session so that it ends with a certificate.
 
+    A valid certificate is left alone, unless the attempt to replace it failed: somebody who asks
+    sees that tried again, not told again. Only a consumer that refused for good is left alone: each
+    try costs a certificate.
+
     Args:
         session: started.
         now: current time, UTC.
-        again: whether a valid certificate is replaced, too.
+        again: whether a valid certificate is replaced by a new enrollment, too.
         is_asked: whether somebody wants it; else an expired certificate is replaced only where
             the policy says so.
     """
@@ -44,15 +50,21 @@ def events_to_enroll(
     match session.state:
         case State.BLOCKED:
             unblock = TrustpointConfigured()
-            return [unblock] if (is_enrolled or is_left) and not again else [unblock, request]
+            if again or not (is_enrolled or is_left):
+                return [unblock, request]
+            return [unblock, RenewRequested()] if is_enrolled and is_asked else [unblock]
         case State.NEEDS_CHALLENGE if has_challenge:
             return [ChallengeProvided()]
         case State.CONFIGURED | State.CA_PINNED:
             return [request]
+        case State.FAILED | State.EXPIRED_TXN if is_enrolled and is_asked and not again:
+            return [RenewRequested()] if _is_worth_a_try(session.machine.failure) else []
         case State.INSTALLED | State.ROLLOVER | State.FAILED | State.EXPIRED_TXN:
             return [request] if again or not (is_enrolled or is_left) else []
         case State.PENDING | State.RETRY_WAIT if is_on_the_side(session):
             return [request] if again or not (is_enrolled or is_left) else []
+        case State.RETRY_WAIT if again and _is_between_renewals(session):
+            return [request]
         case State.RETRY_WAIT if is_asked:
             return _now_if_it_failed(session)
         case _:
@@ -73,6 +85,19 @@ def events_to_renew(session: EnrollmentSession) -> list[Event]:
             return _now_if_it_failed(session)
         case state:
             return [RenewRequested()] if state in RESTING | GIVEN_UP else []
+
+
+def _is_worth_a_try(failure: Failure | None) -> bool:
+    """Whether there was a failure; what a consumer refused for good waits for a renewal by name."""
+    if failure is None:
+        return False
+    return not (failure.cause is FailureCause.HANDOFF and failure.is_lasting)
+
+
+def _is_between_renewals(session: EnrollmentSession) -> bool:
+    """Whether a renewal failed of which no request waits for its answer."""
+    machine = session.machine
+    return machine.goal is Goal.RENEW and machine.transaction is None
 
 
 def _now_if_it_failed(session: EnrollmentSession) -> list[Event]:

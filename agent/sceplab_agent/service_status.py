@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from sceplab_agent.core.events import FailureCause
+from sceplab_agent.core.next_steps import KEY_LOST, next_step_for
 from sceplab_agent.errors import SnapshotDamagedError
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.service import AgentService
@@ -46,13 +47,21 @@ def service_statuses(
             status = replace(status, is_fallback=is_fallback)
             fault = session.find_key_fault() if not status.failure else ""
             if fault:
-                status = replace(status, failure=fault, failure_cause=FailureCause.KEY_STORE)
+                status = replace(
+                    status,
+                    failure=fault,
+                    failure_cause=FailureCause.KEY_STORE,
+                    next_step=KEY_LOST,
+                )
             statuses.append(status)
             continue
         (status,) = read_status([config], service.journal, state_dir=state_dir)
         closed = service.unopened.get(config.name)
         cause = FailureCause.KEY_STORE if isinstance(closed, KeyStoreError) else None
         text = str(closed or status.failure) if closed or status.is_unreadable else ""
+        if cause is not None:
+            is_renewal = status.not_after is not None and now < status.not_after
+            status = replace(status, next_step=next_step_for(cause, is_renewal=is_renewal))
         statuses.append(replace(status, failure=text, failure_cause=cause))
     return statuses
 

@@ -28,6 +28,8 @@ _MOMENTS = (
     *("not_before", "not_after", "renewal_at", "next_step_at", "switch_at", "at"),
     *("shadow_not_before", "shadow_not_after", "shadow_at"),
 )
+_BEGIN_ANEW = "restore the journal from a copy, or set-aside {}, then audit and enroll"
+"""Where the journal's word of a trustpoint is damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,7 @@ def read_status(
                 state=State.FAILED,
                 certificate_file=str(path) if path and path.exists() else "",
                 failure=str(error),
+                next_step=_BEGIN_ANEW.format(config.name),
                 is_unreadable=True,
             )
             found.append(unread)

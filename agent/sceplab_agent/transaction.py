@@ -26,7 +26,7 @@ from sceplab_agent.core.events import (
     RequestFailed,
     TransportFailed,
 )
-from sceplab_agent.core.next_steps import CHALLENGE
+from sceplab_agent.core.next_steps import CHALLENGE, KEY_LOST
 from sceplab_agent.core.pinning import RA_SETTINGS_HINT
 from sceplab_agent.key_stores import may_pass
 from sceplab_agent.observer import Observer, SilentObserver
@@ -34,7 +34,12 @@ from sceplab_agent.text import clean_text
 from sceplab_agent.trustpoint import TrustpointConfig, alternative_names
 from sceplab_agent.watched_key import WatchedKey
 from sceplab_hsm.api import KeyHandle, KeyStore
-from sceplab_hsm.errors import KeyNotFoundError, KeyStoreError, SecretUnavailableError
+from sceplab_hsm.errors import (
+    KeyDamagedError,
+    KeyNotFoundError,
+    KeyStoreError,
+    SecretUnavailableError,
+)
 from sceplab_scep.algorithms import AlgorithmSuite, lowest_floor
 from sceplab_scep.attributes import NONCE_BYTES, MessageType, PkiStatus
 from sceplab_scep.capabilities import choose_algorithms
@@ -88,8 +93,14 @@ class RequestBuilder:
             failed = self._failed(FailureCause.CONFIGURATION, f"challenge password: {error}")
             return dataclasses.replace(failed, next_step=CHALLENGE)
         except KeyStoreError as error:
-            failed = self._failed(FailureCause.KEY_STORE, reason_of(error))
-            return dataclasses.replace(failed, is_retryable=may_pass(error))
+            is_gone = isinstance(error, (KeyNotFoundError, KeyDamagedError))
+            is_lost = is_gone and command.message_type is MessageType.RENEWAL_REQ
+            reason = str(error) if is_lost else reason_of(error)
+            return dataclasses.replace(
+                self._failed(FailureCause.KEY_STORE, reason),
+                is_retryable=may_pass(error),
+                next_step=KEY_LOST if is_lost else "",
+            )
         except UnsupportedAlgorithmError as error:
             return self._failed(FailureCause.CONFIGURATION, str(error))
         except (ScepError, ValueError) as error:
@@ -289,7 +300,7 @@ class ReplyReader:
 def reason_of(error: KeyStoreError) -> str:
     """What a person is told of a key store's failure, with the next step."""
     if isinstance(error, KeyNotFoundError):
-        return f"{error}; restore it, or enroll again with renewal.new_key = true"
+        return f"{error}; restore it, or enroll --again with renewal.new_key = true"
     return str(error)
 
 

@@ -18,7 +18,7 @@ from sceplab_agent.core.events import DeadlineReached, Event, FailureCause, Rest
 from sceplab_agent.core.gain import describe_gainless
 from sceplab_agent.core.model import Awaited, Enrollment, Goal, Resume, Shadow, Transaction
 from sceplab_agent.core.next_ca import NextCa
-from sceplab_agent.core.next_steps import NEXT_CA, next_step_for, next_step_of
+from sceplab_agent.core.next_steps import ASKED, NEXT_CA, next_step_for, next_step_of
 from sceplab_agent.core.policy import EnrollmentPolicy
 from sceplab_agent.core.schedule import RandomSource, longest_wait_s
 from sceplab_agent.core.snapshot import read_snapshot, write_snapshot
@@ -35,6 +35,7 @@ from sceplab_agent.core.values import (
 from sceplab_agent.core.verdicts import NextCaKnown
 
 _RESTING = (State.INSTALLED, State.ROLLOVER, State.FAILED, State.EXPIRED_TXN, State.NEEDS_CHALLENGE)
+_FAILING = (State.FAILED, State.EXPIRED_TXN, State.BLOCKED, State.RETRY_WAIT)
 
 
 class EnrollmentMachine:
@@ -242,12 +243,18 @@ class EnrollmentMachine:
 
     @property
     def next_step(self) -> str:
-        """What the operator has to do, for a person; empty: nothing."""
+        """What the operator has to do, for a person; empty: nothing.
+
+        What will be repeated by itself has a next step, too, as its cause may have to be mended.
+        """
         model = self._model
         if model.state is State.NEEDS_CHALLENGE:
             return next_step_for(FailureCause.REJECTED)
-        if model.state in (State.FAILED, State.EXPIRED_TXN, State.BLOCKED) and model.failure:
-            return next_step_of(model.failure)
+        if model.state in _FAILING and model.failure and model.goal is not Goal.ROLLOVER:
+            is_renewal = model.can_renew_at(model.failure.at)
+            return next_step_of(model.failure, is_renewal=is_renewal)
+        if model.awaited is Awaited.OPERATOR:
+            return ASKED
         is_delayed = model.next_ca is not None and model.next_ca.is_delay_noted
         return NEXT_CA if is_delayed and model.is_next_ca_asked(self._policy) else ""
 

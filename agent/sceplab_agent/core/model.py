@@ -295,6 +295,11 @@ class Enrollment:
             return None
         return max(active.not_after, self.wake_at or active.not_after)
 
+    def can_renew_at(self, moment: datetime) -> bool:
+        """Whether there was a valid certificate at a moment, and none that was seen to end."""
+        active = self.active
+        return active is not None and not self.is_expiry_noted and moment < active.not_after
+
     def gainless_step(self, policy: EnrollmentPolicy) -> str:
         """What to do about renewals that gain nothing, for a person."""
         if self.switch_at is None:

@@ -134,16 +134,20 @@ def _refusal(certificates_der: Sequence[bytes], pin: _Pin | None, policy: Enroll
     """Why the CA is distrusted before anything is looked at; empty if it is not."""
     if pin is None:
         is_refused = policy.unpinned_ca is UnpinnedCa.REFUSE
-        return "no fingerprint of the CA is configured" if is_refused else ""
+        received = _received(certificates_der, _SHA256)
+        return f"no fingerprint of the CA is configured{received}" if is_refused else ""
     if not certificates_der or _matches(certificates_der, pin):
         return ""
-    received = ", ".join(
-        fingerprint(der, pin.algorithm_name).hex().upper() for der in certificates_der
-    )
     return (
         f"no CA certificate matches {pin.meaning} {pin.algorithm_name} "
-        f"{pin.digest.hex().upper()}; received: {received}"
+        f"{pin.digest.hex().upper()}{_received(certificates_der, pin.algorithm_name)}"
     )
+
+
+def _received(certificates_der: Sequence[bytes], algorithm: str) -> str:
+    """What there is to compare, for a person."""
+    found = ", ".join(fingerprint(der, algorithm).hex().upper() for der in certificates_der)
+    return f"; received: {found}" if found else ""
 
 
 def _select(

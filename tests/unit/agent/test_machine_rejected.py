@@ -11,7 +11,17 @@ from sceplab_agent.core.commands import Notify, Record, SendRequest
 from sceplab_agent.core.policy import PollPolicy
 from sceplab_agent.core.states import State
 from sceplab_scep.attributes import FailInfo
-from tests.support.core import PKI, REJECTED, T0, UNREACHABLE, Pki, Stage, device_key, policy
+from tests.support.core import (
+    LIFETIME,
+    PKI,
+    REJECTED,
+    T0,
+    UNREACHABLE,
+    Pki,
+    Stage,
+    device_key,
+    policy,
+)
 
 
 @pytest.mark.covers("C-19")
@@ -99,3 +109,17 @@ def test_polls_that_failed_name_what_failed() -> None:
             stage.give(ev.ReplyPending())
         assert stage.state is State.EXPIRED_TXN
         assert step in stage.machine.next_step
+
+
+def test_a_refused_renewal_names_what_a_certificate_in_use_allows() -> None:
+    """While it lasts: renew, or enroll beside it; once it has ended: enroll, the same in status."""
+    stage = Stage().to_renewal_sent()
+    stage.give(REJECTED)
+    assert stage.state is State.RETRY_WAIT
+    assert stage.machine.next_step == (
+        "ask the CA's operator and renew again, or get a new challenge password and enroll --again"
+    )
+    stage.now += LIFETIME
+    stage.give(ev.DeadlineReached())
+    assert stage.state is State.FAILED
+    assert stage.machine.next_step.endswith("get a new challenge password, enroll again")

@@ -48,7 +48,7 @@ def need_operator(turn: Turn, cause: FailureCause, reason: str, next_step: str =
         state=turn.model.state.value,
         cause=cause.value,
         reason=reason,
-        next_step=next_step or next_step_for(cause),
+        next_step=next_step or next_step_for(cause, is_renewal=turn.model.can_renew_at(turn.now)),
     )
 
 
@@ -255,7 +255,8 @@ def _exhausted(turn: Turn) -> Failure:
     assert transaction is not None
     reason = f"no decision after {transaction.polls} polls"
     failure = failure_now(turn, FailureCause.EXHAUSTED, reason)
-    return replace(failure, next_step=next_step_after(turn.model.failure))
+    before = turn.model.failure
+    return failure if before is None else replace(failure, next_step=next_step_of(before))
 
 
 def _transaction_id(turn: Turn) -> str:
@@ -293,7 +294,8 @@ def end(turn: Turn, event_id: str, failure: Failure) -> None:
     """Gives an attempt up and says what the operator can do."""
     _close(turn, failure)
     _record_failure(turn, event_id, failure)
-    need_operator(turn, failure.cause, failure.reason, next_step_of(failure))
+    step = next_step_of(failure, is_renewal=turn.model.can_renew_at(failure.at))
+    need_operator(turn, failure.cause, failure.reason, step)
 
 
 def _close(turn: Turn, failure: Failure) -> None:
