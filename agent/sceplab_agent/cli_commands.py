@@ -180,6 +180,8 @@ def _tell(
             codes.append(_fail(output, f"{config.name}: {closed}", unopened_code(closed)))
             continue
         try:
+            if config.name in service.unrenewed:
+                raise service.unrenewed[config.name]
             raise_for_outcome(session)
         except EnrollmentFailedError as error:
             codes.append(_fail(output, str(error), error.exit_code))

@@ -39,7 +39,7 @@ def set_aside(arguments: argparse.Namespace, output: Output) -> int:
         output.document(document)
         return ExitCode.OK
     for one in done:
-        output.text(one.reason.partition(";")[0])
+        output.text(one.reason.partition("; restore")[0])
         output.text(f"  set aside: {one.path}")
     output.text(_NEXT_STEP if done else "nothing is damaged; nothing was done")
     return ExitCode.OK

@@ -39,7 +39,7 @@ from sceplab_agent.key_claims import KeyClaims
 from sceplab_agent.key_names import KeyNames, require_own_names
 from sceplab_agent.key_stores import KeyStores
 from sceplab_agent.observer import Observer, Observers
-from sceplab_agent.outcome import is_settled
+from sceplab_agent.outcome import is_settled, why_no_renewal
 from sceplab_agent.pursuit import events_to_enroll, events_to_renew
 from sceplab_agent.session import EnrollmentSession
 from sceplab_agent.state_dir import StateDirLock
@@ -92,6 +92,7 @@ class AgentService:
         self._stores: KeyStores | None = None
         self._resources = contextlib.ExitStack()
         self._unopened: dict[str, KeyStoreError | SnapshotDamagedError] = {}
+        self._unrenewed: dict[str, EnrollmentFailedError] = {}
 
     def __enter__(self) -> AgentService:
         """Takes the state directory and opens the journal; key stores open when first needed.
@@ -156,6 +157,15 @@ class AgentService:
     def unopened(self) -> Mapping[str, KeyStoreError | SnapshotDamagedError]:
         """Trustpoints left out because their key store or journal cannot be used, and why."""
         return self._unopened
+
+    @property
+    def unrenewed(self) -> Mapping[str, EnrollmentFailedError]:
+        """Trustpoints that could not be renewed for want of a valid certificate, and why."""
+        return self._unrenewed
+
+    def forget_unopened(self, name: str) -> None:
+        """Takes back that a trustpoint was left out: it is about to be opened again."""
+        self._unopened.pop(name, None)
 
     def session(self, config: TrustpointConfig) -> EnrollmentSession:
         """A session of one trustpoint, from where the journal left it; not yet started.
@@ -234,23 +244,29 @@ class AgentService:
     def renew(self, configs: Sequence[TrustpointConfig], *, wait: bool) -> list[EnrollmentSession]:
         """Renews certificates now; returns as `enroll` does.
 
+        A trustpoint without a valid certificate is in `unrenewed`.
+
         Raises:
-            EnrollmentFailedError: a trustpoint has no valid certificate; nothing was begun.
+            EnrollmentFailedError: none of the trustpoints has a valid certificate.
         """
         drivers = self._drivers(configs)
+        able: list[BlockingDriver] = []
+        self._unrenewed.clear()
         for driver in drivers:
             driver.start()
-            active = driver.session.machine.active
-            if active is None or active.not_after <= self._outside.clock():
-                raise EnrollmentFailedError(
-                    driver.session.name,
-                    FailureCause.CONFIGURATION,
-                    "there is no valid certificate to renew; run: sceplab-agent enroll",
-                )
-        for driver in drivers:
+            name = driver.session.name
+            if reason := why_no_renewal(driver.session, self._outside.clock()):
+                error = EnrollmentFailedError(name, FailureCause.CONFIGURATION, reason)
+                self._unrenewed[name] = error
+            else:
+                able.append(driver)
+        if self._unrenewed and not able and not self._unopened:
+            raise next(iter(self._unrenewed.values()))
+        for driver in able:
             for event in events_to_renew(driver.session):
                 driver.feed(event)
-        return self._wait_for(drivers, wait=wait)
+        self._wait_for(able, wait=wait)
+        return [driver.session for driver in drivers]
 
     def cancel(self, configs: Sequence[TrustpointConfig]) -> list[EnrollmentSession]:
         """Gives enrollments up that are under way or failed: their new keys are deleted.
@@ -341,7 +357,16 @@ class AgentService:
     def _wait_for(
         self, drivers: Sequence[BlockingDriver], *, wait: bool
     ) -> list[EnrollmentSession]:
-        """Serves the earliest deadline of all sessions until every one has reached its end."""
+        """Serves the earliest deadline of all sessions until every one has reached its end.
+
+        Without ``wait`` what is due already is done, once: a poll whose moment has come, a step
+        that a restart has cut off.
+        """
+        for driver in drivers if not wait else ():
+            deadline = driver.session.next_deadline()
+            is_due = deadline is not None and deadline <= self._outside.clock()
+            if is_due and not is_settled(driver.session):
+                driver.step()
         while wait:
             waiting = [
                 (deadline, number)

@@ -140,6 +140,12 @@ class ServiceLoop:
         self.service.note_unopened(self._configs, sessions)
         return list(sessions.values())
 
+    def hasten(self, name: str) -> None:
+        """Has a key store that did not open tried again at once, not at the end of its pause."""
+        worker = self._workers.get(name)
+        if worker is not None and name not in self.sessions and worker.hasten():
+            self.service.forget_unopened(name)
+
     def ask(self, name: str, errand: Errand) -> asyncio.Future[State]:
         """Has an errand run between two steps of a trustpoint; see `AsyncDriver.ask`.
 

@@ -23,7 +23,7 @@ from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.fingerprint import parse_fingerprint
 from sceplab_agent.handoff.again import HandedAgain, code_of
 from sceplab_agent.journal import JournalEntry
-from sceplab_agent.outcome import is_on_the_side, is_settled, raise_for_outcome
+from sceplab_agent.outcome import is_on_the_side, is_settled, raise_for_outcome, why_no_renewal
 from sceplab_agent.pursuit import events_to_enroll, events_to_renew
 from sceplab_agent.service_status import service_statuses, status_code
 from sceplab_agent.session import EnrollmentSession
@@ -134,7 +134,9 @@ class Operations:
         yield {"ok": code is ExitCode.OK, "exit_code": int(code), "handoffs": handoffs}
 
     async def _await_sessions(self, configs: Sequence[TrustpointConfig]) -> None:
-        """Gives key stores that are being opened a moment, as just after the start."""
+        """Gives key stores that are being opened a moment; those that did not open, a try."""
+        for config in configs:
+            self._loop.hasten(config.name)
         unopened = self._loop.service.unopened
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_OPENING_S):
@@ -180,39 +182,26 @@ class Operations:
         return [served[str(name)] for name in dict.fromkeys(map(str, names))]
 
     def _begin_renewal(self, session: EnrollmentSession) -> Exchange[None]:
-        active = session.machine.active
-        if active is None or active.not_after <= self._clock():
-            raise RequestRefusedError(
-                f"{session.name}: there is no valid certificate to renew; "
-                "run: sceplab-agent enroll",
-                exit_code=ExitCode.CONFIGURATION,
-            )
+        if reason := why_no_renewal(session, self._clock()):
+            raise RequestRefusedError(f"{session.name}: {reason}", exit_code=ExitCode.CONFIGURATION)
         for event in events_to_renew(session):
             yield from session.process(event)
 
     async def _pursue(
         self, configs: Sequence[TrustpointConfig], begin: Errand, *, wait: bool
     ) -> Mapping[str, object]:
-        refused: list[RequestRefusedError] = []
-        asked: dict[str, asyncio.Future[State]] = {}
-        for config in configs:
-            try:
-                asked[config.name] = self._loop.ask(config.name, begin)
-            except RequestRefusedError as error:
-                refused.append(error)
-        if refused and not asked:
-            raise refused[0]
-        for answer in asked.values():
-            await answer
-        names = list(asked)
+        refused = await self._begin(configs, begin)
+        names = [config.name for config in configs if config.name not in refused]
+        if refused and not names:
+            raise next(iter(refused.values()))
         while wait:
             bell = self._bell.next
             sessions = self._loop.sessions
             if all(is_settled(sessions[name]) for name in names if name in sessions):
                 break
             await bell.wait()
-        errors = [str(error) for error in refused]
-        codes = [error.exit_code for error in refused]
+        errors = [str(error) for error in refused.values()]
+        codes = [error.exit_code for error in refused.values()]
         sessions = self._loop.sessions
         for name in names:
             if name not in sessions:
@@ -234,6 +223,25 @@ class Operations:
             "trustpoints": [one.to_json() for one in statuses],
             "errors": errors,
         }
+
+    async def _begin(
+        self, configs: Sequence[TrustpointConfig], begin: Errand
+    ) -> dict[str, RequestRefusedError]:
+        """Has an errand begun everywhere; who refuses it, and why, in the order of ``configs``."""
+        await self._await_sessions(configs)
+        refused: dict[str, RequestRefusedError] = {}
+        asked: dict[str, asyncio.Future[State]] = {}
+        for config in configs:
+            try:
+                asked[config.name] = self._loop.ask(config.name, begin)
+            except RequestRefusedError as error:
+                refused[config.name] = error
+        for name, answer in asked.items():
+            try:
+                await answer
+            except RequestRefusedError as error:
+                refused[name] = error
+        return {config.name: refused[config.name] for config in configs if config.name in refused}
 
 
 def _accept_if(digest: bytes) -> Errand:

@@ -63,6 +63,7 @@ class Worker:
         "_driver",
         "_former",
         "_is_leaving",
+        "_is_pausing",
         "_means",
         "_served",
         "config",
@@ -78,6 +79,7 @@ class Worker:
         self._served: TrustpointConfig | None = None
         self._changed = WakeUp()
         self._is_leaving = False
+        self._is_pausing = False
 
     async def run(self) -> None:
         """Serves the trustpoint until it is to leave, or until it is cancelled.
@@ -106,6 +108,12 @@ class Worker:
         else:
             self._go()
         self._is_leaving = True
+
+    def hasten(self) -> bool:
+        """Opens the key store now if it waits to be opened again; whether it does."""
+        if self._is_pausing:
+            self._changed.set()
+        return self._is_pausing
 
     def ask(self, errand: Errand) -> asyncio.Future[State]:
         """See `AsyncDriver.ask`.
@@ -163,7 +171,9 @@ class Worker:
                 return session
             self._means.tell()
             pause = wait_s(config.policy.retry.backoff, failures, self._means.rng)
+            self._is_pausing = True
             await self._changed.wait(pause)
+            self._is_pausing = False
             if self._changed.is_set():
                 return None
         raise AssertionError

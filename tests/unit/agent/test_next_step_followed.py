@@ -13,7 +13,7 @@ import pytest
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_ndes.state import ServerState
 from tests.support.agent_cli import AgentFolder, AgentRun
-from tests.support.agent_process import Running, configure, now
+from tests.support.agent_process import Running, approve_all, configure, now
 from tests.support.server import make_server
 from tests.support.switched_server import switched_server
 from tests.support.waiting import wait_until
@@ -21,6 +21,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.daemon
 
 RARELY = "retry = { first_s = 3600, ceiling_s = 3600, max_attempts = 1 }"
+MANUAL = {"template": {"approval": "manual"}}
 BESIDE = pytest.mark.parametrize("is_running", [False, True], ids=["alone", "beside run"])
 
 
@@ -141,6 +142,57 @@ def test_a_lost_key_is_replaced_as_the_message_says(place: Place, *, is_running:
     assert place.serial() != before
 
 
+@pytest.mark.parametrize("place", [MANUAL], indirect=True)
+def test_a_call_without_waiting_asks_when_a_poll_is_due(place: Place) -> None:
+    """Called again and again, ``--no-wait`` ends with the certificate that was approved."""
+    place.command("enroll", "--no-wait", code=ExitCode.PENDING)
+    approve_all(place.state)
+
+    def is_enrolled() -> bool:
+        run = place.agent.run("enroll", "--no-wait")
+        assert run.status in {ExitCode.OK, ExitCode.PENDING}, run.err
+        return run.status == ExitCode.OK
+
+    wait_until(is_enrolled, "the next poll")
+    assert place.serial()
+
+
+def test_a_running_agent_opens_a_key_store_when_it_is_asked(place: Place) -> None:
+    """The passphrase is mended and ``renew`` renews, long before the pause is over."""
+    place.command("enroll")
+    before, path = place.serial(), place.agent.folder / "passphrase"
+    right = path.read_text()
+    path.write_text("wrong\n")
+    place.start()
+    closed = place.command("renew", code=ExitCode.KEY_STORE)
+    assert "the passphrase is wrong" in closed.err
+    assert place.trustpoint()["next_step"] == "make the key store usable and renew again"
+    path.write_text(right)
+    place.command("renew")
+    assert place.serial() != before
+
+
+@BESIDE
+def test_one_without_a_certificate_keeps_no_other_from_its_renewal(
+    place: Place, *, is_running: bool
+) -> None:
+    """It is named, with the command that helps it, and gives the exit code."""
+    place.command("enroll")
+    before = place.serial()
+    with (place.agent.folder / "agent.toml").open("a") as file:
+        file.write(
+            f'\n[trustpoint.other]\nurl = "{place.url}"\nsubject = "CN=other"\n'
+            f'fingerprint = "{"0" * 64}"\n'
+        )
+    if is_running:
+        place.start()
+    run = place.command("renew", code=ExitCode.CONFIGURATION)
+    assert "other: there is no valid certificate to renew" in run.err
+    assert "run: sceplab-agent enroll other" in run.err
+    assert "lab: INSTALLED" in run.out
+    assert place.serial() != before
+
+
 @BESIDE
 def test_who_has_to_approve_the_ca_is_told_how(place: Place, *, is_running: bool) -> None:
     """The fingerprint, the two ways to approve it, and the code of trust; nobody waits for it."""
@@ -168,3 +220,12 @@ def test_who_has_no_fingerprint_sees_what_there_is_to_compare(place: Place) -> N
     refused = place.command("enroll", code=ExitCode.TRUST)
     assert pin.split('"')[1].removeprefix("sha256:").upper() in refused.err
     assert "set the pins, enroll again" in refused.err
+
+
+def test_what_was_wrong_with_the_journal_is_told_whole(place: Place) -> None:
+    """``set-aside`` says what it took out of the way, to the end of the sentence."""
+    place.command("enroll")
+    (place.agent.folder / "state" / "journal.sqlite3").unlink()
+    done = place.command("set-aside")
+    assert "is damaged (it is gone; it had" in done.out
+    assert "entries)" in done.out
