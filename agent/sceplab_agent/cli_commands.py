@@ -115,7 +115,7 @@ def status(arguments: argparse.Namespace, output: Output) -> int:
         return asked
     journal = SqliteJournal.open_read_only(config.state_dir / FILE_NAME)
     try:
-        statuses = read_status(configs, journal, state_dir=config.state_dir)
+        statuses = read_status(configs, journal, state_dir=config.state_dir, now=_now())
     finally:
         if journal is not None:
             journal.close()

@@ -35,6 +35,8 @@ def ask_running(config: AgentConfig, output: Output, request: Mapping[str, objec
     replies = ask_agent(config.state_dir, request)
     if replies is None:
         return None
+    if request.get("wait"):
+        output.say("the running agent does it; its progress: sceplab-agent events --follow")
     reply = next(replies)
     require_ok(reply)
     code = ExitCode(int(reply.get("exit_code", 0)))

@@ -126,7 +126,11 @@ class TrustpointStatus:
 
 
 def read_status(
-    configs: Iterable[TrustpointConfig], journal: Journal | None, *, state_dir: Path | None
+    configs: Iterable[TrustpointConfig],
+    journal: Journal | None,
+    *,
+    state_dir: Path | None,
+    now: datetime | None = None,
 ) -> list[TrustpointStatus]:
     """Status of several trustpoints.
 
@@ -134,6 +138,8 @@ def read_status(
         configs: which.
         journal: ``None``: there is none yet.
         state_dir: where certificates are installed; ``None``: not in files.
+        now: current time, UTC, to say of a certificate that it has ended where nobody runs who
+            would have noted it; ``None``: nothing is said.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -141,7 +147,7 @@ def read_status(
     found = []
     for config in configs:
         try:
-            found.append(_read_one(config, journal, state_dir))
+            found.append(_note_end(_read_one(config, journal, state_dir), now))
         except SnapshotDamagedError as error:
             path = state_dir / config.name / CERTIFICATE_FILE if state_dir else None
             unread = TrustpointStatus(
@@ -167,6 +173,13 @@ def _read_one(
     home = key_home(config, stored)
     status = describe_machine(home, machine, state_dir=state_dir, at=stored.at)
     return replace(status, is_fallback=home is not config)
+
+
+def _note_end(status: TrustpointStatus, now: datetime | None) -> TrustpointStatus:
+    if now is None or status.not_after is None or now < status.not_after or status.renewal_note:
+        return status
+    step = f"run sceplab-agent enroll {status.name}, or set the clock here if it is wrong"
+    return replace(status, renewal_note=f"the certificate has ended; {step}")
 
 
 def describe_machine(

@@ -26,7 +26,7 @@ from sceplab_agent.core.events import (
     RequestFailed,
     TransportFailed,
 )
-from sceplab_agent.core.next_steps import CHALLENGE, KEY_LOST
+from sceplab_agent.core.next_steps import CHALLENGE, KEY_LOST, NEW_KEY_LOST
 from sceplab_agent.core.pinning import RA_SETTINGS_HINT
 from sceplab_agent.key_stores import may_pass
 from sceplab_agent.observer import Observer, SilentObserver
@@ -93,14 +93,12 @@ class RequestBuilder:
             failed = self._failed(FailureCause.CONFIGURATION, f"challenge password: {error}")
             return dataclasses.replace(failed, next_step=CHALLENGE)
         except KeyStoreError as error:
-            is_gone = isinstance(error, (KeyNotFoundError, KeyDamagedError))
-            is_lost = is_gone and command.message_type is MessageType.RENEWAL_REQ
-            reason = str(error) if is_lost else reason_of(error)
-            return dataclasses.replace(
-                self._failed(FailureCause.KEY_STORE, reason),
-                is_retryable=may_pass(error),
-                next_step=KEY_LOST if is_lost else "",
-            )
+            step = ""
+            if isinstance(error, (KeyNotFoundError, KeyDamagedError)):
+                is_renewal = command.message_type is MessageType.RENEWAL_REQ
+                step = KEY_LOST if is_renewal else NEW_KEY_LOST
+            failed = self._failed(FailureCause.KEY_STORE, str(error))
+            return dataclasses.replace(failed, is_retryable=may_pass(error), next_step=step)
         except UnsupportedAlgorithmError as error:
             return self._failed(FailureCause.CONFIGURATION, str(error))
         except (ScepError, ValueError) as error:

@@ -34,6 +34,11 @@ KEY_LOST = (
     "and enroll --again"
 )
 """For a certificate in use whose key is gone or damaged: a renewal has to be signed with it."""
+NEW_KEY_LOST = (
+    "enroll again, with a new challenge password if the CA wants one: another key is made for a "
+    "new request"
+)
+"""For the key of a request that is not answered yet."""
 ASKED = (
     "compare it with what the CA's operator says, then approve-fingerprint, where an agent runs; "
     "or set the fingerprint of the trustpoint and enroll again"

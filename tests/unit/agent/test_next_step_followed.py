@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +229,33 @@ def test_what_was_wrong_with_the_journal_is_told_whole(place: Place) -> None:
     done = place.command("set-aside")
     assert "is damaged (it is gone; it had" in done.out
     assert "entries)" in done.out
+
+
+@pytest.mark.parametrize("place", [MANUAL], indirect=True)
+def test_the_key_of_an_open_request_is_made_anew_as_the_message_says(place: Place) -> None:
+    """``enroll`` begins a new request; nothing is said of renewals."""
+    place.command("enroll", "--no-wait", code=ExitCode.PENDING)
+    before = place.trustpoint()["transaction_id"]
+    (place.agent.folder / "keys" / "lab.key").unlink()
+    lost = place.command("enroll", code=ExitCode.KEY_STORE)
+    assert "next step: enroll again, with a new challenge password if the CA wants one" in lost.err
+    assert "renew" not in lost.err
+    place.give_password()
+    place.command("enroll", "--no-wait", code=ExitCode.PENDING)
+    assert place.trustpoint()["transaction_id"] != before
+
+
+def test_status_tells_of_an_end_that_nobody_was_there_to_note(place: Place) -> None:
+    """A stopped agent: the state is of the journal, the end is of the clock."""
+    place.command("enroll")
+    assert not place.trustpoint()["renewal_note"]
+    offset = place.agent.folder / "offset"
+    offset.write_text(str(400 * 86_400))
+    shifted = Path(__file__).parents[2] / "support" / "shifted_agent.py"
+    later = replace(place.agent, environment={"CLOCK_OFFSET": str(offset)}, program=(str(shifted),))
+    told = "the certificate has ended; run sceplab-agent enroll lab, or set the clock"
+    assert told in later.run("status").out
+    refused = later.run("renew")
+    assert refused.status == ExitCode.CONFIGURATION
+    assert "the last one ended at" in refused.err
+    assert "if the clock here is wrong, set it and renew again" in refused.err
