@@ -16,7 +16,7 @@ from sceplab_agent.errors import RequestRefusedError
 from sceplab_agent.event_catalogue import entry_to_json, format_event
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_agent.journal_sqlite import FILE_NAME, SqliteJournal
-from sceplab_agent.status import TrustpointStatus
+from sceplab_agent.status import TrustpointStatus, read_status
 
 _LOOK_EVERY_S = 1.0
 """How often a journal without a running agent is looked into."""
@@ -58,11 +58,26 @@ def approve_fingerprint(arguments: argparse.Namespace, output: Output) -> int:
     code = ask_running(config, output, request)
     if code is not None:
         return code
+    step = f"or write the fingerprint into the configuration as trustpoint.{name}.fingerprint"
+    if _knows_next_ca(config, name):
+        # As the pin it would block renewals, which the present CA serves until the switch.
+        step = "then approve it again"
     raise RequestRefusedError(
-        f"no agent runs in {config.state_dir}, so none asks; start sceplab-agent run, or write "
-        f"the fingerprint into the configuration as trustpoint.{name}.fingerprint",
+        f"no agent runs in {config.state_dir}, so none asks; start sceplab-agent run, {step}",
         exit_code=ExitCode.CONFIGURATION,
     )
+
+
+def _knows_next_ca(config: AgentConfig, name: str) -> bool:
+    """Whether the journal knows the next CA of a trustpoint."""
+    configs = config.select((name,))
+    journal = SqliteJournal.open_read_only(config.state_dir / FILE_NAME)
+    try:
+        (status,) = read_status(configs, journal, state_dir=None)
+    finally:
+        if journal is not None:
+            journal.close()
+    return bool(status.next_ca_sha256)
 
 
 def events(arguments: argparse.Namespace, output: Output) -> int:

@@ -155,3 +155,28 @@ def test_a_device_follows_its_ca_without_the_server(tmp_path: Path, mode: str) -
     assert code == ExitCode.OK, err
     audit = site.agent.run("audit", "--json")
     assert audit.status == ExitCode.OK, audit.out
+
+
+def test_a_next_ca_is_not_approved_by_the_pin(tmp_path: Path) -> None:
+    """Where no agent runs the advice is to start it: the present CA still serves, and its pin."""
+    site = Site(tmp_path)
+    with site.serving() as ready:
+        site.agent.configure(
+            ready["scep_url"],
+            fingerprint=ready["ca_sha256"],
+            challenge="",
+            extra=TRUSTPOINT.format(mode="ask"),
+        )
+        refused = site.agent.run("approve-fingerprint", "lab", ready["ca_sha256"])
+        assert "or write the fingerprint into the configuration" in refused.err
+        rolled = ndes_cli.read_json(
+            ndes_cli.run("rollover", "--in", "19d", "--state", site.state, "--json")
+        )
+        running = site.run()
+        running.wait_for("certificate.installed")
+        moved(site, running, FETCHED_S + SPREAD_S)
+        running.wait_for("rollover.resting")
+        assert running.end(signal.SIGTERM)[0] == ExitCode.OK
+    refused = site.agent.run("approve-fingerprint", "lab", rolled["sha256"])
+    assert refused.status == ExitCode.CONFIGURATION
+    assert "start sceplab-agent run, then approve it again" in refused.err
