@@ -106,6 +106,10 @@ class Running:
     def end(self, number: int) -> tuple[int, str, str]:
         """Sends a signal; gives exit status, output and the rest of the progress."""
         self.process.send_signal(number)
+        return self.finish()
+
+    def finish(self) -> tuple[int, str, str]:
+        """Waits for an end that is under way; gives what `end` gives."""
         out, err = self.process.communicate(timeout=PROMPT_S)
         self._watchdog.cancel()
         return self.process.returncode, out, err

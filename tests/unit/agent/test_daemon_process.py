@@ -242,7 +242,7 @@ def test_service_manager_is_told(server: tuple[ServerState, str], tmp_path: Path
         told("READY=1")
         running.process.send_signal(signal.SIGTERM)
         told("STOPPING=1")
-        end(running)
+        assert running.finish()[0] == ExitCode.OK
         again = Running(agent, "run")
         told("STATUS=1 trustpoints: 1 INSTALLED")  # nothing happens to it any more
         end(again)

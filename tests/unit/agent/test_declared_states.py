@@ -20,7 +20,7 @@ from sceplab_agent.core.states import State
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_ndes.state import ServerState
 from tests.support.agent_cli import AgentFolder, AgentRun
-from tests.support.agent_process import PROMPT_S, Running, approve_all, configure, now
+from tests.support.agent_process import Running, approve_all, configure, now
 from tests.support.server import make_server
 from tests.support.small_disk import SmallDisk, mount_small_disk
 from tests.support.switched_server import SwitchedServer, switched_server
@@ -178,9 +178,8 @@ def disk_full_while_polling(site: Site) -> Iterator[Ended]:
     running.wait_for("enrollment.pending")
     before = site.trustpoint()["transaction_id"]
     disk.fill()
-    _, said = running.process.communicate(timeout=PROMPT_S)
-    running._watchdog.cancel()
-    yield Ended(state=site.trustpoint()["state"], code=running.process.returncode, said=said)
+    code, _, said = running.finish()
+    yield Ended(state=site.trustpoint()["state"], code=code, said=said)
     disk.make_room()
     assert site.trustpoint()["transaction_id"] == before
     approve_all(site.state)
