@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import hashes
 
 from sceplab_agent.exit_codes import ExitCode
 from sceplab_ndes.state import ServerState
 from tests.support import damage
 from tests.support.agent_cli import AgentFolder
-from tests.support.agent_process import now
+from tests.support.agent_process import configure, now
 from tests.support.secret_files import write_secret
 from tests.support.server import make_server, serve_in_thread
 from tests.support.softhsm import make_token, token_folder
@@ -86,18 +85,10 @@ def tpm_stub(folder: Path) -> Iterator[Kept]:
 def enrolled(kept: Kept, folder: Path) -> Iterator[AgentFolder]:
     """An agent with a certificate for a key of that store."""
     server: ServerState = make_server(now=now())
-    password = server.challenge.issue("admin", now())
-    assert password is not None
+    quick = "retry = { first_s = 0.1, ceiling_s = 0.1, max_attempts = 2 }"
     with serve_in_thread(server, now) as running:
-        agent = AgentFolder(folder)
-        agent.configure(
-            running.scep_url,
-            fingerprint=server.hierarchy.root.certificate.fingerprint(hashes.SHA256()).hex(),
-            challenge=password.reveal(),
-            store=kept.uri,
-            secret=kept.secret,
-            extra="retry = { first_s = 0.1, ceiling_s = 0.1, max_attempts = 2 }",
-        )
+        url = running.scep_url
+        agent = configure(folder, server, url, extra=quick, store=kept.uri, secret=kept.secret)
         done = agent.run("enroll")
         assert done.status == ExitCode.OK, done.err
         yield agent
