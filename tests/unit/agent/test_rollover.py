@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sceplab_agent.core.pinning import judge_ca_certificates
-from sceplab_agent.core.policy import CaPin, EnrollmentPolicy, PinAlgorithm
+from sceplab_agent.core.policy import CaPin, EnrollmentPolicy, PinAlgorithm, RolloverPolicy
 from sceplab_agent.core.rollover import (
     LONGEST_WINDOW,
     NextCaAccepted,
@@ -21,8 +21,9 @@ from sceplab_agent.core.rollover import (
     judge_next_ca,
     switch_at,
 )
+from sceplab_agent.core.succession import judge_succession
 from sceplab_agent.core.values import TrustedCa
-from sceplab_agent.core.verdicts import CaTrusted
+from sceplab_agent.core.verdicts import CaSucceeded, CaTrusted
 from sceplab_agent.errors import HttpStatusError
 from sceplab_agent.exchange import run_exchange
 from sceplab_agent.scep_client import ScepClient
@@ -177,3 +178,24 @@ def test_when_to_ask_and_when_to_switch() -> None:
     assert switch_at(short, middle, before_s=3600) == end - timedelta(hours=1)
     late = _living(end - timedelta(minutes=10), 300)
     assert switch_at(short, late, before_s=3600) == end - timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(("days", "is_taken"), [(9, True), (11, False)])
+def test_a_server_that_shows_the_current_ca_alone_is_left_as_early_as_the_policy_says(
+    days: int, *, is_taken: bool
+) -> None:
+    """Ten days before the end the next CA is taken over without the server's word; not before."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    current, following = _living(begin, 100), _living(begin + timedelta(days=50), 300)
+    early = RolloverPolicy(switch_before_s=timedelta(days=10).total_seconds())
+    verdict = judge_succession(
+        current.chain_der,
+        NO_CAPABILITIES,
+        policy=EnrollmentPolicy(name="tp", rollover=early),
+        current=current,
+        following=following,
+        now=begin + timedelta(days=100 - days),
+        is_clock_set=True,
+    )
+    assert isinstance(verdict, CaSucceeded) is is_taken
+    assert (verdict is None) is not is_taken

@@ -6,6 +6,7 @@ Both programs live under one clock that the test moves on by days.
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,6 +85,15 @@ class Site:
         program = (str(SUPPORT / "shifted_ndes.py"),)
         return ndes_cli.serving(self.state, *words, program=program, **self.environment)
 
+    def configure(self, ready: Mapping[str, Any], mode: str) -> None:
+        """Writes the agent's configuration for a server that said this of itself."""
+        self.agent.configure(
+            ready["scep_url"],
+            fingerprint=ready["ca_sha256"],
+            challenge="",
+            extra=TRUSTPOINT.format(mode=mode),
+        )
+
     def run(self) -> Running:
         """The agent as a service."""
         return Running(self.agent, "run", program=(str(SUPPORT / "shifted_agent.py"),))
@@ -100,6 +110,18 @@ def moved(site: Site, running: Running, seconds: float) -> None:
     running.process.send_signal(signal.SIGHUP)
 
 
+def resting(site: Site) -> tuple[Running, dict[str, Any]]:
+    """A running agent that knows its CA's successor; what the server says of that one."""
+    rolled: dict[str, Any] = ndes_cli.read_json(
+        ndes_cli.run("rollover", "--in", "19d", "--state", site.state, "--json")
+    )
+    running = site.run()
+    running.wait_for("certificate.installed")
+    moved(site, running, FETCHED_S + SPREAD_S)
+    running.wait_for("rollover.resting")
+    return running, rolled
+
+
 def offset_of(moment: str) -> float:
     """How far ahead the clock is at that moment."""
     return (datetime.fromisoformat(moment) - datetime.now(UTC)).total_seconds()
@@ -111,19 +133,8 @@ def test_a_device_follows_its_ca_without_the_server(tmp_path: Path, mode: str) -
     """Asked for, agreed to, kept; the server is gone at the switch, and the device switches."""
     site = Site(tmp_path)
     with site.serving() as ready:
-        site.agent.configure(
-            ready["scep_url"],
-            fingerprint=ready["ca_sha256"],
-            challenge="",
-            extra=TRUSTPOINT.format(mode=mode),
-        )
-        rolled = ndes_cli.read_json(
-            ndes_cli.run("rollover", "--in", "19d", "--state", site.state, "--json")
-        )
-        running = site.run()
-        running.wait_for("certificate.installed")
-        moved(site, running, FETCHED_S + SPREAD_S)
-        running.wait_for("rollover.resting")
+        site.configure(ready, mode)
+        running, rolled = resting(site)
         if mode == "ask":
             assert site.status()["asked_sha256"] == rolled["sha256"]
             assert site.status()["shadow"] == "none"
@@ -161,21 +172,10 @@ def test_a_next_ca_is_not_approved_by_the_pin(tmp_path: Path) -> None:
     """Where no agent runs the advice is to start it: the present CA still serves, and its pin."""
     site = Site(tmp_path)
     with site.serving() as ready:
-        site.agent.configure(
-            ready["scep_url"],
-            fingerprint=ready["ca_sha256"],
-            challenge="",
-            extra=TRUSTPOINT.format(mode="ask"),
-        )
+        site.configure(ready, "ask")
         refused = site.agent.run("approve-fingerprint", "lab", ready["ca_sha256"])
         assert "or write the fingerprint into the configuration" in refused.err
-        rolled = ndes_cli.read_json(
-            ndes_cli.run("rollover", "--in", "19d", "--state", site.state, "--json")
-        )
-        running = site.run()
-        running.wait_for("certificate.installed")
-        moved(site, running, FETCHED_S + SPREAD_S)
-        running.wait_for("rollover.resting")
+        running, rolled = resting(site)
         assert running.end(signal.SIGTERM)[0] == ExitCode.OK
     refused = site.agent.run("approve-fingerprint", "lab", rolled["sha256"])
     assert refused.status == ExitCode.CONFIGURATION
